@@ -1,0 +1,26 @@
+/**
+ * The port of the broker: how messages travel between processes besides the table. A broker carries text; what
+ * it means is `wire.ts`'s business. It may lose messages, and says so: `gap` is called whenever some may have
+ * been missed, and the listener then looks for itself.
+ *
+ * @module
+ */
+
+/** What a listener is told. */
+export interface Listener {
+  message(channel: string, payload: string): void;
+  /** Listening began or began again: something may have been missed. */
+  gap(): void;
+}
+
+/** The port. */
+export interface Broker {
+  /** Listen on channels until the returned function is called. */
+  listen(channels: readonly string[], listener: Listener): Promise<() => Promise<void>>;
+  /** Send one message of at most {@link PAYLOAD_BYTES} bytes to all who listen. */
+  notify(channel: string, payload: string): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What one NOTIFY carries at most. */
+export const PAYLOAD_BYTES = 7_999;

@@ -1,0 +1,17 @@
+/**
+ * The names of the channels. A queue is heard on the channel of its own name, so that a dispatcherd publisher
+ * needs to know nothing else; our own hints have channels apart, so that they are never taken for a task.
+ *
+ * @module
+ */
+import { uuid7 } from "../uuid.ts";
+
+/** "There is work in this queue"; an empty payload says that something became due at another time. */
+export const WAKE_CHANNEL = "dispatcher_wake";
+/** Uuids, separated by commas, that were settled and that somebody watches. */
+export const SETTLED_CHANNEL = "dispatcher_settled";
+
+/** A channel for the replies to one request. */
+export function replyChannel(): string {
+  return `dispatcher_reply_${uuid7().replaceAll("-", "_")}`;
+}

@@ -1,0 +1,104 @@
+/**
+ * The dispatcherd wire: what a payload on a queue's channel says.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { type EnvelopeExtras, ON_DUPLICATE, type Sealed } from "../envelope.ts";
+import { hashUuid, isUuid, uuid7 } from "../uuid.ts";
+import { CHUNK_KEY } from "./chunks.ts";
+
+/** A payload, read. */
+export type Wire =
+  | { kind: "task"; envelope: Sealed; anonymous: boolean }
+  | { kind: "control"; command: string; replyTo: string | null; data: Record<string, unknown> }
+  | { kind: "chunk"; chunk: unknown }
+  | { kind: "refused"; why: string };
+
+// Python writes None where a field has no value.
+const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
+
+const taskMessage = z.looseObject({
+  task: z.string().min(1).max(1_000),
+  uuid: optional(z.string().min(1).max(1_000)),
+  args: optional(z.array(z.unknown())),
+  kwargs: optional(z.record(z.string(), z.unknown())),
+  time_pub: optional(z.number()),
+  timeout: optional(z.number().positive()),
+  delay: optional(z.number().nonnegative()),
+  priority: optional(z.int().min(-32768).max(32767)),
+  on_duplicate: optional(z.enum(ON_DUPLICATE)),
+});
+
+const controlMessage = z.looseObject({
+  control: z.string(),
+  reply_to: optional(z.string().min(1).max(63)),
+  control_data: optional(z.record(z.string(), z.unknown())),
+});
+
+/**
+ * Read a payload that came on the channel of `queue`. Never throws: what cannot be read says why.
+ *
+ * @example
+ * ```ts
+ * const wire = readWire('{"task": "examples.add", "args": [1, 1]}', "default");
+ * ```
+ */
+export function readWire(payload: string, queue: string, now: number = Date.now()): Wire {
+  let message: unknown;
+  try {
+    message = JSON.parse(payload);
+  } catch {
+    // dispatcherd takes a text that is not JSON for the name of a task.
+    if (payload.trim() === "") return { kind: "refused", why: "Cannot read a message: it is blank" };
+    return readTask({ task: payload }, queue, now);
+  }
+  if (typeof message !== "object" || message === null || Array.isArray(message)) {
+    const kind = message === null ? "null" : Array.isArray(message) ? "an array" : `a ${typeof message}`;
+    return { kind: "refused", why: `Cannot read a message: it is ${kind}, not an object` };
+  }
+  if (CHUNK_KEY in message) return { kind: "chunk", chunk: message };
+  return "control" in message ? readControl(message) : readTask(message, queue, now);
+}
+
+function readControl(message: object): Wire {
+  const parsed = controlMessage.safeParse(message);
+  if (!parsed.success) return refused("a control message", parsed.error);
+  const { control, reply_to, control_data } = parsed.data;
+  return { kind: "control", command: control, replyTo: reply_to ?? null, data: control_data ?? {} };
+}
+
+function readTask(message: object, queue: string, now: number): Wire {
+  const parsed = taskMessage.safeParse(message);
+  if (!parsed.success) return refused("a task message", parsed.error);
+  const { task, uuid, args = [], kwargs = {}, time_pub, timeout, delay, priority, on_duplicate, ...rest } = parsed.data;
+  const extras: EnvelopeExtras = { ...rest };
+  if (on_duplicate) extras.on_duplicate = on_duplicate;
+  // Any text is a uuid to dispatcherd; ours is derived from it, and its own stays with the message.
+  if (uuid !== undefined && !isUuid(uuid)) extras.message_uuid = uuid;
+  return {
+    kind: "task",
+    anonymous: uuid === undefined,
+    envelope: {
+      uuid: uuid === undefined ? uuid7(now) : isUuid(uuid) ? uuid.toLowerCase() : hashUuid(uuid),
+      ownUuid: uuid !== undefined,
+      queue,
+      task,
+      args: JSON.stringify(args),
+      kwargs: JSON.stringify(kwargs),
+      options: JSON.stringify(extras),
+      priority: priority ?? 0,
+      maxAttempts: null,
+      timeout: timeout ?? null,
+      delay: delay ?? null,
+      at: null,
+      timePub: time_pub ?? now / 1000,
+      ttl: null,
+    },
+  };
+}
+
+function refused(what: string, error: z.ZodError): Wire {
+  const { path, message } = error.issues[0];
+  return { kind: "refused", why: `Cannot read ${what}: ${path.length ? `${path.join(".")}: ` : ""}${message}` };
+}

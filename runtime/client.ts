@@ -1,0 +1,278 @@
+/**
+ * The client: publish, look and act, from any process. It speaks to a store and a broker and knows neither
+ * PostgreSQL nor the node it may run in.
+ *
+ * @module
+ */
+import { SETTLED_CHANNEL, WAKE_CHANNEL } from "./broker/channels.ts";
+import type { Broker } from "./broker/broker.ts";
+import { type Clock, jitter } from "./clock.ts";
+import { coalesce } from "./coalesce.ts";
+import { type Reply, request } from "./control/control.ts";
+import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
+import { DispatcherError, type ErrorRecord } from "./errors.ts";
+import type { Json } from "./json.ts";
+import { isFinal, type State } from "./state.ts";
+import type { Cancelled, EnvelopeFilter, EnvelopeRow, NodeRow, QueueRow, Store } from "./store/store.ts";
+import type { Published } from "./task.ts";
+
+/** What a client is made of. */
+export interface ClientParts {
+  store: Store;
+  broker: Broker;
+  clock: Clock;
+  /** Write inside a transaction of the caller's. */
+  publishIn(transaction: unknown, batch: Sealed[]): Promise<boolean[]>;
+  close(): Promise<void>;
+}
+
+/** A call in a batch. */
+export interface BatchCall extends PublishOptions {
+  task: string;
+  args?: unknown[];
+}
+
+/** How an envelope ended. */
+export interface Outcome {
+  uuid: string;
+  state: State;
+  result: Json;
+  error: ErrorRecord | null;
+}
+
+const PUBLISH_BATCH = 1_000;
+const POLL_MS = { first: 20, most: 1_000 };
+const WAIT_SECONDS = 300;
+
+/** A connection to the dispatchers of one database. Make one with `connect()`. */
+export class Client {
+  readonly #parts: ClientParts;
+  readonly #publish: (envelope: Sealed) => Promise<boolean>;
+  readonly #wake: (queue: string) => Promise<void>;
+
+  constructor(parts: ClientParts) {
+    this.#parts = parts;
+    this.#publish = coalesce((batch: Sealed[]) => parts.store.publish(batch), { max: PUBLISH_BATCH, concurrency: 2 });
+    // Apart from the insert's transaction: a NOTIFY in it would hold a lock of the whole cluster over its fsync.
+    this.#wake = coalesce(async (queues: string[]) => {
+      await Promise.all([...new Set(queues)].map((queue) => parts.broker.notify(WAKE_CHANNEL, queue)));
+      return queues.map(() => undefined);
+    }, { max: PUBLISH_BATCH });
+  }
+
+  /**
+   * Publish one envelope. When this resolves it is in the database and will run, whatever crashes.
+   *
+   * @param task Path of the task, such as `examples/add`.
+   * @param args Positional arguments; plain JSON data.
+   * @throws {DispatcherError} `invalid_task`, `invalid_args`, `invalid_queue`, `invalid_envelope`.
+   *
+   * @example
+   * ```ts ignore
+   * const published = await client.publish("examples/add", [1, 1]);
+   * await published.result(); // 2
+   * ```
+   */
+  async publish<R = unknown>(task: string, args: unknown[] = [], options: PublishOptions = {}): Promise<Published<R>> {
+    const envelope = seal(task, args, { watch: true, ...options }, this.#parts.clock.now());
+    const isNew = await this.#publish(envelope);
+    if (isNew) this.#wakeSoon(envelope);
+    return this.#published(envelope, isNew);
+  }
+
+  /** Publish many in as few statements as they take; the results are in the order of the calls. */
+  async publishMany(calls: BatchCall[]): Promise<{ uuid: string; known: boolean }[]> {
+    const now = this.#parts.clock.now();
+    const sealed = calls.map(({ task, args = [], ...options }) => seal(task, args, options, now));
+    const done: { uuid: string; known: boolean }[] = [];
+    for (let at = 0; at < sealed.length; at += PUBLISH_BATCH) {
+      const batch = sealed.slice(at, at + PUBLISH_BATCH);
+      const isNew = await this.#parts.store.publish(batch);
+      batch.forEach((envelope, i) => done.push({ uuid: envelope.uuid, known: !isNew[i] }));
+      for (const envelope of new Map(batch.map((e) => [e.queue, e])).values()) this.#wakeSoon(envelope);
+    }
+    return done;
+  }
+
+  /**
+   * Publish inside a transaction of the `postgres` package: rolled back, nothing was sent. Call the returned
+   * function after the commit to wake the nodes at once; otherwise their next look finds it.
+   */
+  async publishIn(
+    transaction: unknown,
+    task: string,
+    args: unknown[] = [],
+    options: PublishOptions = {},
+  ): Promise<{ uuid: string; known: boolean; wake(): void }> {
+    const envelope = seal(task, args, options, this.#parts.clock.now());
+    const [isNew] = await this.#parts.publishIn(transaction, [envelope]);
+    return { uuid: envelope.uuid, known: !isNew, wake: () => this.#wakeSoon(envelope) };
+  }
+
+  #wakeSoon(envelope: Sealed): void {
+    const later = envelope.delay !== null || envelope.at !== null;
+    // A wake that is lost costs one safety poll; nobody waits for it, and its error is not the publisher's.
+    this.#wake(later && envelope.queue !== BROADCAST_QUEUE ? "" : envelope.queue).catch(() => {});
+  }
+
+  #published<R>(envelope: Sealed, isNew: boolean): Published<R> {
+    const { uuid, queue } = envelope;
+    return {
+      uuid,
+      queue,
+      known: !isNew,
+      result: async ({ within = WAIT_SECONDS, signal } = {}) => {
+        const broadcast = queue === BROADCAST_QUEUE;
+        const outcome = broadcast ? await this.waitAll(uuid, within, signal) : await this.wait(uuid, within, signal);
+        return resultOf(outcome) as R;
+      },
+    };
+  }
+
+  /**
+   * Wait until an envelope is final.
+   *
+   * @param within Seconds.
+   * @throws {DispatcherError} `timeout`, or `not_found`.
+   */
+  async wait(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
+    return await this.#follow(uuid, within, signal, async () => {
+      const row = (await this.#parts.store.outcomes([uuid])).get(uuid);
+      if (!row) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
+      return isFinal(row.state) ? { uuid, state: row.state, result: row.result, error: row.error } : undefined;
+    });
+  }
+
+  /** Wait until every live node has run a broadcast; the result is an object by node. */
+  async waitAll(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
+    return await this.#follow(uuid, within, signal, async () => {
+      const rows = (await this.list({ uuid, limit: 1_000 })).filter((row) => row.origin === uuid);
+      const live = (await this.nodes()).filter((node) => node.alive && node.state === "running");
+      const done = new Map(rows.filter((row) => isFinal(row.state)).map((row) => [row.queue, row]));
+      if (live.length === 0 || !live.every((node) => done.has(node.name))) return undefined;
+      const failed = [...done.values()].find((row) => row.state !== "completed");
+      const result = Object.fromEntries([...done].map(([node, row]) => [node, row.result]));
+      return { uuid, state: failed?.state ?? "completed", result, error: failed?.error ?? null };
+    });
+  }
+
+  /** Poll, faster when a node says that it was settled. */
+  async #follow<T>(
+    uuid: string,
+    within: number,
+    signal: AbortSignal | undefined,
+    look: () => Promise<T | undefined>,
+  ): Promise<T> {
+    const { clock, broker } = this.#parts;
+    const end = clock.monotonic() + within * 1000;
+    let hint = new AbortController();
+    const unlisten = await broker.listen([SETTLED_CHANNEL], {
+      gap: () => hint.abort(),
+      message: (_channel, payload) => void (payload.includes(uuid) && hint.abort()),
+    });
+    try {
+      for (let pause: number = POLL_MS.first;; pause = Math.min(POLL_MS.most, pause * 1.5)) {
+        const found = await look();
+        if (found !== undefined) return found;
+        signal?.throwIfAborted();
+        const left = end - clock.monotonic();
+        if (left <= 0) throw new DispatcherError("timeout", `Waited ${within} s for "${uuid}" in vain`);
+        const stop = signal ? AbortSignal.any([signal, hint.signal]) : hint.signal;
+        await clock.sleep(Math.min(left, jitter(pause)), stop);
+        if (hint.signal.aborted) hint = new AbortController();
+      }
+    } finally {
+      await unlisten();
+    }
+  }
+
+  /** List envelopes, newest first. */
+  list(filter: Partial<EnvelopeFilter> = {}): Promise<EnvelopeRow[]> {
+    return this.#parts.store.list({ limit: 100, ...filter });
+  }
+
+  /**
+   * The envelopes that a uuid or the beginning of one stands for: one, or all copies of one broadcast.
+   *
+   * @throws {DispatcherError} `not_found`, or `ambiguous` with the candidates.
+   */
+  async find(prefix: string, verb = "find"): Promise<EnvelopeRow[]> {
+    if (!/^[0-9a-f-]{4,36}$/i.test(prefix)) {
+      throw new DispatcherError("usage", `Cannot ${verb} "${prefix}": it is not a uuid or the first 4 or more digits of one`);
+    }
+    const rows = await this.list({ uuid: prefix, limit: 200 });
+    if (rows.length === 0) throw new DispatcherError("not_found", `Cannot ${verb} "${prefix}": no such envelope`);
+    const exact = rows.filter((row) => row.uuid === prefix.toLowerCase() || row.origin === prefix.toLowerCase());
+    if (exact.length > 0) return exact;
+    const known = new Set(rows.map((row) => row.origin ?? row.uuid));
+    if (known.size > 1) {
+      const some = [...known].slice(0, 5).join(", ");
+      throw new DispatcherError("ambiguous", `Cannot ${verb} "${prefix}": ${known.size} envelopes have this prefix: ${some}`);
+    }
+    return rows;
+  }
+
+  /**
+   * Cancel: what has not begun ends at once, what runs is told to, on whichever node it is.
+   */
+  async cancel(uuids: string[]): Promise<Cancelled[]> {
+    const done = await this.#parts.store.cancel(uuids);
+    const nodes = new Map<string, string[]>();
+    for (const { uuid, did, node } of done) {
+      if (did === "requested" && node) nodes.set(node, [...nodes.get(node) ?? [], uuid]);
+    }
+    for (const [node, running] of nodes) {
+      for (const uuid of running) {
+        const message = JSON.stringify({ control: "cancel", control_data: { uuid } });
+        // Its heartbeat learns of it too, if this message is lost.
+        await this.#parts.broker.notify(node, message).catch(() => {});
+      }
+    }
+    return done;
+  }
+
+  /** What stands in each queue. */
+  queues(): Promise<QueueRow[]> {
+    return this.#parts.store.queues();
+  }
+
+  /** The nodes, live ones first. */
+  nodes(): Promise<NodeRow[]> {
+    return this.#parts.store.nodes();
+  }
+
+  /**
+   * Send a control command and collect the replies.
+   *
+   * @param options.channel A node's name, by default the broadcast channel.
+   * @param options.timeout Seconds, by default 1.
+   * @param options.expected Replies after which the wait ends.
+   */
+  async control(
+    command: string,
+    data?: Record<string, unknown>,
+    options: { channel?: string; timeout?: number; expected?: number } = {},
+  ): Promise<Reply[]> {
+    const { channel = BROADCAST_QUEUE, timeout = 1, expected } = options;
+    return await request(this.#parts.broker, this.#parts.clock, {
+      channel: checkQueue(channel),
+      command,
+      data,
+      timeout,
+      expected,
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#parts.close();
+  }
+}
+
+/** The result, or the task's error as ours. */
+export function resultOf(outcome: Outcome): Json {
+  if (outcome.state === "completed") return outcome.result;
+  const { name = "Error", message = outcome.state } = outcome.error ?? {};
+  throw new DispatcherError("task_failed", `Envelope ${outcome.uuid} was ${outcome.state}: ${name}: ${message}`, {
+    cause: outcome.error ?? undefined,
+  });
+}

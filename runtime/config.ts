@@ -1,0 +1,239 @@
+/**
+ * The configuration: flag > environment > file > default, validated whole, and for every value where it came
+ * from.
+ *
+ * @module
+ */
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { extname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import { DEFAULT_BACKOFF } from "./backoff.ts";
+import { DEFAULT_QUEUE, queueName } from "./envelope.ts";
+import { DispatcherError } from "./errors.ts";
+import { LEVELS } from "./events.ts";
+import { DEFAULT_PREFIXES } from "./registry.ts";
+import { didYouMean } from "./suggest.ts";
+
+const positive = z.number().positive();
+const count = z.int().min(1).max(1_000);
+
+const poolSchema = z.strictObject({
+  min_workers: count.default(4).describe("Slots that are always there"),
+  max_workers: count.default(60).describe("Slots at most"),
+  slots_per_host: z.int().min(1).max(64).default(4).describe("Slots that share one child process"),
+  abort_grace: positive.default(1).describe("Seconds from the abort of a task to its kill"),
+  leaky_wait: positive.default(30).describe("Seconds that siblings of a thread that does not stop may go on"),
+  scaledown_wait: positive.default(15).describe("Seconds of disuse after which a slot above the minimum ends"),
+  worker_max_lifetime_seconds: positive.default(14_400).describe("Age at which an idle worker is replaced"),
+  worker_max_tasks: z.int().min(0).default(0).describe("Attempts after which a worker is replaced; 0: any number"),
+  worker_memory_mb: z.int().min(16).default(1_024).describe("Heap of one worker at most, in MB"),
+  host_memory_mb: z.int().min(64).optional().describe("Resident memory of one host at most, in MB"),
+}).prefault({});
+
+const backoffSchema = z.strictObject({
+  base: positive.default(DEFAULT_BACKOFF.base).describe("Seconds after the first failure"),
+  factor: z.number().min(1).default(DEFAULT_BACKOFF.factor),
+  max: positive.default(DEFAULT_BACKOFF.max).describe("Seconds at most"),
+  jitter: z.number().min(0).max(1).default(DEFAULT_BACKOFF.jitter),
+}).prefault({});
+
+/** The schema of a configuration file. */
+export const configSchema = z.strictObject({
+  database_url: z.string().optional().describe("PostgreSQL to use; without one, an embedded server"),
+  listen_url: z.string().optional().describe("Direct address for LISTEN, where database_url leads to a pooler"),
+  embedded_dir: z.string().optional().describe("Data directory of the embedded server"),
+  node: queueName.optional().describe("Name of the node and of its direct queue, by default the host's"),
+  queues: z.array(queueName).min(1).default([DEFAULT_QUEUE]).describe("Shared queues"),
+  broadcast_channels: z.array(queueName).default([]).describe("More channels whose messages every node runs"),
+  tasks: z.string().default("tasks").describe("Root directory of the tasks"),
+  task_prefixes: z.array(z.string()).default([...DEFAULT_PREFIXES]).describe("Prefixes stripped from dotted names"),
+  task_allow: z.array(z.string()).default([]).describe("Paths that task names must begin with; none: any"),
+  max_attempts: z.int().min(1).default(1).describe("Attempts where neither message nor task says"),
+  backoff: backoffSchema,
+  pool: poolSchema,
+  lease_seconds: positive.default(30).describe("A node that is silent for so long is taken for dead"),
+  heartbeat_seconds: positive.default(5),
+  leader_seconds: positive.default(15).describe("A leader that is silent for so long is succeeded"),
+  safety_poll_seconds: positive.default(15).describe("Looks for work so often even if no wake came"),
+  shutdown_wait: z.number().min(0).default(25).describe("Seconds that running tasks have at a shutdown"),
+  retention_days: z.number().min(0).default(7).describe("How long final envelopes are kept"),
+  chunk_message_timeout_seconds: positive.default(1_800),
+  log_level: z.enum(LEVELS).default("info"),
+  log_format: z.enum(["text", "json"]).default("text"),
+}).superRefine((c, ctx) => {
+  const refuse = (message: string, ...path: string[]) => ctx.addIssue({ code: "custom", message, path });
+  const { pool } = c;
+  if (pool.max_workers < pool.min_workers) {
+    refuse(`it is below min_workers, which is ${pool.min_workers}`, "pool", "max_workers");
+  }
+  if (c.heartbeat_seconds * 2 >= c.lease_seconds) {
+    refuse(`it must be more than twice heartbeat_seconds, which is ${c.heartbeat_seconds}`, "lease_seconds");
+  }
+  if (c.heartbeat_seconds * 2 >= c.leader_seconds) {
+    refuse(`it must be more than twice heartbeat_seconds, which is ${c.heartbeat_seconds}`, "leader_seconds");
+  }
+});
+
+/** A complete configuration. */
+export type Config = z.output<typeof configSchema>;
+/** Where a value came from. */
+export type Origin = "flag" | "environment" | "file" | "default";
+
+/** A configuration and the origin of each of its values, by dotted path. */
+export interface Loaded {
+  config: Config;
+  origins: Record<string, Origin>;
+  file: string | null;
+}
+
+type Tree = { [key: string]: unknown };
+type Env = Readonly<Record<string, string | undefined>>;
+
+/**
+ * Put a configuration together.
+ *
+ * @throws {DispatcherError} `config`, naming the key, its value and where it came from.
+ */
+export async function loadConfig(
+  { flags = {}, env = process.env, file }: { flags?: Tree; env?: Env; file?: string } = {},
+): Promise<Loaded> {
+  const path = file ?? env.DISPATCHER_CONFIG;
+  const layers: [Origin, Tree][] = [
+    ["file", path ? await readConfigFile(path) : {}],
+    ["environment", fromEnvironment(env)],
+    ["flag", flags],
+  ];
+  const merged: Tree = {};
+  const origins: Record<string, Origin> = {};
+  for (const [origin, tree] of layers) merge(merged, tree, origin, origins, "");
+  const parsed = configSchema.safeParse(merged);
+  if (!parsed.success) throw configError(parsed.error, merged, origins, path);
+  for (const leaf of leaves(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
+  const config = { ...parsed.data, tasks: resolve(parsed.data.tasks) };
+  return { config, origins, file: path ?? null };
+}
+
+/** The name a node has, unless it is given one. */
+export function defaultNodeName(): string {
+  return hostname().slice(0, 63) || "node";
+}
+
+async function readConfigFile(path: string): Promise<Tree> {
+  const fail = (why: string) => new DispatcherError("config", `Cannot read configuration "${path}": ${why}`);
+  try {
+    if ([".ts", ".js", ".mjs"].includes(extname(path))) {
+      const { default: value } = await import(pathToFileURL(resolve(path)).href);
+      if (typeof value !== "object" || value === null) throw new Error("its default export is not an object");
+      return value;
+    }
+    if (extname(path) !== ".json") throw new Error("its name must end in .json, .ts, .js or .mjs");
+    const value = JSON.parse(await readFile(path, "utf8"));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is not an object");
+    return value;
+  } catch (error) {
+    throw fail((error as Error).message);
+  }
+}
+
+/** Every leaf of the schema has a variable: `pool.min_workers` is DISPATCHER_POOL_MIN_WORKERS. */
+export function environmentName(path: string): string {
+  return path === "database_url" ? "DATABASE_URL" : `DISPATCHER_${path.replaceAll(".", "_").toUpperCase()}`;
+}
+
+function fromEnvironment(env: Env): Tree {
+  const tree: Tree = {};
+  for (const [path, kind] of Object.entries(LEAVES)) {
+    const text = env[environmentName(path)];
+    if (text === undefined || text === "") continue;
+    put(tree, path, kind === "number" ? numberOf(text) : kind === "list" ? text.split(",").map((s) => s.trim()) : text);
+  }
+  const url = tree.database_url ?? pgUrl(env);
+  if (url !== undefined) tree.database_url = url;
+  return tree;
+}
+
+/** What is not a number stays text, so that the schema's error can name it. */
+function numberOf(text: string): number | string {
+  return text.trim() !== "" && Number.isFinite(Number(text)) ? Number(text) : text;
+}
+
+/** PGHOST and its siblings as a URL. */
+function pgUrl(env: Env): string | undefined {
+  if (!env.PGHOST && !env.PGDATABASE && !env.PGPORT) return undefined;
+  const user = encodeURIComponent(env.PGUSER ?? env.USER ?? "postgres");
+  const password = env.PGPASSWORD ? `:${encodeURIComponent(env.PGPASSWORD)}` : "";
+  const host = env.PGHOST ?? "localhost";
+  const database = encodeURIComponent(env.PGDATABASE ?? env.PGUSER ?? env.USER ?? "postgres");
+  return host.startsWith("/")
+    ? `postgres://${user}${password}@localhost:${env.PGPORT ?? 5432}/${database}?host=${encodeURIComponent(host)}`
+    : `postgres://${user}${password}@${host}:${env.PGPORT ?? 5432}/${database}`;
+}
+
+function merge(into: Tree, tree: Tree, origin: Origin, origins: Record<string, Origin>, prefix: string): void {
+  for (const [key, value] of Object.entries(tree)) {
+    if (value === undefined) continue;
+    if (isTree(value)) {
+      if (!isTree(into[key])) into[key] = {};
+      merge(into[key] as Tree, value, origin, origins, `${prefix}${key}.`);
+    } else {
+      into[key] = value;
+      origins[prefix + key] = origin;
+    }
+  }
+}
+
+function isTree(value: unknown): value is Tree {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function put(tree: Tree, path: string, value: unknown): void {
+  const keys = path.split(".");
+  const last = keys.pop()!;
+  const at = keys.reduce<Tree>((node, key) => (node[key] ??= {}) as Tree, tree);
+  at[last] = value;
+}
+
+function leaves(tree: Tree, prefix = ""): string[] {
+  return Object.entries(tree).flatMap(([key, value]) =>
+    isTree(value) ? leaves(value, `${prefix}${key}.`) : [prefix + key]
+  );
+}
+
+/** Every leaf of the schema and how a variable's text is read. */
+export const LEAVES: Readonly<Record<string, "text" | "number" | "list">> = leafKinds();
+
+function leafKinds(): Record<string, "text" | "number" | "list"> {
+  const kinds: Record<string, "text" | "number" | "list"> = {};
+  const walk = (schema: { properties?: Record<string, { type?: string }> }, prefix: string) => {
+    for (const [key, member] of Object.entries(schema.properties ?? {})) {
+      if (member.type === "object") walk(member as typeof schema, `${prefix}${key}.`);
+      else {
+        const kind = member.type === "array" ? "list" : member.type === "string" ? "text" : "number";
+        kinds[prefix + key] = kind;
+      }
+    }
+  };
+  walk(configJsonSchema() as never, "");
+  return kinds;
+}
+
+/** The JSON schema of a configuration file. */
+export function configJsonSchema(): Record<string, unknown> {
+  return z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }) as Record<string, unknown>;
+}
+
+function configError(error: z.ZodError, tree: Tree, origins: Record<string, Origin>, file?: string): DispatcherError {
+  const issue = error.issues[0];
+  if (issue.code === "unrecognized_keys") {
+    const key = [...issue.path, issue.keys[0]].join(".");
+    return new DispatcherError("config", `Unknown configuration key "${key}"${didYouMean(key, [...Object.keys(LEAVES), ...Object.keys(configSchema.shape)])}${file ? ` in "${file}"` : ""}`);
+  }
+  const path = issue.path.join(".");
+  const value = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], tree);
+  const origin = origins[path] ?? origins[issue.path.slice(0, -1).join(".")] ?? "default";
+  const from = origin === "environment" ? ` from ${environmentName(path)}` : origin === "file" ? ` from "${file}"` : "";
+  const shown = path.endsWith("_url") ? "" : ` ${JSON.stringify(value) ?? "undefined"}`;
+  return new DispatcherError("config", `Cannot use ${path}${shown}${from}: ${issue.message}`);
+}

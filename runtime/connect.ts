@@ -1,0 +1,89 @@
+/**
+ * The composition of a client: from a configuration to a store, a broker and a {@link Client}.
+ *
+ * @module
+ */
+import { Client } from "./client.ts";
+import { PgNotifyBroker } from "./broker/pg_notify.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { type Config, loadConfig } from "./config.ts";
+import { addressOf, connect as open, connectionError, type Sql } from "./store/connection.ts";
+import { startEmbedded } from "./store/embedded.ts";
+import { migrate } from "./store/migrate.ts";
+import { PostgresStore, publishIn } from "./store/postgres.ts";
+import type { Broker } from "./broker/broker.ts";
+
+/** How to reach the dispatchers. */
+export interface ConnectOptions {
+  /** PostgreSQL; by default DATABASE_URL or PG*, else the embedded server of this project. */
+  databaseUrl?: string;
+  /** A direct address for LISTEN, where `databaseUrl` leads to a pooler. */
+  listenUrl?: string;
+  /** Connections at most, by default 4. */
+  max?: number;
+  /** Close idle connections after so many seconds, so that a script ends by itself; 0 keeps them. */
+  idleSeconds?: number;
+}
+
+/**
+ * Connect to the dispatchers of a database; starts the embedded one and applies migrations where that is needed.
+ *
+ * @throws {DispatcherError} `unavailable` or `config`, without the password.
+ *
+ * @example
+ * ```ts ignore
+ * const client = await connect({ databaseUrl: "postgres://me@localhost/app" });
+ * const { uuid } = await client.publish("examples/add", [1, 1]);
+ * await client.close();
+ * ```
+ */
+export async function connect(options: ConnectOptions = {}): Promise<Client> {
+  const flags = { database_url: options.databaseUrl, listen_url: options.listenUrl };
+  const { config } = await loadConfig({ flags });
+  const { url } = await database(config);
+  const sql = await ready(url, options);
+  const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
+  return clientOf(sql, broker, systemClock);
+}
+
+/** A client over an open pool and a broker; closing it closes both. */
+export function clientOf(sql: Sql, broker: Broker, clock: Clock): Client {
+  const store = new PostgresStore(sql);
+  return new Client({
+    store,
+    broker,
+    clock,
+    publishIn: (transaction, batch) => publishIn(transaction as never, batch),
+    async close() {
+      await broker.close();
+      await store.close();
+    },
+  });
+}
+
+/** The address of the configured database, or of the embedded one, which is started if it must be. */
+export async function database(config: Config, log?: (line: string) => void): Promise<{ url: string; embedded: boolean }> {
+  if (config.database_url !== undefined) return { url: config.database_url, embedded: false };
+  const { url } = await startEmbedded({ dir: config.embedded_dir, log });
+  return { url, embedded: true };
+}
+
+/** Open a pool whose schema is up to date. */
+export async function ready(url: string, options: ConnectOptions & { application?: string } = {}): Promise<Sql> {
+  checkUrl(url);
+  const sql = open(url, options);
+  try {
+    await migrate(sql);
+    return sql;
+  } catch (error) {
+    await sql.end({ timeout: 1 }).catch(() => {});
+    // Our own errors have the right words already; the client's become ours.
+    throw (error as { exit?: number }).exit === undefined ? connectionError(error, url) : error;
+  }
+}
+
+function checkUrl(url: string): void {
+  if (!/^postgres(ql)?:\/\//.test(url) || addressOf(url) === "the given address") {
+    throw connectionError({ code: "28000", message: "the address must look like postgres://user@host:5432/database" }, "");
+  }
+}

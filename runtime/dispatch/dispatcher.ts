@@ -1,0 +1,235 @@
+/**
+ * The heart of a node: wake → claim → pool → settle. One statement settles what ended and claims what there is
+ * room for; while it is under way the next batch gathers, so that a quiet node answers at once and a busy one
+ * in large batches, without a timer.
+ *
+ * | what can fail | what happens |
+ * |---|---|
+ * | the database is away | tasks go on; outcomes are kept and settled later; nothing is claimed meanwhile, so they are bounded by what the pool holds |
+ * | the connection breaks before the answer | what the lost answer claimed is found by `reconcile` and given back |
+ * | one verdict cannot be stored | the batch is settled one by one; that one is discarded with the reason |
+ * | the fence has moved on | 0 rows: logged as stale, nothing retried |
+ *
+ * @module
+ */
+import { type Clock, jitter } from "../clock.ts";
+import { errorLine } from "../errors.ts";
+import type { Events } from "../events.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { Finished } from "../pool/slot.ts";
+import type { Settlement, Store } from "../store/store.ts";
+import { type SettlerOptions, settlementOf, withoutContent } from "./settler.ts";
+
+/** What a dispatcher works with. */
+export interface DispatcherParts {
+  store: Store;
+  clock: Clock;
+  events: Events;
+  queues: string[];
+  /** Whether the same call may succeed later. */
+  isTransient(error: unknown): boolean;
+  /** Uuids whose publishers wait were settled; queues that have work again. */
+  settled(watched: string[], released: string[], retried: boolean): void;
+}
+
+/** Statements under way at most. */
+const IN_FLIGHT = 2;
+const BATCH = 500;
+const RETRY_MS = { first: 250, most: 5_000 };
+
+/** Claims and settles for one node. */
+export class Dispatcher {
+  readonly #parts: DispatcherParts;
+  readonly #settler: SettlerOptions;
+  #pool!: Pool;
+  /** The instance whose claims these are; a new one after the lease was lost. */
+  instance: string;
+  // Written by finished() and #run(); read by #pump().
+  #pending: Settlement[] = [];
+  readonly #underway = new Set<Settlement[]>();
+  #claimUnderway = 0;
+  #hungry = false;
+  #claiming = false;
+  #failures = 0;
+  #retry: ReturnType<typeof setTimeout> | undefined;
+  #doubtful = false;
+  readonly totals = { claimed: 0, settled: 0, stale: 0 };
+
+  constructor(instance: string, parts: DispatcherParts, settler: SettlerOptions) {
+    this.instance = instance;
+    this.#parts = parts;
+    this.#settler = settler;
+  }
+
+  /** Begin to claim for a pool. */
+  start(pool: Pool): void {
+    this.#pool = pool;
+    this.#claiming = true;
+    this.wake();
+  }
+
+  /** There may be work. */
+  wake(): void {
+    this.#hungry = true;
+    this.#pump();
+  }
+
+  /** There may be room. */
+  room(): void {
+    if (this.#hungry) this.#pump();
+  }
+
+  /** Stop claiming; settling goes on. */
+  pause(): void {
+    this.#claiming = false;
+  }
+
+  /** An attempt ended. */
+  finished(end: Finished): void {
+    this.#pending.push(settlementOf(end, this.#settler));
+    this.#pump();
+  }
+
+  /** Whether nothing waits to be settled. */
+  get settledAll(): boolean {
+    return this.#pending.length === 0 && this.#underway.size === 0;
+  }
+
+  /** Whether the database answers, as far as the last statement told. */
+  get connected(): boolean {
+    return this.#failures === 0;
+  }
+
+  /** The lease was lost: what is pending is no longer ours, and claims go on under a new instance. */
+  renew(instance: string): void {
+    this.instance = instance;
+    this.#pending = [];
+    this.wake();
+  }
+
+  #pump(): void {
+    while (this.#underway.size < IN_FLIGHT && this.#retry === undefined && !this.#doubtful) {
+      const limit = this.#limit();
+      if (this.#pending.length === 0 && limit === 0) return;
+      const settlements = this.#pending.splice(0, BATCH);
+      if (limit > 0) this.#hungry = false;
+      void this.#run(settlements, limit);
+    }
+    if (this.#doubtful && this.#underway.size === 0 && this.#retry === undefined) void this.#reconcile();
+  }
+
+  #limit(): number {
+    if (!this.#claiming || !this.#hungry) return 0;
+    return Math.max(0, Math.min(BATCH, this.#pool.room() - this.#claimUnderway));
+  }
+
+  async #run(settlements: Settlement[], limit: number): Promise<void> {
+    this.#underway.add(settlements);
+    this.#claimUnderway += limit;
+    try {
+      const { store, queues } = this.#parts;
+      const { instance } = this;
+      const { node } = this.#settler;
+      const { claimed, settled } = await store.exchange({ node, instance, settlements, queues, limit });
+      this.#recovered();
+      // A full claim says that more may wait.
+      if (limit > 0 && claimed.length >= limit) this.#hungry = true;
+      this.totals.claimed += claimed.length;
+      this.#account(settlements, settled);
+      if (claimed.length > 0) this.#pool.submit(claimed);
+    } catch (error) {
+      this.#failed(settlements, limit, error);
+    } finally {
+      this.#underway.delete(settlements);
+      this.#claimUnderway -= limit;
+      this.#pump();
+    }
+  }
+
+  #account(settlements: Settlement[], settled: Set<string>): void {
+    if (settlements.length === 0) return;
+    const watched: string[] = [];
+    let released = false;
+    let retried = false;
+    for (const s of settlements) {
+      if (!settled.has(s.uuid)) {
+        this.#stale(s);
+        continue;
+      }
+      this.totals.settled++;
+      if (s.watch && s.outcome !== "retry" && s.outcome !== "released") watched.push(s.uuid);
+      if (s.outcome === "released") released = true;
+      if (s.outcome === "retry") retried = true;
+    }
+    if (released) this.#hungry = true;
+    if (watched.length > 0 || released || retried) {
+      this.#parts.settled(watched, released ? this.#parts.queues : [], retried);
+    }
+  }
+
+  #stale(s: Settlement): void {
+    this.totals.stale++;
+    const text = "Settled nothing: the attempt was stale";
+    this.#parts.events.emit("warning", "settle.stale", text, { uuid: s.uuid, fence: s.fence, outcome: s.outcome });
+  }
+
+  #failed(settlements: Settlement[], limit: number, error: unknown): void {
+    this.#pending.unshift(...settlements);
+    if (limit > 0) {
+      this.#hungry = true;
+      // The answer that was lost may have claimed something.
+      this.#doubtful = true;
+    }
+    if (!this.#parts.isTransient(error) && settlements.length > 0) return this.#isolate(settlements, error);
+    if (this.#failures++ === 0) {
+      this.#parts.events.emit("error", "store.down", `Database does not answer: ${errorLine(error)}`);
+    }
+    const wait = jitter(Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(this.#failures - 1, 10)));
+    clearTimeout(this.#retry);
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      this.#pump();
+    }, wait);
+  }
+
+  #recovered(): void {
+    if (this.#failures === 0) return;
+    this.#failures = 0;
+    this.#parts.events.emit("info", "store.up", "Database answers again");
+  }
+
+  /** A batch was refused for what is in it: settle one by one to find out which. */
+  #isolate(settlements: Settlement[], error: unknown): void {
+    const culprit = settlements.length === 1 ? settlements[0] : undefined;
+    this.#pending.splice(0, settlements.length);
+    if (culprit) {
+      const why = errorLine(error);
+      const text = `Outcome cannot be stored: ${why}`;
+      this.#parts.events.emit("error", "settle.refused", text, { uuid: culprit.uuid });
+      this.#pending.unshift(withoutContent(culprit, why));
+      return;
+    }
+    const half = Math.ceil(settlements.length / 2);
+    void this.#run(settlements.slice(0, half), 0);
+    void this.#run(settlements.slice(half), 0);
+  }
+
+  async #reconcile(): Promise<void> {
+    const marker: Settlement[] = [];
+    this.#underway.add(marker);
+    try {
+      const held = [...this.#pool.holds(), ...this.#pending.map((s) => s.uuid)];
+      const given = await this.#parts.store.reconcile(this.instance, held);
+      this.#doubtful = false;
+      this.#recovered();
+      if (given > 0) {
+        this.#parts.events.emit("info", "store.reconciled", `Gave back ${given} envelopes that a lost answer had claimed`);
+      }
+    } catch (error) {
+      this.#failed([], 0, error);
+    } finally {
+      this.#underway.delete(marker);
+      this.#pump();
+    }
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * What comes over the broker on the channels of this node: task messages become rows, control messages are
+ * answered, chunks are put together. Nothing is run from here: a burst waits in the table, not in memory.
+ *
+ * @module
+ */
+import { Assembler } from "../broker/chunks.ts";
+import type { Broker } from "../broker/broker.ts";
+import { readWire } from "../broker/wire.ts";
+import type { Clock } from "../clock.ts";
+import { coalesce } from "../coalesce.ts";
+import { answer, type Command, reply } from "../control/control.ts";
+import { errorLine } from "../errors.ts";
+import type { Events } from "../events.ts";
+import type { Work } from "../service/service.ts";
+import type { Adoption, Store } from "../store/store.ts";
+
+/** What an inbox works with. */
+export interface InboxParts {
+  node: string;
+  store: Store;
+  broker: Broker;
+  clock: Clock;
+  events: Events;
+  /** Channels whose messages every node runs. */
+  everyNode: ReadonlySet<string>;
+  /** Seconds that an incomplete message waits for its chunks. */
+  chunkTimeout: number;
+  commands: Readonly<Record<string, Command>>;
+  wake(): void;
+}
+
+const ADOPT_BATCH = 500;
+const ADOPT_TRIES = 8;
+const SWEEP_MS = 60_000;
+
+/** Takes messages in. */
+export class Inbox {
+  readonly #parts: InboxParts;
+  readonly #assembler: Assembler;
+  readonly #adopt: (message: Adoption) => Promise<void>;
+  /** Messages and control messages that came. */
+  readonly received = { messages: 0, controls: 0 };
+
+  constructor(parts: InboxParts) {
+    this.#parts = parts;
+    this.#assembler = new Assembler(parts.chunkTimeout);
+    this.#adopt = coalesce((batch: Adoption[]) => this.#write(batch), { max: ADOPT_BATCH });
+  }
+
+  /** Take a payload; never throws. */
+  message(channel: string, payload: string): void {
+    const { clock, events } = this.#parts;
+    const wire = readWire(payload, channel, clock.now());
+    switch (wire.kind) {
+      case "chunk": {
+        const { text, error } = this.#assembler.add(wire.chunk, clock.now());
+        if (error) events.emit("warning", "wire.refused", error, { channel });
+        if (text !== undefined) this.message(channel, text);
+        return;
+      }
+      case "refused":
+        return events.emit("warning", "wire.refused", wire.why, { channel });
+      case "control":
+        this.received.controls++;
+        return void this.#control(wire.command, wire.data, wire.replyTo);
+      case "task": {
+        this.received.messages++;
+        const everyNode = this.#parts.everyNode.has(channel);
+        this.#adopt({ envelope: wire.envelope, anonymous: wire.anonymous, everyNode }).catch((error) => {
+          events.emit("error", "wire.lost", `Message could not be stored: ${errorLine(error)}`, { uuid: wire.envelope.uuid });
+        });
+      }
+    }
+  }
+
+  /** Gives up messages whose chunks do not come. */
+  sweeper(): Work {
+    return {
+      name: "chunk sweeper",
+      retryMs: SWEEP_MS,
+      once: () => {
+        const { clock, events } = this.#parts;
+        for (const line of this.#assembler.sweep(clock.now())) events.emit("error", "wire.incomplete", line);
+        return Promise.resolve(SWEEP_MS);
+      },
+    };
+  }
+
+  /** The sender has forgotten the message, so it is written with patience. */
+  async #write(batch: Adoption[]): Promise<void[]> {
+    const { store, node, clock } = this.#parts;
+    for (let attempt = 1;; attempt++) {
+      try {
+        const taken = await store.adopt(node, batch);
+        if (taken > 0) this.#parts.wake();
+        return batch.map(() => undefined);
+      } catch (error) {
+        if (attempt >= ADOPT_TRIES) throw error;
+        await clock.sleep(Math.min(5_000, 100 * 2 ** attempt));
+      }
+    }
+  }
+
+  async #control(command: string, data: Record<string, unknown>, replyTo: string | null): Promise<void> {
+    const { commands, node, broker, events } = this.#parts;
+    const message = await answer(commands, node, command, data);
+    if (replyTo === null) return;
+    try {
+      await reply(broker, replyTo, message);
+    } catch (error) {
+      events.emit("warning", "control.reply", `Answer to "${command}" was not sent: ${errorLine(error)}`);
+    }
+  }
+}

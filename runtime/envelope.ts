@@ -1,0 +1,194 @@
+/**
+ * The envelope: one message from a publisher to a task. This file says what a legal one is, and seals the call
+ * of a publisher into the row that the store writes.
+ *
+ * @module
+ */
+import { z } from "zod";
+import { DispatcherError } from "./errors.ts";
+import { encodeJson } from "./json.ts";
+import { isUuid, uuid7 } from "./uuid.ts";
+
+/** The queue whose envelopes go to every live node. */
+export const BROADCAST_QUEUE = "broadcast";
+/** The shared queue that every node consumes unless told otherwise. */
+export const DEFAULT_QUEUE = "default";
+
+const QUEUE_BYTES = 63;
+const TASK_CHARS = 400;
+// deno-lint-ignore no-control-regex
+const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
+
+/** A queue's name: 1 to 63 bytes (it is also a NOTIFY channel), not blank, without control characters. */
+export const queueName: z.ZodType<string> = z.string().superRefine((name, ctx) => {
+  const wrong = queueNameFault(name);
+  if (wrong) ctx.addIssue({ code: "custom", message: wrong });
+});
+
+function queueNameFault(name: string): string | undefined {
+  if (name.trim() === "") return "the name is blank";
+  if (CONTROL_CHARACTERS.test(name)) return "the name has a control character";
+  const bytes = new TextEncoder().encode(name).length;
+  if (bytes > QUEUE_BYTES) return `the name has ${bytes} bytes, at most ${QUEUE_BYTES} are allowed`;
+}
+
+/** Check a queue's name; the error names it. */
+export function checkQueue(name: unknown): string {
+  const wrong = typeof name === "string" ? queueNameFault(name) : `it is ${typeof name}, not a string`;
+  if (wrong) throw new DispatcherError("invalid_queue", `Cannot use ${JSON.stringify(name)} as a queue: ${wrong}`);
+  return name as string;
+}
+
+/** What to do when an equal envelope (task, args, kwargs) runs or waits already. */
+export const ON_DUPLICATE = ["parallel", "discard", "serial", "queue_one"] as const;
+export type OnDuplicate = (typeof ON_DUPLICATE)[number];
+
+const seconds = z.number().finite().nonnegative();
+
+/** How a publisher wants one envelope delivered. */
+export const publishOptions = z.strictObject({
+  /** Keyword arguments; the task gets them as a last argument, an object. */
+  kwargs: z.record(z.string(), z.unknown()).optional(),
+  /** Queue: a shared one, a node's name, or `broadcast`. */
+  queue: queueName.optional(),
+  /** Seconds after which a running attempt is aborted and then killed. */
+  timeout: z.number().finite().positive().optional(),
+  /** Seconds to wait before it may run. */
+  delay: seconds.optional(),
+  /** The time before which it may not run. */
+  at: z.union([z.date(), z.iso.datetime({ offset: true })]).optional(),
+  /** Smaller runs earlier; -32768 to 32767, by default 0. */
+  priority: z.int().min(-32768).max(32767).optional(),
+  /** How often it may be tried, by default what the task says, else once. */
+  maxAttempts: z.int().min(1).max(1000).optional(),
+  /** The publisher's own id; publishing it twice changes nothing. */
+  uuid: z.string().refine(isUuid, "it is not a UUID").optional(),
+  onDuplicate: z.enum(ON_DUPLICATE).optional(),
+  /** An id of the caller's that goes with it into every log line. */
+  guid: z.string().optional(),
+  /** How long a broadcast waits for nodes that are away, in seconds. */
+  ttl: z.number().finite().positive().optional(),
+  /** Tell the publisher's process as soon as the outcome is there. */
+  watch: z.boolean().optional(),
+});
+export type PublishOptions = z.input<typeof publishOptions>;
+
+/** What else a message asks for, kept with it as JSON: everything that has no column of its own. */
+export interface EnvelopeExtras {
+  on_duplicate?: OnDuplicate;
+  guid?: string;
+  watch?: boolean;
+  bind?: boolean;
+  [field: string]: unknown;
+}
+
+/** An envelope ready to be written: checked, encoded, with its uuid. */
+export interface Sealed {
+  uuid: string;
+  /** True when the publisher chose the uuid: only then can it be known already. */
+  ownUuid: boolean;
+  queue: string;
+  task: string;
+  /** JSON text of an array. */
+  args: string;
+  /** JSON text of an object. */
+  kwargs: string;
+  /** JSON text of {@link EnvelopeExtras}. */
+  options: string;
+  priority: number;
+  maxAttempts: number | null;
+  timeout: number | null;
+  /** Seconds from now until it is due. */
+  delay: number | null;
+  /** Seconds since 1970 at which it is due. */
+  at: number | null;
+  /** Seconds since 1970 by the publisher's clock. */
+  timePub: number;
+  /** Seconds that a broadcast waits for nodes that are away. */
+  ttl: number | null;
+}
+
+/**
+ * Check a call and seal it into an envelope.
+ *
+ * @throws {DispatcherError} `invalid_task`, `invalid_args`, `invalid_queue` or `invalid_envelope`, naming the value.
+ *
+ * @example
+ * ```ts
+ * const sealed = seal("examples/add", [1, 1], { queue: "default" });
+ * sealed.args; // "[1,1]"
+ * ```
+ */
+export function seal(task: unknown, args: unknown, given: PublishOptions = {}, now = Date.now()): Sealed {
+  const name = checkTaskText(task);
+  const where = `Cannot publish ${JSON.stringify(name)}`;
+  if (given.queue !== undefined) checkQueue(given.queue);
+  const parsed = publishOptions.safeParse(given);
+  if (!parsed.success) throw new DispatcherError("invalid_envelope", `${where}: ${issueText(parsed.error, given)}`);
+  const o = parsed.data;
+  if (!Array.isArray(args)) {
+    throw new DispatcherError("invalid_args", `${where}: args is ${kindOf(args)}, not an array`);
+  }
+  return {
+    uuid: o.uuid?.toLowerCase() ?? uuid7(now),
+    ownUuid: o.uuid !== undefined,
+    queue: o.queue ?? DEFAULT_QUEUE,
+    task: name,
+    args: encode(args, "args", where),
+    kwargs: encode(o.kwargs ?? {}, "kwargs", where),
+    options: encode(extras(o), "options", where),
+    priority: o.priority ?? 0,
+    maxAttempts: o.maxAttempts ?? null,
+    timeout: o.timeout ?? null,
+    delay: o.delay ?? null,
+    at: o.at === undefined ? null : new Date(o.at).getTime() / 1000,
+    timePub: now / 1000,
+    ttl: o.ttl ?? null,
+  };
+}
+
+function extras(o: z.infer<typeof publishOptions>): EnvelopeExtras {
+  const kept: EnvelopeExtras = {};
+  if (o.onDuplicate !== undefined) kept.on_duplicate = o.onDuplicate;
+  if (o.guid !== undefined) kept.guid = o.guid;
+  if (o.watch) kept.watch = true;
+  return kept;
+}
+
+/** Check that a task's name is a text of a sane length; whether it exists is the registry's business. */
+export function checkTaskText(task: unknown): string {
+  if (typeof task !== "string" || task.trim() === "") {
+    throw new DispatcherError("invalid_task", `Cannot publish a task named ${JSON.stringify(task)}: the name is blank`);
+  }
+  if (task.length > TASK_CHARS || CONTROL_CHARACTERS.test(task)) {
+    const shown = JSON.stringify(task.slice(0, 80));
+    throw new DispatcherError("invalid_task", `Cannot publish a task named ${shown}: the name is too long or has control characters`);
+  }
+  return task;
+}
+
+function encode(value: unknown, what: string, where: string): string {
+  try {
+    return encodeJson(value, what);
+  } catch (error) {
+    if (!(error instanceof DispatcherError)) throw error;
+    throw new DispatcherError(error.code, `${where}: ${error.message}`);
+  }
+}
+
+/** The first issue of a zod error, with the path and the value it is about. */
+export function issueText(error: z.ZodError, input: unknown): string {
+  const issue = error.issues[0];
+  const path = issue.path.join(".");
+  const value = issue.path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key], input);
+  const shown = value === undefined || typeof value === "object" ? "" : ` ${JSON.stringify(value)}`;
+  return path ? `${path}${shown}: ${lowerFirst(issue.message)}` : lowerFirst(issue.message);
+}
+
+function lowerFirst(text: string): string {
+  return text.charAt(0).toLowerCase() + text.slice(1);
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+}

@@ -1,0 +1,30 @@
+/**
+ * Bun.
+ *
+ * @module
+ */
+import { fileURLToPath } from "node:url";
+import type { Platform } from "./platform.ts";
+import { webThread } from "./web_thread.ts";
+
+declare const Bun: { version: string };
+const STOP_BOUND_MS = 1_000;
+
+/** The adapter for Bun. */
+export const bunPlatform: Platform = {
+  name: "bun",
+  version: Bun.version,
+  command(module) {
+    return { file: process.execPath, args: ["run", fileURLToPath(module)], env: {} };
+  },
+  spawnThread(module, _limits, events) {
+    return webThread(module, events, (worker) =>
+      new Promise((resolve) => {
+        const timer = setTimeout(() => resolve(false), STOP_BOUND_MS);
+        worker.addEventListener("close", () => {
+          clearTimeout(timer);
+          resolve(true);
+        });
+      }));
+  },
+};

@@ -1,0 +1,49 @@
+/**
+ * The port of the runtime: the few things that Deno, Bun and Node do differently. Everything else uses `node:`
+ * modules and web standards, which the three share.
+ *
+ * @module
+ */
+
+/** The runtimes by name. */
+export type RuntimeName = "deno" | "bun" | "node";
+
+/** A thread as its owner sees it. Messages are strings: the fastest form on every runtime. */
+export interface Thread {
+  post(message: string): void;
+  /**
+   * Ask the engine to stop it, whatever it does. Resolves to true when it is known to be gone, to false when
+   * that cannot be known: Deno does not stop a busy thread and does not say so, and nobody stops native code.
+   */
+  terminate(): Promise<boolean>;
+}
+
+/** What a thread tells its owner. */
+export interface ThreadEvents {
+  message(text: string): void;
+  /** It ended by itself: an uncaught error, exhausted memory, an exit. Not called after terminate(). */
+  ended(reason: { name: string; message: string; stack?: string }): void;
+}
+
+/** Limits of one thread. */
+export interface ThreadLimits {
+  /** Heap at most, in MB; Node alone can hold a single thread to it. */
+  memoryMb: number;
+}
+
+/** How to start a module as a process of the same runtime. */
+export interface Command {
+  file: string;
+  args: string[];
+  env: Record<string, string>;
+}
+
+/** The port. */
+export interface Platform {
+  readonly name: RuntimeName;
+  readonly version: string;
+  /** The command that runs a module of ours; `memoryMb` bounds the heap of each of its threads where it can. */
+  command(module: URL, options?: { memoryMb?: number }): Command;
+  /** Start a thread on a module of ours. */
+  spawnThread(module: URL, limits: ThreadLimits, events: ThreadEvents): Thread;
+}

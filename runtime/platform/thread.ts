@@ -1,0 +1,58 @@
+/**
+ * The inside of a thread: its port to the host, and the exits that a task must not take. Loaded by every
+ * worker, so it is small and imports nothing that costs.
+ *
+ * @module
+ */
+
+/** The thread's end of the line. */
+export interface ThreadPort {
+  post(message: string): void;
+  onMessage(handler: (text: string) => void): void;
+}
+
+// deno-lint-ignore no-explicit-any
+const scope = globalThis as any;
+
+/** Get the port to the host, whatever the runtime calls it. */
+export async function threadPort(): Promise<ThreadPort> {
+  if (!("Deno" in scope) && !("Bun" in scope)) {
+    const { parentPort } = await import("node:worker_threads");
+    if (!parentPort) throw new Error("This module runs inside a worker thread only");
+    return {
+      post: (message) => parentPort.postMessage(message),
+      onMessage: (handler) => void parentPort.on("message", handler),
+    };
+  }
+  return {
+    post: (message) => scope.postMessage(message),
+    onMessage(handler) {
+      scope.onmessage = (event: MessageEvent) => handler(event.data);
+    },
+  };
+}
+
+/**
+ * Turn the calls that would end the thread or the whole host into a report. On Deno an exit inside a worker
+ * leaves no event at all, and its envelope would wait for ever.
+ */
+export function trapExits(report: (what: string) => void): void {
+  const trap = (what: string) => (code?: number) => {
+    report(`${what}(${code ?? ""})`);
+    throw new Error(`A task must not call ${what}(): return or throw instead`);
+  };
+  if (scope.process) scope.process.exit = trap("process.exit");
+  if (scope.Deno) scope.Deno.exit = trap("Deno.exit");
+  if (typeof scope.close === "function") scope.close = trap("close");
+}
+
+/** Let go of the host. Node and Bun end the thread by terminate(); Deno is surest when the thread closes itself. */
+const closeSelf: (() => void) | undefined = typeof scope.close === "function" ? scope.close.bind(scope) : undefined;
+export function closeThread(): void {
+  closeSelf?.();
+}
+
+/** Bytes of heap in use by this thread, as far as the runtime tells. */
+export function heapUsed(): number {
+  return scope.process?.memoryUsage?.().heapUsed ?? 0;
+}

@@ -1,0 +1,35 @@
+/**
+ * A Web Worker as a {@link Thread}: what Deno and Bun share.
+ *
+ * @module
+ */
+import type { Thread, ThreadEvents } from "./platform.ts";
+
+/** Start a Web Worker. `gone` tells whether the engine's own word that it stopped can be had and trusted. */
+export function webThread(module: URL, events: ThreadEvents, gone: (worker: Worker) => Promise<boolean>): Thread {
+  const worker = new Worker(module, { type: "module" });
+  let stopped = false;
+  worker.onmessage = (event: MessageEvent) => events.message(event.data);
+  worker.onmessageerror = () => fail("MessageError", "A message could not be read");
+  worker.onerror = (event: ErrorEvent) => {
+    // Without this, Deno takes the error of a thread for an error of the process.
+    event.preventDefault?.();
+    const error = event.error as Error | undefined;
+    fail(error?.name ?? "Error", event.message || error?.message || "Worker failed", error?.stack);
+  };
+  worker.addEventListener("close", () => fail("WorkerExit", "Worker ended by itself"));
+  const fail = (name: string, message: string, stack?: string) => {
+    if (stopped) return;
+    stopped = true;
+    events.ended({ name, message, stack });
+  };
+  return {
+    post: (message) => worker.postMessage(message),
+    terminate() {
+      stopped = true;
+      const known = gone(worker);
+      worker.terminate();
+      return known;
+    },
+  };
+}

@@ -1,0 +1,106 @@
+/**
+ * A worker host: a child process whose threads run the tasks, so that the dispatcher's own process never does.
+ * It carries texts between the two, opens and kills threads, and dies with its dispatcher.
+ *
+ * | what can fail | what happens |
+ * |---|---|
+ * | a thread throws, exits, or uses up its heap where the runtime contains that | reported as `ended`; the siblings go on |
+ * | a thread does not stop when told to (Deno, native code) | reported as not gone: the dispatcher replaces the whole host |
+ * | the heap of one thread explodes where the runtime does not contain it (Bun, buffers on Node) | the watch below ends the process |
+ * | a segmentation fault | the process is gone; the dispatcher sees the channel close |
+ * | the dispatcher is killed | the channel closes and this process ends itself, whatever its threads do |
+ *
+ * @module
+ */
+import process from "node:process";
+import { errorRecord } from "../errors.ts";
+import { platform } from "../platform/detect.ts";
+import type { Thread } from "../platform/platform.ts";
+import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+
+const WORKER = new URL("./worker.ts", import.meta.url);
+const CLOSE_BOUND_MS = 200;
+const MEMORY_EVERY_MS = 250;
+const MB = 1024 * 1024;
+
+const here = await platform();
+const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
+const threads = new Map<number, { thread: Thread; closed: () => void }>();
+
+// Reports of one turn of the event loop travel together.
+let outbox: HostReport[] = [];
+function report(message: HostReport): void {
+  if (outbox.push(message) === 1) queueMicrotask(flush);
+}
+function flush(): void {
+  const batch = outbox;
+  outbox = [];
+  process.send?.(batch);
+}
+
+function open(slot: number): void {
+  const entry = { closed: () => {} } as { thread: Thread; closed: () => void };
+  entry.thread = here.spawnThread(WORKER, { memoryMb: env.workerMemoryMb }, {
+    message(text) {
+      if (text === '{"t":"closed"}') entry.closed();
+      else report(["said", slot, text]);
+    },
+    ended(reason) {
+      if (threads.get(slot) !== entry) return;
+      threads.delete(slot);
+      // Bun can report an error and let the thread live on.
+      void entry.thread.terminate();
+      report(["ended", slot, reason]);
+    },
+  });
+  threads.set(slot, entry);
+}
+
+async function kill(slot: number): Promise<void> {
+  const entry = threads.get(slot);
+  if (!entry) return report(["killed", slot, true]);
+  threads.delete(slot);
+  // A thread that answers is not busy and will really end; one that does not may only be stopped by the engine.
+  const answered = await new Promise<boolean>((resolve) => {
+    const timer = setTimeout(() => resolve(false), CLOSE_BOUND_MS);
+    entry.closed = () => {
+      clearTimeout(timer);
+      resolve(true);
+    };
+    entry.thread.post('{"t":"close"}');
+  });
+  const stopped = await entry.thread.terminate();
+  report(["killed", slot, answered || stopped]);
+}
+
+process.on("message", (batch: HostCommand[]) => {
+  for (const command of batch) {
+    try {
+      if (command[0] === "post") threads.get(command[1])?.thread.post(command[2]);
+      else if (command[0] === "open") open(command[1]);
+      else if (command[0] === "kill") void kill(command[1]);
+      else end();
+    } catch (error) {
+      if (command[0] !== "exit") report(["ended", command[1], errorRecord(error)]);
+    }
+  }
+});
+
+// Nothing less is sure: exit handlers and busy threads could both hold the process.
+function end(): void {
+  process.kill(process.pid, "SIGKILL");
+}
+process.on("disconnect", end);
+// A signal to the process group is for the dispatcher, which decides what becomes of its hosts.
+process.on("SIGINT", () => {});
+process.on("SIGTERM", () => {});
+
+let lastRss = 0;
+setInterval(() => {
+  const rss = process.memoryUsage.rss?.() ?? process.memoryUsage().rss;
+  if (rss > env.hostMemoryMb * MB) end();
+  if (Math.abs(rss - lastRss) > MB) {
+    lastRss = rss;
+    report(["rss", rss]);
+  }
+}, MEMORY_EVERY_MS);

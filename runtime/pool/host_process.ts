@@ -1,0 +1,105 @@
+/**
+ * A worker host as the dispatcher sees it: the child process, its channel, and how it died.
+ *
+ * @module
+ */
+import { type ChildProcess, spawn } from "node:child_process";
+import type { ErrorRecord } from "../errors.ts";
+import type { Platform } from "../platform/platform.ts";
+import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+
+const HOST = new URL("./host.ts", import.meta.url);
+
+/** What a host tells the pool. */
+export interface HostEvents {
+  report(host: HostProcess, report: HostReport): void;
+  died(host: HostProcess, how: string): void;
+  /** Output of tasks, by line. */
+  output(line: string): void;
+}
+
+/** What every host of a pool gets. */
+export interface HostSettings extends WorkerEnv {
+  /** Variables for the tasks, such as the database's address. */
+  environment: Record<string, string>;
+}
+
+/** One child process of slots. */
+export class HostProcess {
+  readonly #child: ChildProcess;
+  #outbox: HostCommand[] = [];
+  /** False from the moment it is known to be gone. */
+  alive = true;
+  /** A thread in it does not stop: it gets no new work and ends as soon as its other slots are free. */
+  leaky = false;
+  /** Resident memory in bytes, as it last said. */
+  rss = 0;
+  /** Why the pool killed it; then nobody needs to be suspected. */
+  condemned: ErrorRecord | undefined;
+  /** Runs one suspect alone. */
+  readonly solo: boolean;
+
+  constructor(platform: Platform, settings: HostSettings, solo: boolean, events: HostEvents) {
+    this.solo = solo;
+    const { environment, ...worker } = settings;
+    const { file, args, env } = platform.command(HOST, { memoryMb: settings.workerMemoryMb });
+    this.#child = spawn(file, args, {
+      // The channel is apart from the tasks' own output.
+      stdio: ["ignore", "pipe", "pipe", "ipc"],
+      serialization: "json",
+      env: { ...process.env, ...env, ...environment, [WORKER_ENV]: JSON.stringify(worker) },
+    });
+    this.#child.on("message", (batch: HostReport[]) => {
+      for (const report of batch) events.report(this, report);
+    });
+    const gone = (how: string) => {
+      if (!this.alive) return;
+      this.alive = false;
+      events.died(this, how);
+    };
+    this.#child.on("error", (error) => gone(`could not start: ${error.message}`));
+    this.#child.on("exit", (code, signal) => gone(signal ? `was ended by ${signal}` : `ended with code ${code}`));
+    for (const stream of [this.#child.stdout, this.#child.stderr]) readLines(stream!, events.output);
+  }
+
+  get pid(): number {
+    return this.#child.pid ?? 0;
+  }
+
+  /** Send a command; those of one turn of the event loop travel together. */
+  send(command: HostCommand): void {
+    if (this.#outbox.push(command) === 1) queueMicrotask(() => this.#flush());
+  }
+
+  #flush(): void {
+    const batch = this.#outbox;
+    this.#outbox = [];
+    // A host that died meanwhile is reported by its exit; the error of this write says nothing new.
+    if (this.alive && this.#child.connected) this.#child.send(batch, () => {});
+  }
+
+  /** End the process at once, whatever its threads do. */
+  kill(because?: ErrorRecord): void {
+    this.condemned ??= because;
+    if (this.alive) this.#child.kill("SIGKILL");
+  }
+}
+
+const LINE_LIMIT = 10_000;
+
+function readLines(stream: NodeJS.ReadableStream, line: (text: string) => void): void {
+  let rest = "";
+  stream.setEncoding("utf8");
+  stream.on("data", (chunk: string) => {
+    const lines = (rest + chunk).split("\n");
+    rest = lines.pop()!;
+    for (const text of lines) line(text);
+    // A line without an end must not fill the memory.
+    if (rest.length > LINE_LIMIT) {
+      line(rest);
+      rest = "";
+    }
+  });
+  stream.on("end", () => rest && line(rest));
+  stream.on("error", () => {});
+}

@@ -1,0 +1,112 @@
+/**
+ * What the dispatcher, a worker host and a worker say to each other.
+ *
+ * ```text
+ *  dispatcher ──HostCommand[]──► host ──text──► worker (a thread)
+ *  dispatcher ◄──HostReport[]─── host ◄──text── worker
+ * ```
+ * The texts are opaque to the host: it only carries them. Between dispatcher and host several travel in one
+ * IPC message; the arguments inside are the JSON text that the database gave, never parsed on the way.
+ *
+ * @module
+ */
+import type { ErrorRecord } from "../errors.ts";
+
+/** Dispatcher to host. */
+export type HostCommand =
+  | ["open", slot: number]
+  | ["post", slot: number, text: string]
+  | ["kill", slot: number]
+  | ["exit"];
+
+/** Host to dispatcher. */
+export type HostReport =
+  | ["said", slot: number, text: string]
+  /** The thread ended by itself. */
+  | ["ended", slot: number, reason: ErrorRecord]
+  /** The answer to `kill`: whether the thread is known to be gone. */
+  | ["killed", slot: number, gone: boolean]
+  | ["rss", bytes: number];
+
+/** Dispatcher to worker. */
+export type Order =
+  | ({ t: "run" } & Job)
+  | { t: "abort"; uuid: string; reason: AbortReason }
+  | { t: "close" };
+
+/** One attempt to execute. */
+export interface Job {
+  uuid: string;
+  /** The uuid the publisher knows: that of the broadcast, if it is a copy of one. */
+  origin: string | null;
+  attempt: number;
+  task: string;
+  worker: string;
+  args: unknown[];
+  kwargs: Record<string, unknown>;
+  /** True when the message itself has a timeout, which goes before the task's. */
+  timed: boolean;
+}
+
+/** Why a running attempt is asked to end; the name of `signal.reason`. */
+export type AbortReason = "TimeoutError" | "CancelledError" | "ShutdownError";
+
+/** Worker to dispatcher: a header in JSON, then, behind a line feed, the JSON text that it is about. */
+export type Report =
+  | { t: "ready"; heap: number }
+  /** The task has a timeout of its own, in seconds: the clock is set before it starts. */
+  | { t: "timeout"; uuid: string; seconds: number }
+  /** The text is the progress. */
+  | { t: "progress"; uuid: string }
+  /** The text is the result, or an ErrorRecord when `ok` is false. */
+  | Done
+  /** The task tried to end the thread or the process. */
+  | { t: "exit"; what: string }
+  | { t: "closed" };
+
+/** The end of an attempt, as the worker saw it. */
+export interface Done {
+  t: "done";
+  uuid: string;
+  ok: boolean;
+  /** Milliseconds since 1970. */
+  started: number;
+  finished: number;
+  heap: number;
+  /** No further attempt would help: the task is unknown or the arguments do not fit. */
+  hopeless?: boolean;
+  /** Attempts at most, as the task says. */
+  maxAttempts?: number;
+}
+
+/** Put a report into text. */
+export function writeReport(report: Report, text?: string): string {
+  return text === undefined ? JSON.stringify(report) : `${JSON.stringify(report)}\n${text}`;
+}
+
+/** Take a report apart; the text stays as it is. */
+export function readReport(message: string): { report: Report; text: string } {
+  const cut = message.indexOf("\n");
+  if (cut < 0) return { report: JSON.parse(message), text: "null" };
+  return { report: JSON.parse(message.slice(0, cut)), text: message.slice(cut + 1) };
+}
+
+/** A run order, with the arguments' JSON text put in as it is. */
+export function writeRun(
+  job: Omit<Job, "args" | "kwargs"> & { args: string; kwargs: string },
+): string {
+  const { args, kwargs, ...head } = job;
+  return `${JSON.stringify({ t: "run", ...head }).slice(0, -1)},"args":${args},"kwargs":${kwargs}}`;
+}
+
+/** What a worker must know before it runs anything; travels in the environment variable of this name. */
+export const WORKER_ENV = "DISPATCHER_WORKER";
+export interface WorkerEnv {
+  root: string;
+  prefixes: readonly string[];
+  allow: readonly string[];
+  /** MB of heap that one thread may use, where the runtime can hold it to that. */
+  workerMemoryMb: number;
+  /** MB of resident memory at which a host ends itself. */
+  hostMemoryMb: number;
+}

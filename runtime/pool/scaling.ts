@@ -1,0 +1,55 @@
+/**
+ * How many slots a pool should have. Pure: the pool says what it sees, this says what to do.
+ *
+ * @module
+ */
+
+/** What the pool sees at one look. */
+export interface Load {
+  min: number;
+  max: number;
+  /** Slots that count, those that are starting included. */
+  slots: number;
+  starting: number;
+  free: number;
+  /** Claimed envelopes that no slot has taken yet. */
+  waiting: number;
+  /** Milliseconds that the oldest of them has waited. */
+  waitedMs: number;
+  /** Part of the slots' time that tasks used since the last look, 0 to 1. */
+  utilization: number;
+}
+
+/** Claimed work that waits longer than this wants more slots, however short the tasks are. */
+const PATIENCE_MS = 100;
+/** Above this the slots are busy with tasks and not with being handed them. */
+const BUSY = 0.8;
+
+/**
+ * Slots to add now. Work must wait and every slot be busy; then the pool doubles, so that 4 become 60 in four
+ * steps and a burst of tiny tasks, which more threads would only slow down, adds none.
+ */
+export function slotsToAdd(load: Load): number {
+  if (load.slots < load.min) return load.min - load.slots;
+  if (load.slots >= load.max || load.waiting === 0 || load.free > 0 || load.starting > 0) return 0;
+  if (load.waitedMs < PATIENCE_MS && load.utilization < BUSY) return 0;
+  return Math.min(load.max - load.slots, load.waiting, Math.max(1, load.slots));
+}
+
+/** How far ahead a slot's tasks are claimed, so that none idles for a round trip to the database. */
+const AHEAD_MS = 50;
+const AHEAD_MAX = 500;
+
+/**
+ * Envelopes to hold beyond the free slots. Short tasks are claimed ahead; long ones are not, since another node
+ * may be idle, but for as many as new slots would take.
+ *
+ * @param meanMs Mean duration of recent attempts, null when none has ended yet.
+ */
+export function claimAhead(slots: number, max: number, meanMs: number | null): number {
+  if (slots === 0) return 0;
+  if (meanMs !== null && meanMs < AHEAD_MS) {
+    return Math.min(AHEAD_MAX, Math.ceil(slots * AHEAD_MS / Math.max(meanMs, 0.1)));
+  }
+  return Math.min(slots, Math.max(0, max - slots));
+}

@@ -1,0 +1,114 @@
+/**
+ * A slot: the place of one worker, and the attempt that runs in it.
+ *
+ * ```text
+ *  initialized ─► spawned ─► starting ─► ready ─► stopping ─► exited
+ *                    │           │         │ └──────────────► retired   (age, count, memory)
+ *                    └───────────┴─────────┴────────────────► error     (died, or would not stop)
+ * ```
+ *
+ * @module
+ */
+import type { ErrorRecord } from "../errors.ts";
+import type { Claimed } from "../store/store.ts";
+import type { HostProcess } from "./host_process.ts";
+import type { AbortReason } from "./protocol.ts";
+
+export type SlotState =
+  | "initialized"
+  | "spawned"
+  | "starting"
+  | "ready"
+  | "stopping"
+  | "exited"
+  | "retired"
+  | "error";
+
+/** How an attempt ended, before the settler decides what becomes of the envelope. */
+export interface Finished {
+  claimed: Claimed;
+  /** Host process and slot; null when it never reached one. */
+  worker: string | null;
+  outcome: "completed" | "failed" | "cancelled" | "released";
+  /** JSON text: of the result when completed, else of an error; null for a release without a trace. */
+  text: string | null;
+  /** Milliseconds since 1970; null when it never started. */
+  started: number | null;
+  finished: number;
+  /** JSON text of the last progress that was not written yet. */
+  progress: string | null;
+  /** No further attempt would help. */
+  hopeless?: boolean;
+  /** Attempts at most, as the task says. */
+  maxAttempts?: number;
+  /** It may have killed its host: the next time it runs alone. */
+  solo?: boolean;
+  /** Seconds before which it must not run again, because its thread may still be busy. */
+  notBefore?: number;
+}
+
+/** The attempt in a slot. All times are monotonic milliseconds but `started`. */
+export interface Running {
+  claimed: Claimed;
+  started: number;
+  since: number;
+  /** When it overruns. */
+  deadline: number | null;
+  /** Why it was asked to end. */
+  aborted: AbortReason | null;
+  /** When it is killed, if it has not ended by then. */
+  killAt: number | null;
+  /** When the kill was sent, until the host answers. */
+  killSentAt: number | null;
+  progress: string | null;
+}
+
+/** The books of one slot; written by the pool alone. */
+export class Slot {
+  readonly id: number;
+  readonly host: HostProcess;
+  /** Monotonic milliseconds. */
+  readonly bornAt: number;
+  state: SlotState = "initialized";
+  running: Running | null = null;
+  sent = 0;
+  finished = 0;
+  /** Bytes, after the last attempt. */
+  heap = 0;
+  idleSince: number;
+  /** Written when it is stopped without an attempt in it; a host that does not answer is killed then. */
+  stopSentAt: number | null = null;
+
+  constructor(id: number, host: HostProcess, now: number) {
+    this.id = id;
+    this.host = host;
+    this.bornAt = now;
+    this.idleSince = now;
+  }
+
+  /** As `status` and the attempt's history name it. */
+  get worker(): string {
+    return `${this.host.pid}.${this.id}`;
+  }
+
+  get free(): boolean {
+    return this.state === "ready" && this.running === null && !this.host.leaky && this.host.alive;
+  }
+
+  /** Whether it counts towards the pool's size. */
+  get counts(): boolean {
+    return !this.host.solo && !this.host.leaky && ["initialized", "spawned", "starting", "ready"].includes(this.state);
+  }
+}
+
+/** The error of an attempt that was asked to end. */
+export function abortError(reason: AbortReason, timeout: number | null): ErrorRecord {
+  switch (reason) {
+    case "TimeoutError":
+      return { name: reason, message: timeout === null ? "Ran longer than its timeout" : `Ran longer than ${timeout} s` };
+    case "CancelledError":
+      return { name: reason, message: "Cancelled" };
+    case "ShutdownError":
+      return { name: reason, message: "Interrupted by the shutdown of its node" };
+  }
+}

@@ -1,0 +1,34 @@
+/**
+ * What may be shown of arguments. Keyword arguments are never shown; of positional ones, what is named like a
+ * secret is hidden and what is long is cut.
+ *
+ * @module
+ */
+
+const SECRET = /pass(word|wd|phrase)?|secret|token|api_?key|private_?key|credential|authorization|cookie/i;
+const HIDDEN = "[redacted]";
+const TEXT_LIMIT = 200;
+
+/** Positional arguments as they may be shown. */
+export function redact(value: unknown): unknown {
+  if (typeof value === "string") return redactText(value);
+  if (Array.isArray(value)) return value.map(redact);
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, member]) => [key, SECRET.test(key) ? HIDDEN : redact(member)]),
+  );
+}
+
+/** `scheme://user:password@host` keeps everything but the password. */
+function redactText(text: string): string {
+  const hidden = text.replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]+:)[^\s@]+@/gi, `$1${HIDDEN}@`);
+  return hidden.length <= TEXT_LIMIT ? hidden : `${hidden.slice(0, TEXT_LIMIT)}… (${hidden.length} characters)`;
+}
+
+const CALL_LIMIT = 300;
+
+/** `task(*[args])` on one line, as `status` and `running` show what runs. */
+export function callText(task: string, args: unknown): string {
+  const list = JSON.stringify(redact(args)) ?? "[]";
+  return `${task}(*${list.length <= CALL_LIMIT ? list : `${list.slice(0, CALL_LIMIT)}…`})`;
+}

@@ -1,0 +1,113 @@
+/**
+ * What only one node of a cluster does: staging, rescuing, pruning. Whoever's heartbeat won the leadership runs
+ * them; a leader that falls silent is succeeded when its term ends.
+ *
+ * | service | does | how often |
+ * |---|---|---|
+ * | stager | scheduled and retryable → available | when the next is due, told by a wake, at the latest every 10 s |
+ * | rescuer | gives back what dead nodes hold | every 5 s |
+ * | pruner | partitions ahead, old ones dropped | every hour |
+ *
+ * Two leaders for a moment (a stopped process that continues) do no harm: each statement locks its rows.
+ *
+ * @module
+ */
+import type { Clock } from "../clock.ts";
+import type { Events } from "../events.ts";
+import type { Store } from "../store/store.ts";
+import { Service, type Work } from "./service.ts";
+
+const STAGE_BATCH = 1_000;
+const STAGE_MOST_MS = 10_000;
+const HOUR_MS = 3_600_000;
+
+/** What the leader works with. */
+export interface LeaderParts {
+  store: Store;
+  clock: Clock;
+  events: Events;
+  retentionDays: number;
+  rescueSeconds: number;
+  /** Queues that have work now. */
+  wake(queues: string[]): void;
+}
+
+/** The leader's services, started and stopped with the leadership. */
+export class Leader {
+  readonly #parts: LeaderParts;
+  #services: Service[] = [];
+
+  constructor(parts: LeaderParts) {
+    this.#parts = parts;
+  }
+
+  get leading(): boolean {
+    return this.#services.length > 0;
+  }
+
+  get services(): readonly Service[] {
+    return this.#services;
+  }
+
+  /** Take or give up the leadership. */
+  lead(leading: boolean): void {
+    if (leading === this.leading) return;
+    this.#parts.events.emit("info", "leader.changed", leading ? "This node leads now" : "This node leads no longer");
+    if (!leading) return void this.stop();
+    const { clock, events } = this.#parts;
+    this.#services = [stager(this.#parts), rescuer(this.#parts), pruner(this.#parts)].map((work) =>
+      new Service(work, clock, events)
+    );
+    for (const service of this.#services) service.start();
+  }
+
+  /** Something became due at another time. */
+  restage(): void {
+    this.#services.find((service) => service.name === "stager")?.kick();
+  }
+
+  async stop(): Promise<void> {
+    const services = this.#services;
+    this.#services = [];
+    await Promise.all(services.map((service) => service.stop()));
+  }
+}
+
+function stager({ store, wake }: LeaderParts): Work {
+  return {
+    name: "stager",
+    retryMs: 1_000,
+    async once() {
+      const { queues, next } = await store.stage(STAGE_BATCH);
+      if (queues.length > 0) wake(queues);
+      return Math.min(STAGE_MOST_MS, Math.max(1, (next ?? Infinity) * 1000));
+    },
+  };
+}
+
+function rescuer({ store, wake, events, rescueSeconds }: LeaderParts): Work {
+  return {
+    name: "rescuer",
+    retryMs: 1_000,
+    async once() {
+      const { queues, rescued } = await store.rescue();
+      if (rescued > 0) {
+        events.emit("warning", "rescued", `Rescued ${rescued} envelopes of dead nodes`, { queues });
+        wake(queues);
+      }
+      return rescueSeconds * 1000;
+    },
+  };
+}
+
+function pruner({ store, events, retentionDays }: LeaderParts): Work {
+  return {
+    name: "pruner",
+    retryMs: 60_000,
+    async once() {
+      const { dropped } = await store.prune(retentionDays);
+      if (dropped.length > 0) events.emit("info", "pruned", `Dropped ${dropped.length} old partitions`, { dropped });
+      return HOUR_MS;
+    },
+  };
+}

@@ -1,0 +1,86 @@
+/**
+ * A service: something a node does again and again beside dispatching. Every one has jitter, a stop and a name
+ * that `status` shows; an error is logged and never ends it.
+ *
+ * @module
+ */
+import { type Clock, jitter } from "../clock.ts";
+import { errorLine } from "../errors.ts";
+import type { Events } from "../events.ts";
+
+/** What a service does, and how long it rests. */
+export interface Work {
+  name: string;
+  /** Do it once; returns the milliseconds until the next time. */
+  once(): Promise<number>;
+  /** Milliseconds until the next try after an error. */
+  retryMs: number;
+}
+
+/** A running service. */
+export class Service {
+  readonly name: string;
+  readonly #work: Work;
+  readonly #clock: Clock;
+  readonly #events: Events;
+  readonly #stop = new AbortController();
+  // Aborted to cut a rest short; replaced by run() for each rest.
+  #rest = new AbortController();
+  #kicked = false;
+  #failing = false;
+  #done: Promise<void> | undefined;
+
+  constructor(work: Work, clock: Clock, events: Events) {
+    this.name = work.name;
+    this.#work = work;
+    this.#clock = clock;
+    this.#events = events;
+  }
+
+  /** Run until stopped; the first time at once. */
+  start(): void {
+    this.#done = this.#run();
+  }
+
+  /** Do it now, or once more if it is being done. */
+  kick(): void {
+    this.#kicked = true;
+    this.#rest.abort();
+  }
+
+  /** End it; resolves when what it was doing is over. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    this.#rest.abort();
+    await this.#done;
+  }
+
+  /** Whether the last run failed. */
+  get failing(): boolean {
+    return this.#failing;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      this.#kicked = false;
+      const rest = await this.#once();
+      if (this.#kicked || this.#stop.signal.aborted) continue;
+      this.#rest = new AbortController();
+      await this.#clock.sleep(rest, this.#rest.signal);
+    }
+  }
+
+  async #once(): Promise<number> {
+    try {
+      const rest = await this.#work.once();
+      if (this.#failing) this.#events.emit("info", "service.up", `Service ${this.name} works again`);
+      this.#failing = false;
+      return jitter(rest, 0.1);
+    } catch (error) {
+      // One line at the beginning of an outage and one at its end.
+      if (!this.#failing) this.#events.emit("warning", "service.failing", `Service ${this.name} failed: ${errorLine(error)}`);
+      this.#failing = true;
+      return jitter(this.#work.retryMs, 0.3);
+    }
+  }
+}

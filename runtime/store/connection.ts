@@ -1,0 +1,116 @@
+/**
+ * The PostgreSQL client as this project uses it: its options, what its errors mean, and arrays as literals.
+ *
+ * @module
+ */
+import postgres from "postgres";
+import { DispatcherError } from "../errors.ts";
+
+/** A pool of connections of the `postgres` package. */
+export type Sql = postgres.Sql;
+
+/** How to connect. */
+export interface ConnectOptions {
+  /** Connections at most. */
+  max?: number;
+  /** Seconds after which an idle connection is closed; 0 keeps it. */
+  idleSeconds?: number;
+  /** Shown in pg_stat_activity. */
+  application?: string;
+}
+
+/** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
+export function connect(url: string, options: ConnectOptions = {}): Sql {
+  return postgres(url, {
+    max: options.max ?? 4,
+    idle_timeout: options.idleSeconds ?? 0,
+    connect_timeout: 10,
+    // The types of our own statements are known; asking for them costs a query on every connection.
+    fetch_types: false,
+    // The default grows to 20 s, which is how long a restarted server would be taken for a dead one.
+    backoff: () => 0.25,
+    onnotice: () => {},
+    connection: { application_name: options.application ?? "edge-dispatcher" },
+    types: {
+      timestamp: {
+        to: 1184,
+        from: [1114, 1184],
+        serialize: (value: string) => value,
+        parse: isoTime,
+      },
+    },
+  }) as unknown as Sql;
+}
+
+/** `2026-11-24 05:55:35.123456+00` as `2026-11-24T05:55:35.123Z`: not every engine's Date reads the former. */
+export function isoTime(text: string): string {
+  const [, date, time, offset = "Z"] =
+    /^(\S+) (\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*([+-]\d\d(?::?\d\d)?)?$/.exec(text) ?? [];
+  if (!date) return text;
+  const zone = offset === "Z" || offset.includes(":") || offset.length > 3 ? offset : `${offset}:00`;
+  return new Date(`${date}T${time}${zone}`).toISOString();
+}
+
+/** A PostgreSQL array literal: `{"a","b",NULL}`. */
+export function arrayLiteral(values: readonly (string | number | boolean | null)[]): string {
+  let out = "{";
+  for (let i = 0; i < values.length; i++) {
+    const value = values[i];
+    if (i > 0) out += ",";
+    if (value === null) out += "NULL";
+    else if (typeof value === "string") out += quoteElement(value);
+    else out += String(value);
+  }
+  return out + "}";
+}
+
+function quoteElement(value: string): string {
+  return value.includes('"') || value.includes("\\") ? `"${value.replace(/["\\]/g, "\\$&")}"` : `"${value}"`;
+}
+
+/** Where a URL leads, without its password. */
+export function addressOf(url: string): string {
+  try {
+    const { hostname, port, pathname, username } = new URL(url);
+    return `${hostname || "localhost"}:${port || 5432}${pathname}${
+      username ? ` as ${decodeURIComponent(username)}` : ""
+    }`;
+  } catch {
+    return "the given address";
+  }
+}
+
+interface PgError extends Error {
+  code?: string;
+}
+
+const REFUSED = new Set(["28P01", "28000", "3D000", "42501"]);
+const TRANSIENT_STATES = /^(08|53|57P0|40001|40P01|55P03|57014|25006)/;
+const TRANSIENT_CODES = new Set([
+  "ECONNREFUSED",
+  "ECONNRESET",
+  "EPIPE",
+  "ETIMEDOUT",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "CONNECT_TIMEOUT",
+  "CONNECTION_CLOSED",
+  "CONNECTION_ENDED",
+  "CONNECTION_DESTROYED",
+]);
+
+/** Whether the same call may succeed later without anybody changing it. */
+export function isTransient(error: unknown): boolean {
+  const code = (error as PgError)?.code ?? "";
+  return TRANSIENT_CODES.has(code) || TRANSIENT_STATES.test(code);
+}
+
+/** An error of the client as one of ours, without the password that it may quote. */
+export function connectionError(error: unknown, url: string): DispatcherError {
+  const { code = "", message } = error as PgError;
+  const at = `Cannot connect to PostgreSQL at ${addressOf(url)}`;
+  if (REFUSED.has(code)) return new DispatcherError("config", `${at}: ${message}`, { cause: error });
+  return new DispatcherError("unavailable", `${at}: ${message || code}`, { cause: error });
+}

@@ -1,0 +1,269 @@
+/**
+ * The store on PostgreSQL. Each method is one statement of `sql.ts`; this file turns arguments into arrays and
+ * rows into objects.
+ *
+ * @module
+ */
+import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
+import { copyUuid } from "../uuid.ts";
+import { arrayLiteral, type Sql } from "./connection.ts";
+import * as SQL from "./sql.ts";
+import type * as Port from "./store.ts";
+
+type Param = string | number | boolean | null;
+// deno-lint-ignore no-explicit-any
+type Row = any;
+/** What can run a statement: the pool, or a transaction of the caller's. */
+interface Runner {
+  unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
+}
+
+/** The store over a connection pool. `close` ends the pool. */
+export class PostgresStore implements Port.Store {
+  readonly #sql: Sql;
+
+  constructor(sql: Sql) {
+    this.#sql = sql;
+  }
+
+  #run(text: string, params: Param[] = []): Promise<Row[]> {
+    return run(this.#sql as unknown as Runner, text, params);
+  }
+
+  async publish(batch: Sealed[]): Promise<boolean[]> {
+    const plain = batch.every((e) => !e.ownUuid && e.queue !== BROADCAST_QUEUE);
+    if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
+    return await this.#sql.begin((tx) => publishIn(tx as unknown as Runner, batch)) as boolean[];
+  }
+
+  async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
+    const s = work.settlements;
+    const rows = await this.#run(SQL.EXCHANGE, [
+      arrayLiteral(s.map((x) => x.uuid)),
+      arrayLiteral(s.map((x) => x.fence)),
+      arrayLiteral(s.map((x) => x.outcome)),
+      arrayLiteral(s.map((x) => x.record)),
+      arrayLiteral(s.map((x) => x.result)),
+      arrayLiteral(s.map((x) => x.error)),
+      arrayLiteral(s.map((x) => x.delay)),
+      arrayLiteral(s.map((x) => x.solo)),
+      work.instance,
+      arrayLiteral(work.queues),
+      work.limit,
+      work.node,
+      arrayLiteral(s.map((x) => x.progress)),
+    ]);
+    const claimed: Port.Claimed[] = [];
+    const settled = new Set<string>();
+    for (const row of rows) {
+      if (row.fence === null) settled.add(row.uuid);
+      else claimed.push(claimedOf(row));
+    }
+    return { claimed, settled };
+  }
+
+  async reconcile(instance: string, held: string[]): Promise<number> {
+    return (await this.#run(SQL.RECONCILE, [instance, arrayLiteral(held)])).length;
+  }
+
+  async progress(instance: string, token: Port.Token, progress: string): Promise<boolean> {
+    const rows = await this.#run(SQL.PROGRESS, [token.uuid, token.fence, instance, progress]);
+    return (rows as unknown as { count: number }).count > 0;
+  }
+
+  async register(n: Port.NodeRegistration): Promise<Port.Registered> {
+    const rows = await this.#run(SQL.REGISTER, [
+      n.name,
+      n.instance,
+      n.runtime,
+      n.version,
+      n.host,
+      n.pid,
+      n.boot,
+      n.minSlots,
+      n.maxSlots,
+      arrayLiteral(n.queues),
+      n.leaseSeconds,
+      n.replaces ?? null,
+    ]);
+    if (rows.length > 0) return { ok: true, rescued: (await this.rescue()).rescued };
+    const holder = (await this.nodes()).find((row) => row.name === n.name);
+    // It ended between the two statements: try again.
+    return holder ? { ok: false, holder } : await this.register(n);
+  }
+
+  async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
+    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds];
+    return (await this.#run(SQL.HEARTBEAT, params))[0];
+  }
+
+  async unregister(instance: string): Promise<void> {
+    await this.#run(SQL.UNREGISTER, [instance]);
+    await this.rescue();
+  }
+
+  async deliver(node: string): Promise<number> {
+    return (await this.#run(SQL.DELIVER, [node])).length;
+  }
+
+  async adopt(node: string, messages: Port.Adoption[]): Promise<number> {
+    const e = messages.map((m) => m.envelope);
+    const rows = await this.#run(SQL.ADOPT, [
+      node,
+      arrayLiteral(messages.map((m) => m.everyNode ? copyUuid(m.envelope.uuid, node) : m.envelope.uuid)),
+      arrayLiteral(messages.map((m) => m.everyNode ? m.envelope.uuid : null)),
+      arrayLiteral(messages.map((m) => m.everyNode ? node : m.envelope.queue)),
+      ...contentParams(e),
+      arrayLiteral(e.map((x) => x.delay)),
+      arrayLiteral(messages.map((m) => m.anonymous && !m.everyNode)),
+    ]);
+    return rows.length;
+  }
+
+  async stage(limit: number): Promise<{ queues: string[]; next: number | null }> {
+    return (await this.#run(SQL.STAGE, [limit]))[0];
+  }
+
+  async rescue(): Promise<{ queues: string[]; rescued: number }> {
+    const rows = await this.#run(SQL.RESCUE);
+    return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
+  }
+
+  async prune(retentionDays: number): Promise<{ created: number; dropped: string[] }> {
+    const [{ created }] = await this.#run("select dispatcher.create_partitions(3) created");
+    const dropped = (await this.#run(SQL.OLD_PARTITIONS, [retentionDays])).map((row) => row.name as string);
+    for (const name of dropped) await this.#run(`drop table if exists dispatcher.${name}`);
+    await this.#run(SQL.PRUNE_SMALL, [retentionDays]);
+    return { created, dropped };
+  }
+
+  async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
+    const [from, to] = f.uuid === undefined ? [null, null] : uuidRange(f.uuid);
+    const states = f.state ? arrayLiteral(f.state) : null;
+    return await this.#run(SQL.LIST, [
+      states,
+      f.queue ?? null,
+      f.task ?? null,
+      f.node ?? null,
+      from,
+      to,
+      f.limit,
+    ]);
+  }
+
+  async outcomes(uuids: string[]): ReturnType<Port.Store["outcomes"]> {
+    const rows = await this.#run(SQL.OUTCOMES, [arrayLiteral(uuids)]);
+    return new Map(rows.map((row) => [row.uuid, row]));
+  }
+
+  queues(): Promise<Port.QueueRow[]> {
+    return this.#run(SQL.QUEUES);
+  }
+
+  nodes(): Promise<Port.NodeRow[]> {
+    return this.#run(SQL.NODES);
+  }
+
+  cancel(uuids: string[]): Promise<Port.Cancelled[]> {
+    return this.#run(SQL.CANCEL, [arrayLiteral(uuids)]);
+  }
+
+  async waiting(queues: string[]): Promise<number> {
+    return (await this.#run(SQL.WAITING, [arrayLiteral(queues)]))[0].n;
+  }
+
+  async close(): Promise<void> {
+    await this.#sql.end({ timeout: 5 });
+  }
+}
+
+/**
+ * Write envelopes inside a transaction of the caller's: rolled back, nothing was published. Any runner with the
+ * `unsafe` method of the `postgres` package serves.
+ */
+export async function publishIn(tx: Runner, batch: Sealed[]): Promise<boolean[]> {
+  const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE);
+  const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
+  const isNew = new Set<string>();
+  if (rows.length > 0) {
+    for (const row of await run(tx, SQL.PUBLISH, publishParams(rows))) isNew.add(row.uuid);
+    const own = rows.filter((e) => e.ownUuid && isNew.has(e.uuid)).map((e) => e.uuid);
+    if (own.length > 0) {
+      for (const row of await run(tx, SQL.FORGET_KNOWN, [arrayLiteral(own)])) isNew.delete(row.uuid);
+    }
+  }
+  if (casts.length > 0) {
+    for (const row of await run(tx, SQL.BROADCAST, broadcastParams(casts))) isNew.add(row.uuid);
+  }
+  // The second of two equal uuids in one batch is as known as one that came earlier.
+  return batch.map((e) => isNew.delete(e.uuid));
+}
+
+async function run(runner: Runner, text: string, params: Param[]): Promise<Row[]> {
+  return await runner.unsafe(text, params, { prepare: true });
+}
+
+function written(batch: Sealed[], rows: Row[]): boolean[] {
+  if (rows.length === batch.length) return batch.map(() => true);
+  const isNew = new Set(rows.map((row) => row.uuid));
+  return batch.map((e) => isNew.delete(e.uuid));
+}
+
+/** The columns that every way of writing an envelope shares, in the order of the statements. */
+function contentParams(e: Sealed[]): Param[] {
+  return [
+    arrayLiteral(e.map((x) => x.task)),
+    arrayLiteral(e.map((x) => x.args)),
+    arrayLiteral(e.map((x) => x.kwargs)),
+    arrayLiteral(e.map((x) => x.options)),
+    arrayLiteral(e.map((x) => x.priority)),
+    arrayLiteral(e.map((x) => x.maxAttempts)),
+    arrayLiteral(e.map((x) => x.timeout)),
+    arrayLiteral(e.map((x) => x.timePub)),
+  ];
+}
+
+function publishParams(e: Sealed[]): Param[] {
+  return [
+    arrayLiteral(e.map((x) => x.uuid)),
+    arrayLiteral(e.map((x) => x.queue)),
+    ...contentParams(e),
+    arrayLiteral(e.map((x) => x.delay)),
+    arrayLiteral(e.map((x) => x.at)),
+  ];
+}
+
+function broadcastParams(e: Sealed[]): Param[] {
+  return [
+    arrayLiteral(e.map((x) => x.uuid)),
+    ...contentParams(e),
+    arrayLiteral(e.map((x) => x.delay)),
+    arrayLiteral(e.map((x) => x.at)),
+    arrayLiteral(e.map((x) => x.ttl)),
+  ];
+}
+
+function claimedOf(row: Row): Port.Claimed {
+  return {
+    uuid: row.uuid,
+    fence: row.fence,
+    task: row.task,
+    queue: row.queue,
+    args: row.args,
+    kwargs: row.kwargs,
+    options: row.options,
+    attempt: row.attempt,
+    maxAttempts: row.max_attempts,
+    timeout: row.timeout,
+    solo: row.solo,
+    origin: row.origin,
+  };
+}
+
+/** The first and the last uuid that begin with a prefix; dashes may be left out. */
+function uuidRange(prefix: string): [string, string] {
+  const hex = prefix.replaceAll("-", "").toLowerCase();
+  const full = (pad: string) =>
+    hex.padEnd(32, pad).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
+  return [full("0"), full("f")];
+}

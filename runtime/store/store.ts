@@ -1,0 +1,258 @@
+/**
+ * The port of the store: what the dispatcher, its services and its clients ask of the place where envelopes
+ * wait. `postgres.ts` implements it; `tests/conformance/store.ts` says what every implementation must do.
+ *
+ * All times are ISO strings by the database's clock unless a name says `_pub` (the publisher's) or `Ms`.
+ *
+ * @module
+ */
+import type { Sealed } from "../envelope.ts";
+import type { ErrorRecord } from "../errors.ts";
+import type { Json } from "../json.ts";
+import type { Outcome, State } from "../state.ts";
+
+/** What proves that an attempt is still ours: a write that carries an old one changes nothing. */
+export interface Token {
+  uuid: string;
+  /** Counts the claims of this envelope; unlike `attempt` it is never given back. */
+  fence: number;
+}
+
+/** An envelope that this node has claimed and must settle. */
+export interface Claimed extends Token {
+  task: string;
+  queue: string;
+  /** JSON text. */
+  args: string;
+  /** JSON text. */
+  kwargs: string;
+  /** JSON text. */
+  options: string;
+  attempt: number;
+  maxAttempts: number | null;
+  /** Seconds, null when the message names none. */
+  timeout: number | null;
+  /** Must run alone in its host. */
+  solo: boolean;
+  origin: string | null;
+}
+
+/** One finished attempt, as it is kept in the envelope's history. */
+export interface AttemptRecord {
+  attempt: number;
+  node: string;
+  /** Host process and slot, for example `9610.3`. */
+  worker: string | null;
+  started_at: string | null;
+  finished_at: string;
+  outcome: Outcome;
+  error?: ErrorRecord;
+}
+
+/** The verdict on an attempt, on its way to the database. */
+export interface Settlement extends Token {
+  outcome: Outcome;
+  /** JSON text of an {@link AttemptRecord}; null keeps no trace (a release that nobody needs to see). */
+  record: string | null;
+  /** JSON text. */
+  result: string | null;
+  /** JSON text of an {@link ErrorRecord}. */
+  error: string | null;
+  /** Seconds until a retry is due. */
+  delay: number | null;
+  /** From now on it runs alone in its host. */
+  solo: boolean;
+  /** JSON text of the last progress, where it was not written before. */
+  progress: string | null;
+  /** Who waits for it asked to be told. */
+  watch: boolean;
+}
+
+/** One round trip of a node: settle what is finished, claim what there is room for. */
+export interface Exchange {
+  node: string;
+  instance: string;
+  settlements: Settlement[];
+  queues: string[];
+  /** Envelopes to claim at most; 0 claims none. */
+  limit: number;
+}
+
+/** What an exchange did. */
+export interface Exchanged {
+  claimed: Claimed[];
+  /** Uuids that were settled; what was asked for and is missing here was stale. */
+  settled: Set<string>;
+}
+
+/** A node as it announces itself. */
+export interface NodeRegistration {
+  name: string;
+  instance: string;
+  runtime: string;
+  version: string;
+  host: string;
+  pid: number;
+  /** Identifies the process for ever: machine, process namespace, start time. */
+  boot: string;
+  minSlots: number;
+  maxSlots: number;
+  queues: string[];
+  /** Seconds that its lease lasts without being renewed. */
+  leaseSeconds: number;
+  /** An instance known to be dead, which may be replaced although its lease lives. */
+  replaces?: string;
+}
+
+/** Whether a node got its name, and if not, who has it. */
+export type Registered = { ok: true; rescued: number } | { ok: false; holder: NodeRow };
+
+/** What a node tells and learns each time it renews its lease. */
+export interface Heartbeat {
+  instance: string;
+  state: "running" | "draining";
+  slots: number;
+  busy: number;
+  leaseSeconds: number;
+  leaderSeconds: number;
+}
+
+export interface HeartbeatReply {
+  /** False when another instance took the name or the lease was reclaimed: stop what runs. */
+  alive: boolean;
+  leader: boolean;
+  /** Uuids running here whose end somebody asked for. */
+  cancels: string[];
+  /** Broadcasts wait for this node. */
+  broadcasts: boolean;
+}
+
+/** A row of the node table. */
+export interface NodeRow {
+  name: string;
+  instance: string;
+  runtime: string;
+  version: string;
+  host: string;
+  pid: number;
+  boot: string;
+  state: "running" | "draining" | "stopped" | "lost";
+  /** Whether its lease lives. */
+  alive: boolean;
+  min: number;
+  max: number;
+  slots: number;
+  busy: number;
+  queues: string[];
+  started_at: string;
+  last_seen: string;
+  lease_until: string;
+  leader: boolean;
+}
+
+/** All that is known of one envelope. */
+export interface EnvelopeRow {
+  uuid: string;
+  origin: string | null;
+  queue: string;
+  task: string;
+  args: Json;
+  kwargs: Json;
+  options: { [key: string]: Json };
+  state: State;
+  priority: number;
+  attempt: number;
+  max_attempts: number | null;
+  timeout: number | null;
+  time_pub: number | null;
+  created_at: string;
+  due_at: string | null;
+  node: string | null;
+  claimed_at: string | null;
+  finished_at: string | null;
+  cancel_at: string | null;
+  progress: Json;
+  result: Json;
+  error: ErrorRecord | null;
+  attempts: AttemptRecord[];
+}
+
+/** What to list; every field narrows. */
+export interface EnvelopeFilter {
+  state?: State[];
+  queue?: string;
+  task?: string;
+  node?: string;
+  /** Uuid or the beginning of one, also of the broadcast it comes from. */
+  uuid?: string;
+  /** At most this many, newest first. */
+  limit: number;
+}
+
+/** A queue and what stands in it. */
+export interface QueueRow {
+  queue: string;
+  scheduled: number;
+  available: number;
+  running: number;
+  retryable: number;
+  /** Seconds that the oldest available envelope has waited. */
+  oldest_seconds: number | null;
+  paused: boolean;
+}
+
+/** What became of a request to cancel. */
+export interface Cancelled {
+  uuid: string;
+  /** `cancelled`: it had not begun; `requested`: it runs, on `node`, and was told; else its final state. */
+  did: "cancelled" | "requested" | State;
+  node: string | null;
+}
+
+/** A message that came over a broker instead of the table. */
+export interface Adoption {
+  envelope: Sealed;
+  /** The node runs its own copy, as of a broadcast; otherwise one of the nodes that hear it takes it. */
+  everyNode: boolean;
+  /** It came without a uuid, so that nodes cannot race for it: the first by name takes it. */
+  anonymous: boolean;
+}
+
+/** The port. */
+export interface Store {
+  /** Write envelopes; true for each that is new, false for a uuid that is known. Broadcasts go to the log. */
+  publish(batch: Sealed[]): Promise<boolean[]>;
+  /** Settle and claim in one round trip. */
+  exchange(work: Exchange): Promise<Exchanged>;
+  /** Give back what the instance holds by the table but not by its own books; returns how many. */
+  reconcile(instance: string, held: string[]): Promise<number>;
+  /** Keep the progress of a running attempt; false when the token is stale. */
+  progress(instance: string, token: Token, progress: string): Promise<boolean>;
+
+  register(node: NodeRegistration): Promise<Registered>;
+  heartbeat(beat: Heartbeat): Promise<HeartbeatReply>;
+  /** Give back whatever the instance still holds and end its lease. */
+  unregister(instance: string): Promise<void>;
+
+  /** Copy the broadcasts that this node has not had into its own queue; returns how many. */
+  deliver(node: string): Promise<number>;
+  /** Make rows of messages that came over the wire; returns how many this node took. */
+  adopt(node: string, messages: Adoption[]): Promise<number>;
+  /** Make available what is due; returns its queues, and seconds until the next is due (null: none waits). */
+  stage(limit: number): Promise<{ queues: string[]; next: number | null }>;
+  /** Give back what instances without a live lease hold; returns the queues and how many. */
+  rescue(): Promise<{ queues: string[]; rescued: number }>;
+  /** Make partitions ahead and drop what is older than the retention. */
+  prune(retentionDays: number): Promise<{ created: number; dropped: string[] }>;
+
+  list(filter: EnvelopeFilter): Promise<EnvelopeRow[]>;
+  /** States and outcomes of the given uuids, cheaply: for those who wait. */
+  outcomes(uuids: string[]): Promise<Map<string, Pick<EnvelopeRow, "state" | "result" | "error">>>;
+  queues(): Promise<QueueRow[]>;
+  nodes(): Promise<NodeRow[]>;
+  cancel(uuids: string[]): Promise<Cancelled[]>;
+  /** Work that could run now, in these queues. */
+  waiting(queues: string[]): Promise<number>;
+
+  close(): Promise<void>;
+}

@@ -1,0 +1,4 @@
+/** Adds two numbers. */
+import { task } from "edge-dispatcher";
+
+export default task((a: number, b: number): number => a + b);

@@ -1,0 +1,39 @@
+import { type ChildProcess, spawn } from "node:child_process";
+import type { Socket } from "node:net";
+import { onProcessEnd } from "./process_end.ts";
+
+const children = new Set<ChildProcess>();
+let guard: ChildProcess | undefined;
+
+/**
+ * See to it that `child` does not outlive this process. At an orderly end it is killed from here; since `deno
+ * test` runs nothing on SIGINT, and no runtime on SIGKILL, a shell also holds a pipe from this process: its end
+ * of file means that we are gone, and the shell kills what stands on the last line it was sent.
+ */
+export function guardChild(child: ChildProcess): void {
+  if (children.size === 0) onProcessEnd(() => children.forEach((child) => child.kill("SIGKILL")));
+  children.add(child);
+  tellGuard();
+  child.once("exit", () => {
+    children.delete(child);
+    tellGuard();
+  });
+}
+
+function tellGuard(): void {
+  if (process.platform === "win32") return;
+  guard ??= startGuard();
+  guard.stdin?.write([...children].map((child) => child.pid).join(" ") + "\n");
+}
+
+function startGuard(): ChildProcess {
+  // It must outlive a Ctrl-C, which reaches the whole group.
+  const script =
+    `trap '' INT TERM HUP; while read -r line; do pids=$line; done; [ -z "$pids" ] || kill -9 $pids`;
+  const started = spawn("/bin/sh", ["-c", script], { stdio: ["pipe", "ignore", "ignore"] });
+  started.unref();
+  // Bun's has no unref, and does not keep the process.
+  (started.stdin as Socket | null)?.unref?.();
+  started.stdin?.on("error", () => {});
+  return started;
+}

@@ -1,0 +1,228 @@
+// @runtimes deno
+/** The import-direction test: the house of ARCHITECTURE.md, section by section, as data. */
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test } from "./harness.ts";
+import { type Globs, matches, type Rules, violations } from "./imports/check.ts";
+import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
+
+const PURE: Globs = ["runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json}.ts"];
+const PORTS: Globs = ["runtime/store/store.ts", "runtime/broker/broker.ts", "runtime/platform/platform.ts"];
+const ADAPTERS: Globs = [
+  "runtime/store/**",
+  "!runtime/store/store.ts",
+  "runtime/broker/{pg_notify,socket}.ts",
+  "runtime/platform/{deno,bun,node}.ts",
+];
+const BEHAVIOUR: Globs = ["runtime/{dispatch,service,control}/**", "runtime/client.ts"];
+/** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
+const COMMON: Globs = [
+  "runtime/{events,log,metrics,tracing,config,task,registry}.ts",
+  "runtime/broker/{channels,wire,chunks}.ts",
+];
+const COMPOSERS: Globs = ["runtime/node.ts", "runtime/connect.ts"];
+/** What stands at the door of the runtime for HTTP and the command line. */
+const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts"];
+const QUIET_BUILTINS = ["node:buffer", "node:crypto", "node:path", "node:url", "node:util"];
+
+const RULES: Rules = {
+  layers: [
+    {
+      rule: "pure files import pure files, zod and built-ins without side effects",
+      files: PURE,
+      may: PURE,
+      packages: ["zod", ...QUIET_BUILTINS],
+    },
+    {
+      rule: "ports import pure files",
+      files: PORTS,
+      may: PURE,
+      packages: ["zod", ...QUIET_BUILTINS],
+    },
+    {
+      rule: "behaviour imports pure files, ports, behaviour, events, log, config and task, of the pool types",
+      files: BEHAVIOUR,
+      may: [...PURE, ...PORTS, ...BEHAVIOUR, ...COMMON],
+      mayTypes: ["runtime/pool/**"],
+    },
+    {
+      rule: "http/ speaks through client, node, connect, config, admin and pure files",
+      files: ["runtime/http/**"],
+      may: [...DOOR, ...PURE],
+      ownRoom: true,
+    },
+    {
+      rule: "cli/ speaks through client, node, connect, config, admin and pure files",
+      files: ["cli/**"],
+      may: [...DOOR, ...PURE],
+      ownRoom: true,
+    },
+    {
+      rule: "tasks import edge-dispatcher and one another",
+      files: ["tasks/**"],
+      may: ["mod.ts"],
+      ownRoom: true,
+    },
+  ],
+  owners: [
+    {
+      package: "postgres",
+      files: ["runtime/store/**", "runtime/broker/pg_notify.ts"],
+      types: ["runtime/connect.ts"],
+    },
+    { package: "hono", files: ["runtime/http/**"] },
+    { package: "@std/cli", files: ["cli/args.ts"] },
+  ],
+  adapters: ADAPTERS,
+  composers: COMPOSERS,
+  runtimeGlobals: ["runtime/platform/**"],
+  acyclic: { files: ["runtime/**"], types: true },
+  maxLines: { files: ["runtime/**", "cli/**"], lines: 400 },
+  // The worker's cold start is the cost of every slot.
+  budget: { file: "runtime/pool/worker.ts", lines: 600 },
+  aliases: { "edge-dispatcher": "mod.ts" },
+};
+
+const ROOT = fileURLToPath(new URL("..", import.meta.url));
+
+function readTree(): Map<string, string> {
+  const paths = globSync(["{runtime,cli,tasks}/**/*.{ts,mjs,js}", "mod.ts"], { cwd: ROOT }).sort();
+  return new Map(paths.map((path) => [path, readFileSync(join(ROOT, path), "utf8")]));
+}
+
+test("the tree keeps to the directions of its imports", () => {
+  const found = violations(readTree(), RULES);
+  assert.equal(found.length, 0, `${found.length} violations:\n${found.join("\n")}`);
+});
+
+function check(files: Record<string, string>): string[] {
+  return violations(new Map(Object.entries(files)), RULES);
+}
+
+test("violations() reports what each layer must not import", () => {
+  const breaches: Record<string, string> = {
+    "runtime/uuid.ts": `import { log } from "./log.ts";`,
+    "runtime/state.ts": `import "node:fs";`,
+    "runtime/store/store.ts": `export type { Log } from "../log.ts";`,
+    "runtime/dispatch/settler.ts": `const x = await import("../store/postgres.ts");`,
+    "runtime/client.ts": `import { Pool } from "./pool/pool.ts";`,
+    "runtime/http/api.ts": `import type { Event } from "../events.ts";`,
+    "cli/main.ts": `import { sql } from "../runtime/store/sql.ts";`,
+    "tasks/system/purge.ts": `import { task } from "../../runtime/task.ts";`,
+    "runtime/control/control.ts": `import postgres from "postgres";`,
+    "runtime/events.ts": `import { Hono } from "npm:hono@4/tiny";`,
+    "cli/io.ts": `import { parseArgs } from "@std/cli/parse-args";`,
+    "runtime/connect.ts": `import postgres from "postgres";`,
+    "runtime/log.ts": `console.log(globalThis.Deno?.pid);`,
+    "runtime/pool/worker.ts": `import { z } from "zod";`,
+    "runtime/receiver/receiver.ts": `import "../store/sql.ts"; import { open } from "../platform/deno.ts";`,
+    "runtime/config.ts": "\n".repeat(401),
+  };
+  for (const [path, text] of Object.entries(breaches)) {
+    const found = check({ [path]: text });
+    assert.equal(found.length, 1, `${path}: ${found.join("\n") || "nothing found"}`);
+    assert.ok(found[0].startsWith(path), found[0]);
+  }
+});
+
+test("violations() lets pass what is allowed", () => {
+  assert.deepEqual(
+    check({
+      "runtime/uuid.ts": `import { z } from "zod"; import { randomFillSync } from "node:crypto";`,
+      "runtime/dispatch/dispatcher.ts":
+        `import type { Pool } from "../pool/pool.ts"; import type { Store } from "../store/store.ts";`,
+      "runtime/connect.ts":
+        `import type postgres from "postgres"; import "./store/sql.ts"; import "./platform/bun.ts";`,
+      "runtime/store/postgres.ts": `import postgres from "postgres"; import { claim } from "./sql.ts";`,
+      "runtime/platform/deno.ts": `export const pid = Deno.pid;`,
+      "runtime/admin.ts": `import { migrate } from "./store/migrate.ts";`,
+      "runtime/http/app.ts": `import { Hono } from "hono"; import { page } from "./view/page.ts";`,
+      "cli/args.ts": `const std = await import("@std/cli/parse-args");`,
+      "tasks/examples/add.ts": `import { task } from "edge-dispatcher";`,
+      "runtime/pool/worker.ts": `import type { z } from "zod"; import { read } from "./protocol.ts";`,
+    }),
+    [],
+  );
+});
+
+test("violations() finds cycles and what the worker loads in the end", () => {
+  const cyclic = check({
+    "runtime/a.ts": `import "./b.ts";`,
+    "runtime/b.ts": `import type { C } from "./c.ts";`,
+    "runtime/c.ts": `export * from "./a.ts";`,
+  });
+  assert.deepEqual(cyclic, ["import cycle: runtime/a.ts -> runtime/b.ts -> runtime/c.ts -> runtime/a.ts"]);
+  const heavy = check({
+    "runtime/pool/worker.ts": `import "./protocol.ts";`,
+    "runtime/pool/protocol.ts": `import "./deep.ts";` + "\n//".repeat(300),
+    "runtime/pool/deep.ts": `import x from "croner";` + "\n//".repeat(300),
+  });
+  assert.equal(heavy.length, 2);
+  assert.match(heavy[0], /^runtime\/pool\/deep\.ts:1 imports croner: /);
+  assert.match(heavy[1], /loads 603 lines/);
+});
+
+test("importsOf() tells static, type and dynamic imports and their lines", () => {
+  const source = [
+    `import a, { type b } from "a"; import "side";`,
+    `import type { T } from 'types';`,
+    `export {`,
+    `  x,`,
+    `} from "./x.ts";`,
+    `export * as y from "./y.ts"; export type { Z } from "./z.ts";`,
+    `const lazy = await import("./lazy.ts"), data = import(\`./d.json\`, { with: { type: "json" } });`,
+    `type Q = typeof import("q");`,
+  ].join("\n");
+  assert.deepEqual(importsOf(source).map(({ specifier, kind, line }) => `${line} ${kind} ${specifier}`), [
+    "1 static a",
+    "1 static side",
+    "2 type types",
+    "3 static ./x.ts",
+    "6 static ./y.ts",
+    "6 type ./z.ts",
+    "7 dynamic ./lazy.ts",
+    "7 dynamic ./d.json",
+    "8 type q",
+  ]);
+});
+
+test("importsOf() is not fooled by comments, strings, regular expressions and computed specifiers", () => {
+  const source = [
+    `// import "comment";`,
+    `/* import "block"; */ /** @example import x from "doc"; */`,
+    `const text = 'import "single"', other = "import \\"double\\"";`,
+    'const template = `import "template" ${nested(`import "inner"`, { a: {} })} import "rest"`;',
+    `const pattern = /import "regexp" \\/\\/ ['"]/; const half = 4 / 2; // import "after division";`,
+    `await import(name); await import("./" + name); await import(\`./\${name}.ts\`);`,
+    `loader.import("method"); const url = import.meta.url;`,
+    `import real from "real"; // the only one`,
+  ].join("\n");
+  assert.deepEqual(importsOf(source), [{ specifier: "real", kind: "static", line: 8 }]);
+});
+
+test("importsOf() reads the code inside of a template's expression", () => {
+  assert.equal(importsOf('const x = `a ${await import("b")} c`;')[0].specifier, "b");
+});
+
+test("runtimeGlobalsOf() finds the names in code only", () => {
+  const lines = [
+    `Deno.exit();`,
+    `// Deno.exit() Bun.x`,
+    `const label = "Deno.version", isDeno = "Deno" in globalThis;`,
+    "const where = `on ${Bun.version} Deno.x`;",
+    `const table = { Bun: 1, Deno: 2 }, DenoLike = myBun.x;`,
+    `const { serve } = Deno;`,
+  ];
+  assert.deepEqual(runtimeGlobalsOf(lines.join("\n")), [
+    { name: "Deno", line: 1 },
+    { name: "Bun", line: 4 },
+    { name: "Deno", line: 6 },
+  ]);
+});
+
+test("matches() takes away what a glob with ! matches", () => {
+  assert.equal(matches("runtime/store/sql.ts", ADAPTERS), true);
+  assert.equal(matches("runtime/store/store.ts", ADAPTERS), false);
+});
