@@ -27,7 +27,11 @@ export const DEFAULT_BACKOFF: Backoff = { base: 2, factor: 2, max: 3_600, jitter
  * backoffSeconds(3, { base: 2, factor: 2, max: 3600, jitter: 0 }); // 8
  * ```
  */
-export function backoffSeconds(attempt: number, shape: Backoff = DEFAULT_BACKOFF, random = Math.random): number {
+export function backoffSeconds(
+  attempt: number,
+  shape: Backoff = DEFAULT_BACKOFF,
+  random = Math.random,
+): number {
   const exponent = Math.min(Math.max(attempt - 1, 0), 60);
   const delay = Math.min(shape.max, shape.base * shape.factor ** exponent);
   return Math.max(0, jitter(delay, shape.jitter, random));

@@ -52,7 +52,10 @@ export class Client {
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
-    this.#publish = coalesce((batch: Sealed[]) => parts.store.publish(batch), { max: PUBLISH_BATCH, concurrency: 2 });
+    this.#publish = coalesce((batch: Sealed[]) => parts.store.publish(batch), {
+      max: PUBLISH_BATCH,
+      concurrency: 2,
+    });
     // Apart from the insert's transaction: a NOTIFY in it would hold a lock of the whole cluster over its fsync.
     this.#wake = coalesce(async (queues: string[]) => {
       await Promise.all([...new Set(queues)].map((queue) => parts.broker.notify(WAKE_CHANNEL, queue)));
@@ -73,7 +76,11 @@ export class Client {
    * await published.result(); // 2
    * ```
    */
-  async publish<R = unknown>(task: string, args: unknown[] = [], options: PublishOptions = {}): Promise<Published<R>> {
+  async publish<R = unknown>(
+    task: string,
+    args: unknown[] = [],
+    options: PublishOptions = {},
+  ): Promise<Published<R>> {
     const envelope = seal(task, args, { watch: true, ...options }, this.#parts.clock.now());
     const isNew = await this.#publish(envelope);
     if (isNew) this.#wakeSoon(envelope);
@@ -123,7 +130,9 @@ export class Client {
       known: !isNew,
       result: async ({ within = WAIT_SECONDS, signal } = {}) => {
         const broadcast = queue === BROADCAST_QUEUE;
-        const outcome = broadcast ? await this.waitAll(uuid, within, signal) : await this.wait(uuid, within, signal);
+        const outcome = broadcast
+          ? await this.waitAll(uuid, within, signal)
+          : await this.wait(uuid, within, signal);
         return resultOf(outcome) as R;
       },
     };
@@ -139,7 +148,9 @@ export class Client {
     return await this.#follow(uuid, within, signal, async () => {
       const row = (await this.#parts.store.outcomes([uuid])).get(uuid);
       if (!row) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
-      return isFinal(row.state) ? { uuid, state: row.state, result: row.result, error: row.error } : undefined;
+      return isFinal(row.state)
+        ? { uuid, state: row.state, result: row.result, error: row.error }
+        : undefined;
     });
   }
 
@@ -198,16 +209,26 @@ export class Client {
    */
   async find(prefix: string, verb = "find"): Promise<EnvelopeRow[]> {
     if (!/^[0-9a-f-]{4,36}$/i.test(prefix)) {
-      throw new DispatcherError("usage", `Cannot ${verb} "${prefix}": it is not a uuid or the first 4 or more digits of one`);
+      throw new DispatcherError(
+        "usage",
+        `Cannot ${verb} "${prefix}": it is not a uuid or the first 4 or more digits of one`,
+      );
     }
     const rows = await this.list({ uuid: prefix, limit: 200 });
-    if (rows.length === 0) throw new DispatcherError("not_found", `Cannot ${verb} "${prefix}": no such envelope`);
-    const exact = rows.filter((row) => row.uuid === prefix.toLowerCase() || row.origin === prefix.toLowerCase());
+    if (rows.length === 0) {
+      throw new DispatcherError("not_found", `Cannot ${verb} "${prefix}": no such envelope`);
+    }
+    const exact = rows.filter((row) =>
+      row.uuid === prefix.toLowerCase() || row.origin === prefix.toLowerCase()
+    );
     if (exact.length > 0) return exact;
     const known = new Set(rows.map((row) => row.origin ?? row.uuid));
     if (known.size > 1) {
       const some = [...known].slice(0, 5).join(", ");
-      throw new DispatcherError("ambiguous", `Cannot ${verb} "${prefix}": ${known.size} envelopes have this prefix: ${some}`);
+      throw new DispatcherError(
+        "ambiguous",
+        `Cannot ${verb} "${prefix}": ${known.size} envelopes have this prefix: ${some}`,
+      );
     }
     return rows;
   }
@@ -272,7 +293,11 @@ export class Client {
 export function resultOf(outcome: Outcome): Json {
   if (outcome.state === "completed") return outcome.result;
   const { name = "Error", message = outcome.state } = outcome.error ?? {};
-  throw new DispatcherError("task_failed", `Envelope ${outcome.uuid} was ${outcome.state}: ${name}: ${message}`, {
-    cause: outcome.error ?? undefined,
-  });
+  throw new DispatcherError(
+    "task_failed",
+    `Envelope ${outcome.uuid} was ${outcome.state}: ${name}: ${message}`,
+    {
+      cause: outcome.error ?? undefined,
+    },
+  );
 }

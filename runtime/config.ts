@@ -9,10 +9,10 @@ import { hostname } from "node:os";
 import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
-import { DEFAULT_BACKOFF } from "./backoff.ts";
+import { type Backoff, DEFAULT_BACKOFF } from "./backoff.ts";
 import { DEFAULT_QUEUE, queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
-import { LEVELS } from "./events.ts";
+import { type Level, LEVELS } from "./events.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
 import { didYouMean } from "./suggest.ts";
 
@@ -25,9 +25,13 @@ const poolSchema = z.strictObject({
   slots_per_host: z.int().min(1).max(64).default(4).describe("Slots that share one child process"),
   abort_grace: positive.default(1).describe("Seconds from the abort of a task to its kill"),
   leaky_wait: positive.default(30).describe("Seconds that siblings of a thread that does not stop may go on"),
-  scaledown_wait: positive.default(15).describe("Seconds of disuse after which a slot above the minimum ends"),
+  scaledown_wait: positive.default(15).describe(
+    "Seconds of disuse after which a slot above the minimum ends",
+  ),
   worker_max_lifetime_seconds: positive.default(14_400).describe("Age at which an idle worker is replaced"),
-  worker_max_tasks: z.int().min(0).default(0).describe("Attempts after which a worker is replaced; 0: any number"),
+  worker_max_tasks: z.int().min(0).default(0).describe(
+    "Attempts after which a worker is replaced; 0: any number",
+  ),
   worker_memory_mb: z.int().min(16).default(1_024).describe("Heap of one worker at most, in MB"),
   host_memory_mb: z.int().min(64).optional().describe("Resident memory of one host at most, in MB"),
 }).prefault({});
@@ -42,13 +46,17 @@ const backoffSchema = z.strictObject({
 /** The schema of a configuration file. */
 export const configSchema = z.strictObject({
   database_url: z.string().optional().describe("PostgreSQL to use; without one, an embedded server"),
-  listen_url: z.string().optional().describe("Direct address for LISTEN, where database_url leads to a pooler"),
+  listen_url: z.string().optional().describe(
+    "Direct address for LISTEN, where database_url leads to a pooler",
+  ),
   embedded_dir: z.string().optional().describe("Data directory of the embedded server"),
   node: queueName.optional().describe("Name of the node and of its direct queue, by default the host's"),
   queues: z.array(queueName).min(1).default([DEFAULT_QUEUE]).describe("Shared queues"),
   broadcast_channels: z.array(queueName).default([]).describe("More channels whose messages every node runs"),
   tasks: z.string().default("tasks").describe("Root directory of the tasks"),
-  task_prefixes: z.array(z.string()).default([...DEFAULT_PREFIXES]).describe("Prefixes stripped from dotted names"),
+  task_prefixes: z.array(z.string()).default([...DEFAULT_PREFIXES]).describe(
+    "Prefixes stripped from dotted names",
+  ),
   task_allow: z.array(z.string()).default([]).describe("Paths that task names must begin with; none: any"),
   max_attempts: z.int().min(1).default(1).describe("Attempts where neither message nor task says"),
   backoff: backoffSchema,
@@ -76,8 +84,41 @@ export const configSchema = z.strictObject({
   }
 });
 
-/** A complete configuration. */
-export type Config = z.output<typeof configSchema>;
+/** A complete configuration. Its schema has what each value means; times are in seconds. */
+export interface Config {
+  database_url?: string;
+  listen_url?: string;
+  embedded_dir?: string;
+  node?: string;
+  queues: string[];
+  broadcast_channels: string[];
+  tasks: string;
+  task_prefixes: string[];
+  task_allow: string[];
+  max_attempts: number;
+  backoff: Backoff;
+  pool: {
+    min_workers: number;
+    max_workers: number;
+    slots_per_host: number;
+    abort_grace: number;
+    leaky_wait: number;
+    scaledown_wait: number;
+    worker_max_lifetime_seconds: number;
+    worker_max_tasks: number;
+    worker_memory_mb: number;
+    host_memory_mb?: number;
+  };
+  lease_seconds: number;
+  heartbeat_seconds: number;
+  leader_seconds: number;
+  safety_poll_seconds: number;
+  shutdown_wait: number;
+  retention_days: number;
+  chunk_message_timeout_seconds: number;
+  log_level: Level;
+  log_format: "text" | "json";
+}
 /** Where a value came from. */
 export type Origin = "flag" | "environment" | "file" | "default";
 
@@ -111,7 +152,7 @@ export async function loadConfig(
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) throw configError(parsed.error, merged, origins, path);
   for (const leaf of leaves(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
-  const config = { ...parsed.data, tasks: resolve(parsed.data.tasks) };
+  const config: Config = { ...parsed.data, tasks: resolve(parsed.data.tasks) };
   return { config, origins, file: path ?? null };
 }
 
@@ -129,11 +170,23 @@ async function readConfigFile(path: string): Promise<Tree> {
       return value;
     }
     if (extname(path) !== ".json") throw new Error("its name must end in .json, .ts, .js or .mjs");
-    const value = JSON.parse(await readFile(path, "utf8"));
-    if (typeof value !== "object" || value === null || Array.isArray(value)) throw new Error("it is not an object");
+    const value = parseFile(await readFile(path, "utf8"));
+    if (typeof value !== "object" || value === null || Array.isArray(value)) {
+      throw new Error("it is not an object");
+    }
     return value;
   } catch (error) {
     throw fail((error as Error).message);
+  }
+}
+
+/** The engine's own message quotes the text around the fault, which may be a password. */
+function parseFile(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const place = /line \d+ column \d+|position \d+/.exec((error as Error).message)?.[0];
+    throw new Error(place ? `it is not JSON, see ${place}` : "it is not JSON");
   }
 }
 
@@ -147,7 +200,11 @@ function fromEnvironment(env: Env): Tree {
   for (const [path, kind] of Object.entries(LEAVES)) {
     const text = env[environmentName(path)];
     if (text === undefined || text === "") continue;
-    put(tree, path, kind === "number" ? numberOf(text) : kind === "list" ? text.split(",").map((s) => s.trim()) : text);
+    put(
+      tree,
+      path,
+      kind === "number" ? numberOf(text) : kind === "list" ? text.split(",").map((s) => s.trim()) : text,
+    );
   }
   const url = tree.database_url ?? pgUrl(env);
   if (url !== undefined) tree.database_url = url;
@@ -167,13 +224,23 @@ function pgUrl(env: Env): string | undefined {
   const host = env.PGHOST ?? "localhost";
   const database = encodeURIComponent(env.PGDATABASE ?? env.PGUSER ?? env.USER ?? "postgres");
   return host.startsWith("/")
-    ? `postgres://${user}${password}@localhost:${env.PGPORT ?? 5432}/${database}?host=${encodeURIComponent(host)}`
+    ? `postgres://${user}${password}@localhost:${env.PGPORT ?? 5432}/${database}?host=${
+      encodeURIComponent(host)
+    }`
     : `postgres://${user}${password}@${host}:${env.PGPORT ?? 5432}/${database}`;
 }
 
-function merge(into: Tree, tree: Tree, origin: Origin, origins: Record<string, Origin>, prefix: string): void {
+function merge(
+  into: Tree,
+  tree: Tree,
+  origin: Origin,
+  origins: Record<string, Origin>,
+  prefix: string,
+): void {
   for (const [key, value] of Object.entries(tree)) {
     if (value === undefined) continue;
+    // In a JSON file a key like another, but to assign to it would change every object there is.
+    if (key === "__proto__") throw new DispatcherError("config", `Unknown configuration key "${prefix}${key}"`);
     if (isTree(value)) {
       if (!isTree(into[key])) into[key] = {};
       merge(into[key] as Tree, value, origin, origins, `${prefix}${key}.`);
@@ -224,16 +291,30 @@ export function configJsonSchema(): Record<string, unknown> {
   return z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any" }) as Record<string, unknown>;
 }
 
-function configError(error: z.ZodError, tree: Tree, origins: Record<string, Origin>, file?: string): DispatcherError {
+function configError(
+  error: z.ZodError,
+  tree: Tree,
+  origins: Record<string, Origin>,
+  file?: string,
+): DispatcherError {
   const issue = error.issues[0];
   if (issue.code === "unrecognized_keys") {
     const key = [...issue.path, issue.keys[0]].join(".");
-    return new DispatcherError("config", `Unknown configuration key "${key}"${didYouMean(key, [...Object.keys(LEAVES), ...Object.keys(configSchema.shape)])}${file ? ` in "${file}"` : ""}`);
+    return new DispatcherError(
+      "config",
+      `Unknown configuration key "${key}"${
+        didYouMean(key, [...Object.keys(LEAVES), ...Object.keys(configSchema.shape)])
+      }${file ? ` in "${file}"` : ""}`,
+    );
   }
   const path = issue.path.join(".");
   const value = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], tree);
   const origin = origins[path] ?? origins[issue.path.slice(0, -1).join(".")] ?? "default";
-  const from = origin === "environment" ? ` from ${environmentName(path)}` : origin === "file" ? ` from "${file}"` : "";
+  const from = origin === "environment"
+    ? ` from ${environmentName(path)}`
+    : origin === "file"
+    ? ` from "${file}"`
+    : "";
   const shown = path.endsWith("_url") ? "" : ` ${JSON.stringify(value) ?? "undefined"}`;
   return new DispatcherError("config", `Cannot use ${path}${shown}${from}: ${issue.message}`);
 }

@@ -7,6 +7,7 @@ import { Client } from "./client.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Config, loadConfig } from "./config.ts";
+import { DispatcherError, errorLine } from "./errors.ts";
 import { addressOf, connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrate } from "./store/migrate.ts";
@@ -62,14 +63,24 @@ export function clientOf(sql: Sql, broker: Broker, clock: Clock): Client {
 }
 
 /** The address of the configured database, or of the embedded one, which is started if it must be. */
-export async function database(config: Config, log?: (line: string) => void): Promise<{ url: string; embedded: boolean }> {
+export async function database(
+  config: Config,
+  log?: (line: string) => void,
+): Promise<{ url: string; embedded: boolean }> {
   if (config.database_url !== undefined) return { url: config.database_url, embedded: false };
-  const { url } = await startEmbedded({ dir: config.embedded_dir, log });
-  return { url, embedded: true };
+  try {
+    const { url } = await startEmbedded({ dir: config.embedded_dir, log });
+    return { url, embedded: true };
+  } catch (error) {
+    throw new DispatcherError("unavailable", errorLine(error), { cause: error });
+  }
 }
 
 /** Open a pool whose schema is up to date. */
-export async function ready(url: string, options: ConnectOptions & { application?: string } = {}): Promise<Sql> {
+export async function ready(
+  url: string,
+  options: ConnectOptions & { application?: string } = {},
+): Promise<Sql> {
   checkUrl(url);
   const sql = open(url, options);
   try {
@@ -84,6 +95,9 @@ export async function ready(url: string, options: ConnectOptions & { application
 
 function checkUrl(url: string): void {
   if (!/^postgres(ql)?:\/\//.test(url) || addressOf(url) === "the given address") {
-    throw connectionError({ code: "28000", message: "the address must look like postgres://user@host:5432/database" }, "");
+    throw connectionError({
+      code: "28000",
+      message: "the address must look like postgres://user@host:5432/database",
+    }, "");
   }
 }

@@ -35,7 +35,9 @@ function queueNameFault(name: string): string | undefined {
 /** Check a queue's name; the error names it. */
 export function checkQueue(name: unknown): string {
   const wrong = typeof name === "string" ? queueNameFault(name) : `it is ${typeof name}, not a string`;
-  if (wrong) throw new DispatcherError("invalid_queue", `Cannot use ${JSON.stringify(name)} as a queue: ${wrong}`);
+  if (wrong) {
+    throw new DispatcherError("invalid_queue", `Cannot use ${JSON.stringify(name)} as a queue: ${wrong}`);
+  }
   return name as string;
 }
 
@@ -43,35 +45,56 @@ export function checkQueue(name: unknown): string {
 export const ON_DUPLICATE = ["parallel", "discard", "serial", "queue_one"] as const;
 export type OnDuplicate = (typeof ON_DUPLICATE)[number];
 
-const seconds = z.number().finite().nonnegative();
-
 /** How a publisher wants one envelope delivered. */
-export const publishOptions = z.strictObject({
+export interface PublishOptions {
   /** Keyword arguments; the task gets them as a last argument, an object. */
-  kwargs: z.record(z.string(), z.unknown()).optional(),
-  /** Queue: a shared one, a node's name, or `broadcast`. */
-  queue: queueName.optional(),
+  kwargs?: Record<string, unknown>;
+  /** Queue: a shared one, a node's name, or `broadcast`. By default `default`. */
+  queue?: string;
   /** Seconds after which a running attempt is aborted and then killed. */
-  timeout: z.number().finite().positive().optional(),
+  timeout?: number;
   /** Seconds to wait before it may run. */
-  delay: seconds.optional(),
-  /** The time before which it may not run. */
-  at: z.union([z.date(), z.iso.datetime({ offset: true })]).optional(),
+  delay?: number;
+  /** The time before which it may not run; an ISO string needs an offset or Z. */
+  at?: Date | string;
   /** Smaller runs earlier; -32768 to 32767, by default 0. */
-  priority: z.int().min(-32768).max(32767).optional(),
+  priority?: number;
   /** How often it may be tried, by default what the task says, else once. */
-  maxAttempts: z.int().min(1).max(1000).optional(),
+  maxAttempts?: number;
   /** The publisher's own id; publishing it twice changes nothing. */
+  uuid?: string;
+  /** An id of the caller's that stays with the envelope. */
+  guid?: string;
+  /** How long a broadcast waits for nodes that are away, in seconds, by default an hour. */
+  ttl?: number;
+  /** Have the node say at once that it is settled, for those who wait. */
+  watch?: boolean;
+}
+
+/** A hundred years. What PostgreSQL cannot add to its clock would fail every envelope that is written with it. */
+export const LONGEST_SECONDS = 3_155_760_000;
+// What an ISO string with four digits can say; PostgreSQL's own range begins later than that of Date.
+const YEAR_1 = -62_135_596_800_000;
+const YEAR_10000 = 253_402_300_800_000;
+
+const time = z.union([z.date(), z.iso.datetime({ offset: true })]).refine((at) => {
+  const ms = new Date(at).getTime();
+  return ms >= YEAR_1 && ms < YEAR_10000;
+}, "it is outside of the years 1 to 9999");
+
+const publishOptions = z.strictObject({
+  kwargs: z.record(z.string(), z.unknown()).optional(),
+  queue: queueName.optional(),
+  timeout: z.number().positive().optional(),
+  delay: z.number().nonnegative().max(LONGEST_SECONDS).optional(),
+  at: time.optional(),
+  priority: z.int().min(-32768).max(32767).optional(),
+  maxAttempts: z.int().min(1).max(1000).optional(),
   uuid: z.string().refine(isUuid, "it is not a UUID").optional(),
-  onDuplicate: z.enum(ON_DUPLICATE).optional(),
-  /** An id of the caller's that goes with it into every log line. */
   guid: z.string().optional(),
-  /** How long a broadcast waits for nodes that are away, in seconds. */
-  ttl: z.number().finite().positive().optional(),
-  /** Tell the publisher's process as soon as the outcome is there. */
+  ttl: z.number().positive().max(LONGEST_SECONDS).optional(),
   watch: z.boolean().optional(),
 });
-export type PublishOptions = z.input<typeof publishOptions>;
 
 /** What else a message asks for, kept with it as JSON: everything that has no column of its own. */
 export interface EnvelopeExtras {
@@ -124,7 +147,9 @@ export function seal(task: unknown, args: unknown, given: PublishOptions = {}, n
   const where = `Cannot publish ${JSON.stringify(name)}`;
   if (given.queue !== undefined) checkQueue(given.queue);
   const parsed = publishOptions.safeParse(given);
-  if (!parsed.success) throw new DispatcherError("invalid_envelope", `${where}: ${issueText(parsed.error, given)}`);
+  if (!parsed.success) {
+    throw new DispatcherError("invalid_envelope", `${where}: ${issueText(parsed.error, given)}`);
+  }
   const o = parsed.data;
   if (!Array.isArray(args)) {
     throw new DispatcherError("invalid_args", `${where}: args is ${kindOf(args)}, not an array`);
@@ -149,7 +174,6 @@ export function seal(task: unknown, args: unknown, given: PublishOptions = {}, n
 
 function extras(o: z.infer<typeof publishOptions>): EnvelopeExtras {
   const kept: EnvelopeExtras = {};
-  if (o.onDuplicate !== undefined) kept.on_duplicate = o.onDuplicate;
   if (o.guid !== undefined) kept.guid = o.guid;
   if (o.watch) kept.watch = true;
   return kept;
@@ -158,11 +182,17 @@ function extras(o: z.infer<typeof publishOptions>): EnvelopeExtras {
 /** Check that a task's name is a text of a sane length; whether it exists is the registry's business. */
 export function checkTaskText(task: unknown): string {
   if (typeof task !== "string" || task.trim() === "") {
-    throw new DispatcherError("invalid_task", `Cannot publish a task named ${JSON.stringify(task)}: the name is blank`);
+    throw new DispatcherError(
+      "invalid_task",
+      `Cannot publish a task named ${JSON.stringify(task)}: the name is blank`,
+    );
   }
   if (task.length > TASK_CHARS || CONTROL_CHARACTERS.test(task)) {
     const shown = JSON.stringify(task.slice(0, 80));
-    throw new DispatcherError("invalid_task", `Cannot publish a task named ${shown}: the name is too long or has control characters`);
+    throw new DispatcherError(
+      "invalid_task",
+      `Cannot publish a task named ${shown}: the name is too long or has control characters`,
+    );
   }
   return task;
 }

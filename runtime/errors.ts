@@ -80,7 +80,10 @@ const CAUSE_DEPTH = 5;
 export function errorRecord(thrown: unknown, depth = 0): ErrorRecord {
   try {
     if (!(thrown instanceof Error) && !isErrorLike(thrown)) {
-      return { name: "Error", message: clip(`Thrown value is not an Error: ${describe(thrown)}`, MESSAGE_LIMIT) };
+      return {
+        name: "Error",
+        message: clip(`Thrown value is not an Error: ${describe(thrown)}`, MESSAGE_LIMIT),
+      };
     }
     const record: ErrorRecord = {
       name: String(thrown.name ?? "Error"),
@@ -89,7 +92,9 @@ export function errorRecord(thrown: unknown, depth = 0): ErrorRecord {
     if (typeof thrown.stack === "string") record.stack = clip(thrown.stack, STACK_LIMIT);
     const code = (thrown as { code?: unknown }).code;
     if (typeof code === "string" || typeof code === "number") record.code = String(code);
-    if (thrown.cause !== undefined && depth < CAUSE_DEPTH) record.cause = errorRecord(thrown.cause, depth + 1);
+    if (thrown.cause !== undefined && depth < CAUSE_DEPTH) {
+      record.cause = errorRecord(thrown.cause, depth + 1);
+    }
     return record;
   } catch {
     return { name: "Error", message: "Thrown value cannot be described" };

@@ -9,6 +9,9 @@
  */
 import { DispatcherError } from "./errors.ts";
 
+/** More than any data has, and what every reader on the way can take: Node fails at 4,000 levels. */
+const DEEPEST = 1_000;
+
 /** Any value that JSON carries without loss. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -48,6 +51,7 @@ function refuse(value: unknown, path: string, above: object[]): void {
   if (value === null) return;
   const object = value as object;
   if (above.includes(object)) throw cannot(path, "a reference to a value that contains it", "pass a tree");
+  if (above.length >= DEEPEST) throw cannot(path, `nested over ${DEEPEST} levels deep`, "pass flatter data");
   above.push(object);
   if (Array.isArray(object)) {
     for (let i = 0; i < object.length; i++) refuse(object[i], `${path}[${i}]`, above);
@@ -70,5 +74,6 @@ function refuseExotic(object: object, path: string): void {
 }
 
 function cannot(path: string, kind: string, hint: string): DispatcherError {
-  return new DispatcherError("invalid_args", `${path} is ${kind}, which JSON cannot carry: ${hint}`);
+  const where = path.length <= 200 ? path : `${path.slice(0, 200)}…`;
+  return new DispatcherError("invalid_args", `${where} is ${kind}, which JSON cannot carry: ${hint}`);
 }

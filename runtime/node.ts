@@ -26,7 +26,7 @@ import { Inbox } from "./dispatch/inbox.ts";
 import { BROADCAST_QUEUE } from "./envelope.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
-import { type LogSettings } from "./log.ts";
+import type { LogSettings } from "./log.ts";
 import { platform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
 import { isKnownDead, processIdentity } from "./platform/process_identity.ts";
@@ -77,7 +77,17 @@ export class DispatcherNode {
   #stopping: Promise<void> | undefined;
 
   /** Use {@link startNode}. */
-  constructor(parts: { config: Config; events: Events; log: LogSettings; platform: Platform; sql: Sql; url: string; embedded: boolean }) {
+  constructor(
+    parts: {
+      config: Config;
+      events: Events;
+      log: LogSettings;
+      platform: Platform;
+      sql: Sql;
+      url: string;
+      embedded: boolean;
+    },
+  ) {
     const { config, events, platform, sql, url } = parts;
     this.config = config;
     this.events = events;
@@ -119,7 +129,8 @@ export class DispatcherNode {
         this.#store.progress(this.#dispatcher.instance, claimed, text).catch(() => {});
       },
       room: () => this.#dispatcher.room(),
-      notice: (level, text, fields) => events.emit(level === "warn" ? "warning" : level, "pool", text, fields),
+      notice: (level, text, fields) =>
+        events.emit(level, "pool", text, fields),
       output: (line) => events.emit("info", "task.output", line),
     });
   }
@@ -184,7 +195,7 @@ export class DispatcherNode {
       beat: () => ({
         instance: this.#instance,
         state: this.#state,
-        slots: this.pool.slots.size,
+        slots: this.pool.fleet.slots.size,
         busy: this.pool.busy,
         leaseSeconds: this.config.lease_seconds,
         leaderSeconds: this.config.leader_seconds,
@@ -277,7 +288,11 @@ export class DispatcherNode {
         this.#wake([""]);
       }
     } catch (error) {
-      this.events.emit("warning", "deliver.failed", `Broadcasts wait for the next heartbeat: ${errorLine(error)}`);
+      this.events.emit(
+        "warning",
+        "deliver.failed",
+        `Broadcasts wait for the next heartbeat: ${errorLine(error)}`,
+      );
     }
   }
 
@@ -308,7 +323,8 @@ export class DispatcherNode {
   /** Whether nothing is left to do in its queues. */
   async idle(): Promise<boolean> {
     await this.#store.deliver(this.name);
-    return await this.#store.waiting(this.queues) === 0 && this.pool.holds().length === 0 && this.#dispatcher.settledAll;
+    return await this.#store.waiting(this.queues) === 0 && this.pool.holds().length === 0 &&
+      this.#dispatcher.settledAll;
   }
 
   // ---- stopping
@@ -378,13 +394,20 @@ async function openDatabase(config: Config, events: Events, once: boolean, signa
   const { url, embedded } = await database(config, (line) => events.emit("info", "embedded", line));
   for (let failures = 0;; failures++) {
     try {
-      const sql = await ready(url, { max: 4, application: `edge-dispatcher ${config.node ?? defaultNodeName()}`.slice(0, 63) });
+      const sql = await ready(url, {
+        max: 4,
+        application: `edge-dispatcher ${config.node ?? defaultNodeName()}`.slice(0, 63),
+      });
       return { url, embedded, sql };
     } catch (error) {
       const transient = error instanceof DispatcherError && error.code === "unavailable";
       if (once || !transient || signal?.aborted) throw error;
       const wait = jitter(Math.min(CONNECT_RETRY_MS.most, CONNECT_RETRY_MS.first * 2 ** failures));
-      events.emit("warning", "store.unavailable", `${error.message}; next try in ${(wait / 1000).toFixed(1)} s`);
+      events.emit(
+        "warning",
+        "store.unavailable",
+        `${error.message}; next try in ${(wait / 1000).toFixed(1)} s`,
+      );
       await systemClock.sleep(wait, signal);
       if (signal?.aborted) throw error;
     }

@@ -21,8 +21,10 @@ export function redact(value: unknown): unknown {
 
 /** `scheme://user:password@host` keeps everything but the password. */
 function redactText(text: string): string {
-  const hidden = text.replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]+:)[^\s@]+@/gi, `$1${HIDDEN}@`);
-  return hidden.length <= TEXT_LIMIT ? hidden : `${hidden.slice(0, TEXT_LIMIT)}… (${hidden.length} characters)`;
+  const hidden = text.replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)\S+@/gi, `$1${HIDDEN}@`);
+  return hidden.length <= TEXT_LIMIT
+    ? hidden
+    : `${hidden.slice(0, TEXT_LIMIT)}… (${hidden.length} characters)`;
 }
 
 const CALL_LIMIT = 300;

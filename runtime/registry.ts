@@ -89,7 +89,9 @@ export class Registry {
         reasons.push(`export ${candidate.exported} of ${candidate.path} is not made by task()`);
         continue;
       }
-      const path = candidate.exported === "default" ? candidate.path : `${candidate.path}#${candidate.exported}`;
+      const path = candidate.exported === "default"
+        ? candidate.path
+        : `${candidate.path}#${candidate.exported}`;
       const loaded = { path, definition };
       this.#loaded.set(name, loaded);
       return loaded;
@@ -106,7 +108,9 @@ export class Registry {
       const file = join(this.#root, ...path.split("/")) + extension;
       if (!statSync(file, { throwIfNoEntry: false })?.isFile()) continue;
       const real = realpathSync(file);
-      if (!real.startsWith(this.#root + sep)) throw new UnknownTaskError(name, "its file lies outside the tasks root");
+      if (!real.startsWith(this.#root + sep)) {
+        throw new UnknownTaskError(name, "its file lies outside the tasks root");
+      }
       return real;
     }
   }
@@ -120,7 +124,9 @@ export class Registry {
 export function readName(name: string, prefixes: readonly string[] = DEFAULT_PREFIXES): Candidate[] {
   const [path, exported, ...more] = name.split("#");
   if (more.length > 0) throw new UnknownTaskError(name, "more than one #");
-  if (exported !== undefined && !EXPORT.test(exported)) throw new UnknownTaskError(name, "no legal export name");
+  if (exported !== undefined && !EXPORT.test(exported)) {
+    throw new UnknownTaskError(name, "no legal export name");
+  }
   if (path.includes("/") || exported !== undefined || !path.includes(".")) {
     return [{ path: checkPath(path, name), exported: exported ?? "default" }];
   }

@@ -107,10 +107,14 @@ export interface TaskDefinition {
 
 /** Publishes for a task object; put in place by `mod.ts`, so that workers do not load a client they never use. */
 export interface TaskPublisher {
-  publish(task: Task<never[], unknown>, call: PublishOptions & { args: unknown[] }): Promise<Published<unknown>>;
+  publish(
+    task: Task<never[], unknown>,
+    call: PublishOptions & { args: unknown[] },
+  ): Promise<Published<unknown>>;
 }
 // Written once by mod.ts, read by applyAsync.
-let publisher: () => Promise<TaskPublisher> = () => Promise.reject(new Error("Import task from edge-dispatcher"));
+let publisher: () => Promise<TaskPublisher> = () =>
+  Promise.reject(new Error("Import task from edge-dispatcher"));
 export function setTaskPublisher(load: () => Promise<TaskPublisher>): void {
   publisher = load;
 }
@@ -149,7 +153,9 @@ export function task<A extends unknown[], R>(
 export function task(...given: any[]): any {
   const [options, target] = given.length > 1 ? given : [{}, given[0]];
   if (typeof target !== "function") {
-    throw new TypeError(`Cannot make a task of ${target === null ? "null" : typeof target}: pass a function or a class`);
+    throw new TypeError(
+      `Cannot make a task of ${target === null ? "null" : typeof target}: pass a function or a class`,
+    );
   }
   const invoke = isClass(target)
     ? (...args: unknown[]) => new (target as Runs<(...a: unknown[]) => unknown>)().run(...args)
@@ -177,13 +183,22 @@ export function definitionOf(value: unknown): TaskDefinition | undefined {
 }
 
 /** Check positional arguments against a task's schema; returns them as the schema leaves them. */
-export async function checkArgs(schema: StandardSchema<unknown[]>, args: unknown[], name: string): Promise<unknown[]> {
+export async function checkArgs(
+  schema: StandardSchema<unknown[]>,
+  args: unknown[],
+  name: string,
+): Promise<unknown[]> {
   const result = await schema["~standard"].validate(args);
   if (!result.issues) return result.value;
   const issue = result.issues[0];
   const path = (issue.path ?? []).map((part) => typeof part === "object" ? part.key : part);
-  const value = path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown>)?.[key as string], args);
-  const where = path.length ? `args[${path.map(String).join(".")}] ${JSON.stringify(value) ?? "undefined"}` : "args";
+  const value = path.reduce<unknown>(
+    (at, key) => (at as Record<PropertyKey, unknown>)?.[key as string],
+    args,
+  );
+  const where = path.length
+    ? `args[${path.map(String).join(".")}] ${JSON.stringify(value) ?? "undefined"}`
+    : "args";
   throw new ArgumentsError(`Arguments of "${name}" do not fit its schema: ${where}: ${issue.message}`);
 }
 
@@ -211,7 +226,9 @@ function callerModule(): string | undefined {
 function stackFiles(stack: string): string[] {
   const files: string[] = [];
   for (const line of stack.split("\n")) {
-    const match = /(file:\/\/[^\s)]+?|\/[^\s()]+?|[A-Za-z]:\\[^\s()]+?)(?:\?[^:)]*)?:\d+:\d+\)?$/.exec(line.trim());
+    const match = /(file:\/\/[^\s)]+?|\/[^\s()]+?|[A-Za-z]:\\[^\s()]+?)(?:\?[^:)]*)?:\d+:\d+\)?$/.exec(
+      line.trim(),
+    );
     if (match) files.push(match[1].startsWith("file:") ? match[1] : `file://${match[1]}`);
   }
   return files;

@@ -49,12 +49,17 @@ export async function taskName(task: object, { options, module }: TaskDefinition
   if (path === undefined) {
     throw new DispatcherError(
       "invalid_task",
-      `Cannot tell the name of the task defined in ${module ?? "an unknown module"}: it lies under no tasks root; give task({ name })`,
+      `Cannot tell the name of the task defined in ${
+        module ?? "an unknown module"
+      }: it lies under no tasks root; give task({ name })`,
     );
   }
   const exported = Object.entries(await import(module!)).find(([, value]) => value === task)?.[0];
   if (exported === undefined) {
-    throw new DispatcherError("invalid_task", `Cannot tell the name of a task defined in ${path}: it is not exported`);
+    throw new DispatcherError(
+      "invalid_task",
+      `Cannot tell the name of a task defined in ${path}: it is not exported`,
+    );
   }
   const name = exported === "default" ? path : `${path}#${exported}`;
   names.set(task, name);

@@ -46,10 +46,16 @@ function frame(id: string, index: number, total: number, payload: string): strin
 function fitting(text: string, room: number): string {
   let length = text.length;
   for (;;) {
+    // Python does not join the halves of a surrogate pair that come in two texts.
+    if (length > 1 && isHighSurrogate(text.charCodeAt(length - 1))) length--;
     const size = bytesOf(JSON.stringify(text.slice(0, length))) - 2;
     if (size <= room) return text.slice(0, length);
     length = Math.max(1, Math.min(length - 1, Math.floor(length * room / size)));
   }
+}
+
+function isHighSurrogate(code: number): boolean {
+  return code >= 0xd800 && code < 0xdc00;
 }
 
 const chunkSchema = z.object({

@@ -38,18 +38,30 @@ export class PgNotifyBroker implements Broker {
     this.#listeners++;
     const sql = this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
     let timer: ReturnType<typeof setTimeout> | undefined;
+    // After a reconnect the client does not find what it is to unlisten: the listener must be deaf by itself.
+    let stopped = false;
     const gap = () => {
       clearTimeout(timer);
-      timer = setTimeout(() => listener.gap(), GAP_DEBOUNCE_MS);
+      if (!stopped) timer = setTimeout(() => listener.gap(), GAP_DEBOUNCE_MS);
     };
-    const subscriptions = await Promise.all(channels.map((channel) =>
-      sql.listen(channel, (payload) => listener.message(channel, payload), gap)
-    ));
-    return async () => {
+    const hear = (channel: string) =>
+      sql.listen(channel, (payload) => stopped || listener.message(channel, payload), gap);
+    const stop = () => {
+      stopped = true;
       clearTimeout(timer);
-      await Promise.all(subscriptions.map((subscription) => subscription.unlisten()));
       if (--this.#listeners === 0) this.#linger = setTimeout(() => void this.close(), LINGER_MS);
     };
+    try {
+      const subscriptions = await Promise.all(channels.map(hear));
+      return async () => {
+        if (stopped) return;
+        stop();
+        if (this.#listening === sql) await Promise.all(subscriptions.map(({ unlisten }) => unlisten()));
+      };
+    } catch (error) {
+      stop();
+      throw error;
+    }
   }
 
   async notify(channel: string, payload: string): Promise<void> {

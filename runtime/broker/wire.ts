@@ -4,7 +4,9 @@
  * @module
  */
 import { z } from "zod";
-import { type EnvelopeExtras, ON_DUPLICATE, type Sealed } from "../envelope.ts";
+import { type EnvelopeExtras, LONGEST_SECONDS, ON_DUPLICATE, type Sealed } from "../envelope.ts";
+import { DispatcherError } from "../errors.ts";
+import { encodeJson } from "../json.ts";
 import { hashUuid, isUuid, uuid7 } from "../uuid.ts";
 import { CHUNK_KEY } from "./chunks.ts";
 
@@ -19,13 +21,14 @@ export type Wire =
 const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
 
 const taskMessage = z.looseObject({
-  task: z.string().min(1).max(1_000),
+  // What no column of type text can hold would fail all that is adopted with it.
+  task: z.string().min(1).max(1_000).refine((task) => !task.includes("\0"), "it has a NUL character"),
   uuid: optional(z.string().min(1).max(1_000)),
   args: optional(z.array(z.unknown())),
   kwargs: optional(z.record(z.string(), z.unknown())),
   time_pub: optional(z.number()),
   timeout: optional(z.number().positive()),
-  delay: optional(z.number().nonnegative()),
+  delay: optional(z.number().nonnegative().max(LONGEST_SECONDS)),
   priority: optional(z.int().min(-32768).max(32767)),
   on_duplicate: optional(z.enum(ON_DUPLICATE)),
 });
@@ -71,30 +74,36 @@ function readControl(message: object): Wire {
 function readTask(message: object, queue: string, now: number): Wire {
   const parsed = taskMessage.safeParse(message);
   if (!parsed.success) return refused("a task message", parsed.error);
-  const { task, uuid, args = [], kwargs = {}, time_pub, timeout, delay, priority, on_duplicate, ...rest } = parsed.data;
+  try {
+    return { kind: "task", anonymous: parsed.data.uuid === undefined, envelope: sealed(parsed.data, queue, now) };
+  } catch (error) {
+    // Nested too deep, or a number beyond what a double holds.
+    if (!(error instanceof DispatcherError)) throw error;
+    return { kind: "refused", why: `Cannot read a task message: ${error.message}` };
+  }
+}
+
+function sealed(message: z.output<typeof taskMessage>, queue: string, now: number): Sealed {
+  const { task, uuid, args = [], kwargs = {}, time_pub, timeout, delay, priority, on_duplicate, ...rest } = message;
   const extras: EnvelopeExtras = { ...rest };
   if (on_duplicate) extras.on_duplicate = on_duplicate;
   // Any text is a uuid to dispatcherd; ours is derived from it, and its own stays with the message.
   if (uuid !== undefined && !isUuid(uuid)) extras.message_uuid = uuid;
   return {
-    kind: "task",
-    anonymous: uuid === undefined,
-    envelope: {
-      uuid: uuid === undefined ? uuid7(now) : isUuid(uuid) ? uuid.toLowerCase() : hashUuid(uuid),
-      ownUuid: uuid !== undefined,
-      queue,
-      task,
-      args: JSON.stringify(args),
-      kwargs: JSON.stringify(kwargs),
-      options: JSON.stringify(extras),
-      priority: priority ?? 0,
-      maxAttempts: null,
-      timeout: timeout ?? null,
-      delay: delay ?? null,
-      at: null,
-      timePub: time_pub ?? now / 1000,
-      ttl: null,
-    },
+    uuid: uuid === undefined ? uuid7(now) : isUuid(uuid) ? uuid.toLowerCase() : hashUuid(uuid),
+    ownUuid: uuid !== undefined,
+    queue,
+    task,
+    args: encodeJson(args, "args"),
+    kwargs: encodeJson(kwargs, "kwargs"),
+    options: encodeJson(extras, "the message"),
+    priority: priority ?? 0,
+    maxAttempts: null,
+    timeout: timeout ?? null,
+    delay: delay ?? null,
+    at: null,
+    timePub: time_pub ?? now / 1000,
+    ttl: null,
   };
 }
 

@@ -105,15 +105,15 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
       }
       return found;
     },
-    workers: () => Object.fromEntries([...pool.slots.values()].map((s, i) => [`worker-${i}`, workerOf(parts, s.id)])),
+    workers: () => Object.fromEntries([...pool.fleet.slots.values()].map((s, i) => [`worker-${i}`, workerOf(parts, s.id)])),
     main: () => ({
       received_count: parts.received().messages,
       control_count: parts.received().controls,
       pid: parts.pid,
       pool: {
-        next_worker_id: Math.max(0, ...pool.slots.keys()) + 1,
-        finished_count: pool.totals.finished,
-        canceled_count: pool.totals.cancelled,
+        next_worker_id: Math.max(0, ...pool.fleet.slots.keys()) + 1,
+        finished_count: pool.endings.totals.finished,
+        canceled_count: pool.endings.totals.cancelled,
         retirement_count: pool.totals.retired,
       },
     }),
@@ -141,10 +141,10 @@ interface Held {
 }
 
 function everyAttempt({ pool }: CommandParts): Held[] {
-  const running = [...pool.slots.values()].flatMap((s) =>
+  const running = [...pool.fleet.slots.values()].flatMap((s) =>
     s.running ? [{ key: "worker" as const, claimed: s.running.claimed, since: s.running.since }] : []
   );
-  const queued = [...pool.waiting.map((w) => w.claimed), ...pool.suspects];
+  const queued = pool.intake.all();
   return [...running, ...queued.map((claimed) => ({ key: "queued" as const, claimed, since: null }))];
 }
 
@@ -184,7 +184,7 @@ function canonical(value: unknown): string {
 }
 
 function workerOf({ pool, clock }: CommandParts, id: number): Record<string, unknown> {
-  const slot = pool.slots.get(id)!;
+  const slot = pool.fleet.slots.get(id)!;
   return {
     worker_id: slot.id,
     pid: slot.host.pid,
@@ -199,8 +199,8 @@ function workerOf({ pool, clock }: CommandParts, id: number): Record<string, unk
 
 function nodeStatus(parts: CommandParts): NodeStatus {
   const { pool, clock } = parts;
-  const slots = [...pool.slots.values()];
-  const hosts = [...pool.hosts].reduce((sum, host) => sum + host.rss, 0);
+  const slots = [...pool.fleet.slots.values()];
+  const hosts = [...pool.fleet.hosts].reduce((sum, host) => sum + host.rss, 0);
   return {
     node_id: parts.node,
     pid: parts.pid,

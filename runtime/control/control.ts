@@ -8,7 +8,7 @@ import type { Broker } from "../broker/broker.ts";
 import { Assembler, toPayloads } from "../broker/chunks.ts";
 import { replyChannel } from "../broker/channels.ts";
 import { readWire } from "../broker/wire.ts";
-import { type Clock } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { errorLine } from "../errors.ts";
 
 /** Answers one command. */

@@ -17,6 +17,7 @@ export const bunPlatform: Platform = {
   command(module) {
     return { file: process.execPath, args: ["run", fileURLToPath(module)], env: {} };
   },
+  deathNote: () => undefined,
   spawnThread(module, _limits, events) {
     return webThread(module, events, (worker) =>
       new Promise((resolve) => {

@@ -21,6 +21,7 @@ export const denoPlatform: Platform = {
     args.push(module.protocol === "file:" ? fileURLToPath(module) : module.href);
     return { file: Deno.execPath(), args, env: {} };
   },
+  deathNote: (signal) => signal === "SIGTRAP" ? "ran out of memory (SIGTRAP)" : undefined,
   spawnThread(module, _limits, events) {
     // terminate() of a busy thread returns at once while the thread runs on at 100 % CPU, and no event tells
     // the two apart (denoland/deno#35657). So its word is never taken: the owner must ask the thread itself.

@@ -19,6 +19,7 @@ export const nodePlatform: Platform = {
     const args = ["--no-warnings", `--import=${HOOKS.href}`, fileURLToPath(module)];
     return { file: process.execPath, args, env: process.env.NODE_COMPILE_CACHE ? {} : compileCache() };
   },
+  deathNote: (signal) => signal === "SIGABRT" ? "ran out of memory, or aborted (SIGABRT)" : undefined,
   spawnThread(module, { memoryMb }, events) {
     const worker = new Worker(module, { resourceLimits: { maxOldGenerationSizeMb: memoryMb } });
     let stopped = false;
@@ -31,7 +32,11 @@ export const nodePlatform: Platform = {
     worker.on("message", (text: string) => events.message(text));
     worker.on("error", (error: Error & { code?: string }) => {
       const exhausted = error.code === "ERR_WORKER_OUT_OF_MEMORY";
-      fail(exhausted ? "OutOfMemory" : error.name, exhausted ? `Worker used more than ${memoryMb} MB` : error.message, error.stack);
+      fail(
+        exhausted ? "OutOfMemory" : error.name,
+        exhausted ? `Worker used more than ${memoryMb} MB` : error.message,
+        error.stack,
+      );
     });
     worker.on("exit", (code) => fail("WorkerExit", `Worker ended by itself with code ${code}`));
     return {

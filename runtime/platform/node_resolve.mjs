@@ -12,7 +12,9 @@ registerHooks({
     try {
       return next(specifier, context);
     } catch (error) {
-      if (error.code !== "ERR_MODULE_NOT_FOUND" && error.code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") throw error;
+      if (error.code !== "ERR_MODULE_NOT_FOUND" && error.code !== "ERR_PACKAGE_PATH_NOT_EXPORTED") {
+        throw error;
+      }
       return { url: ENTRY, shortCircuit: true };
     }
   },

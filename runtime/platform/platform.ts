@@ -44,6 +44,8 @@ export interface Platform {
   readonly version: string;
   /** The command that runs a module of ours; `memoryMb` bounds the heap of each of its threads where it can. */
   command(module: URL, options?: { memoryMb?: number }): Command;
+  /** What a signal that ended a process of this runtime means, where it means more than its name says. */
+  deathNote(signal: string | null): string | undefined;
   /** Start a thread on a module of ours. */
   spawnThread(module: URL, limits: ThreadLimits, events: ThreadEvents): Thread;
 }

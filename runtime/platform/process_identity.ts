@@ -25,7 +25,9 @@ const UNKNOWN = "unknown";
 
 function machine(): string {
   try {
-    return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}/${readlinkSync("/proc/self/ns/pid")}`;
+    return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}/${
+      readlinkSync("/proc/self/ns/pid")
+    }`;
   } catch {
     return UNKNOWN;
   }

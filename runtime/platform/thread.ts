@@ -47,7 +47,9 @@ export function trapExits(report: (what: string) => void): void {
 }
 
 /** Let go of the host. Node and Bun end the thread by terminate(); Deno is surest when the thread closes itself. */
-const closeSelf: (() => void) | undefined = typeof scope.close === "function" ? scope.close.bind(scope) : undefined;
+const closeSelf: (() => void) | undefined = typeof scope.close === "function"
+  ? scope.close.bind(scope)
+  : undefined;
 export function closeThread(): void {
   closeSelf?.();
 }

@@ -6,7 +6,11 @@
 import type { Thread, ThreadEvents } from "./platform.ts";
 
 /** Start a Web Worker. `gone` tells whether the engine's own word that it stopped can be had and trusted. */
-export function webThread(module: URL, events: ThreadEvents, gone: (worker: Worker) => Promise<boolean>): Thread {
+export function webThread(
+  module: URL,
+  events: ThreadEvents,
+  gone: (worker: Worker) => Promise<boolean>,
+): Thread {
   const worker = new Worker(module, { type: "module" });
   let stopped = false;
   worker.onmessage = (event: MessageEvent) => events.message(event.data);

@@ -70,7 +70,8 @@ export class Executor {
       const value = await this.#invoke(job, definition, controller.signal);
       return report(true, resultText(value, job.task));
     } catch (error) {
-      const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError || error instanceof ResultError;
+      const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError ||
+        error instanceof ResultError;
       return report(false, JSON.stringify(errorRecord(error)), hopeless || undefined);
     } finally {
       this.#current = undefined;

@@ -21,6 +21,7 @@ import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from ".
 const WORKER = new URL("./worker.ts", import.meta.url);
 const CLOSE_BOUND_MS = 200;
 const MEMORY_EVERY_MS = 250;
+const LAST_WORD_MS = 10;
 const MB = 1024 * 1024;
 
 const here = await platform();
@@ -98,9 +99,11 @@ process.on("SIGTERM", () => {});
 let lastRss = 0;
 setInterval(() => {
   const rss = process.memoryUsage.rss?.() ?? process.memoryUsage().rss;
-  if (rss > env.hostMemoryMb * MB) end();
-  if (Math.abs(rss - lastRss) > MB) {
+  const full = rss > env.hostMemoryMb * MB;
+  if (full || Math.abs(rss - lastRss) > MB) {
     lastRss = rss;
     report(["rss", rss]);
   }
+  // The report above tells the dispatcher why.
+  if (full) setTimeout(end, LAST_WORD_MS);
 }, MEMORY_EVERY_MS);

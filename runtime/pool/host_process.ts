@@ -10,6 +10,8 @@ import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from ".
 
 const HOST = new URL("./host.ts", import.meta.url);
 
+const MB = 1024 * 1024;
+
 /** What a host tells the pool. */
 export interface HostEvents {
   report(host: HostProcess, report: HostReport): void;
@@ -55,10 +57,14 @@ export class HostProcess {
     const gone = (how: string) => {
       if (!this.alive) return;
       this.alive = false;
-      events.died(this, how);
+      const full = this.rss > settings.hostMemoryMb * MB;
+      events.died(this, full ? `used more than ${settings.hostMemoryMb} MB` : how);
     };
     this.#child.on("error", (error) => gone(`could not start: ${error.message}`));
-    this.#child.on("exit", (code, signal) => gone(signal ? `was ended by ${signal}` : `ended with code ${code}`));
+    this.#child.on(
+      "exit",
+      (code, signal) => gone(signal ? `was ended by ${signal}` : `ended with code ${code}`),
+    );
     for (const stream of [this.#child.stdout, this.#child.stderr]) readLines(stream!, events.output);
   }
 
@@ -83,6 +89,10 @@ export class HostProcess {
     this.condemned ??= because;
     if (this.alive) this.#child.kill("SIGKILL");
   }
+}
+
+function deathText(code: number | null, signal: string | null): string {
+  return signal ? `was ended by ${signal}` : `ended with code ${code}`;
 }
 
 const LINE_LIMIT = 10_000;

@@ -63,6 +63,8 @@ export interface Running {
   progress: string | null;
 }
 
+const COUNTED: ReadonlySet<SlotState> = new Set(["initialized", "spawned", "starting", "ready"]);
+
 /** The books of one slot; written by the pool alone. */
 export class Slot {
   readonly id: number;
@@ -95,9 +97,23 @@ export class Slot {
     return this.state === "ready" && this.running === null && !this.host.leaky && this.host.alive;
   }
 
+  /** The task that runs has a timeout of its own. */
+  hasTimeout(uuid: string, seconds: number): void {
+    if (this.running?.claimed.uuid !== uuid) return;
+    this.running.claimed.timeout = seconds;
+    this.running.deadline = this.running.since + seconds * 1000;
+  }
+
+  /** Keep the last progress; false when it is of an attempt that is over. */
+  keepProgress(uuid: string, text: string): boolean {
+    if (this.running?.claimed.uuid !== uuid) return false;
+    this.running.progress = text;
+    return true;
+  }
+
   /** Whether it counts towards the pool's size. */
   get counts(): boolean {
-    return !this.host.solo && !this.host.leaky && ["initialized", "spawned", "starting", "ready"].includes(this.state);
+    return !this.host.solo && !this.host.leaky && COUNTED.has(this.state);
   }
 }
 
@@ -105,7 +121,10 @@ export class Slot {
 export function abortError(reason: AbortReason, timeout: number | null): ErrorRecord {
   switch (reason) {
     case "TimeoutError":
-      return { name: reason, message: timeout === null ? "Ran longer than its timeout" : `Ran longer than ${timeout} s` };
+      return {
+        name: reason,
+        message: timeout === null ? "Ran longer than its timeout" : `Ran longer than ${timeout} s`,
+      };
     case "CancelledError":
       return { name: reason, message: "Cancelled" };
     case "ShutdownError":

@@ -4,8 +4,29 @@
  *
  * @module
  */
-import type { Pool } from "./pool.ts";
+import type { Clock } from "../clock.ts";
+import type { Fleet } from "./fleet.ts";
+import type { HostProcess } from "./host_process.ts";
+import type { Intake } from "./intake.ts";
 import type { Slot } from "./slot.ts";
+
+/** What the supervisor sees of a pool, and what it can tell it to do. */
+export interface Supervised {
+  readonly clock: Clock;
+  readonly fleet: Fleet;
+  readonly intake: Intake;
+  readonly options: {
+    minSlots: number;
+    leakyWait: number;
+    scaledownWait: number;
+    maxAge: number;
+    maxTasks: number;
+    maxHeapMb: number;
+  };
+  abortSlot(slot: Slot, reason: "TimeoutError"): void;
+  stop(slot: Slot, state: "stopping" | "retired"): void;
+  giveBack(): void;
+}
 
 /** A host that has not answered a kill for this long is killed itself. */
 const ANSWER_MS = 1_500;
@@ -14,65 +35,50 @@ const GIVE_BACK_MS = 3_000;
 const MB = 1024 * 1024;
 
 /** Look at everything once. */
-export function supervise(pool: Pool): void {
+export function supervise(pool: Supervised): void {
   const now = pool.clock.monotonic();
-  for (const slot of [...pool.slots.values()]) {
+  for (const slot of [...pool.fleet.slots.values()]) {
     if (slot.running) watchAttempt(pool, slot, now);
-    else if (slot.stopSentAt !== null) watchStop(pool, slot, now);
+    else if (slot.stopSentAt !== null) watchAnswer(slot, slot.stopSentAt, now);
     else if (slot.state === "ready") watchIdle(pool, slot, now);
   }
-  for (const host of pool.hosts) {
+  for (const host of pool.fleet.hosts) {
     if (host.leaky) watchLeaky(pool, host, now);
   }
-  giveBack(pool, now);
+  const starting = pool.fleet.counted().some((slot) => slot.state !== "ready");
+  if (!starting && pool.intake.waited(now) > GIVE_BACK_MS) pool.giveBack();
 }
 
-function watchAttempt(pool: Pool, slot: Slot, now: number): void {
+function watchAttempt(pool: Supervised, slot: Slot, now: number): void {
   const running = slot.running!;
-  if (running.aborted === null && running.deadline !== null && now >= running.deadline) {
-    pool.abortSlot(slot, "TimeoutError");
-  }
+  if (running.deadline !== null && now >= running.deadline) pool.abortSlot(slot, "TimeoutError");
   if (running.killSentAt !== null) {
-    // Its host does not answer: nothing in it can be trusted to end.
-    if (now - running.killSentAt > ANSWER_MS) {
-      slot.host.kill({ name: "HostStuck", message: `Worker host ${slot.host.pid} did not answer` });
-    }
+    watchAnswer(slot, running.killSentAt, now);
   } else if (running.killAt !== null && now >= running.killAt) {
     running.killSentAt = now;
     slot.host.send(["kill", slot.id]);
   }
 }
 
-function watchStop(_pool: Pool, slot: Slot, now: number): void {
-  if (!slot.host.leaky && now - slot.stopSentAt! > ANSWER_MS) {
-    slot.host.kill({ name: "HostStuck", message: `Worker host ${slot.host.pid} did not answer` });
-  }
+/** A host that does not answer cannot be trusted to end anything in it. */
+function watchAnswer({ host }: Slot, askedAt: number, now: number): void {
+  if (host.leaky || now - askedAt <= ANSWER_MS) return;
+  host.kill({ name: "HostStuck", message: `Worker host ${host.pid} did not answer` });
 }
 
-function watchIdle(pool: Pool, slot: Slot, now: number): void {
-  const { options } = pool;
-  const spent = now - slot.bornAt > options.maxAge * 1000 ||
-    (options.maxTasks > 0 && slot.finished >= options.maxTasks) ||
-    slot.heap > options.maxHeapMb * MB;
-  if (spent) {
-    pool.totals.retired++;
-    pool.stop(slot, "retired");
-    return;
-  }
-  const spare = slot.host.solo ? pool.suspects.length === 0 : pool.counted().length > options.minSlots;
+function watchIdle(pool: Supervised, slot: Slot, now: number): void {
+  const { options, fleet, intake } = pool;
+  const old = now - slot.bornAt > options.maxAge * 1000;
+  const used = options.maxTasks > 0 && slot.finished >= options.maxTasks;
+  if (old || used || slot.heap > options.maxHeapMb * MB) return pool.stop(slot, "retired");
+  const spare = slot.host.solo ? intake.suspects === 0 : fleet.counted().length > options.minSlots;
   if (spare && now - slot.idleSince > options.scaledownWait * 1000) pool.stop(slot, "stopping");
 }
 
-function watchLeaky(pool: Pool, host: Pool["hosts"] extends Set<infer H> ? H : never, now: number): void {
-  const siblings = [...pool.slots.values()].filter((slot) => slot.host === host);
-  const stuckSince = Math.min(...siblings.flatMap((slot) => slot.stopSentAt ?? []), now);
-  const busy = siblings.some((slot) => slot.running);
-  if (!busy || now - stuckSince > pool.options.leakyWait * 1000) {
-    host.kill({ name: "HostLeaky", message: `Worker host ${host.pid} had a thread that did not stop` });
-  }
-}
-
-function giveBack(pool: Pool, now: number): void {
-  const starting = pool.counted().some((slot) => slot.state !== "ready");
-  if (!starting && pool.waiting.length > 0 && now - pool.waiting[0].at > GIVE_BACK_MS) pool.giveBack();
+function watchLeaky(pool: Supervised, host: HostProcess, now: number): void {
+  const slots = pool.fleet.on(host);
+  const stuckSince = Math.min(now, ...slots.flatMap((slot) => slot.stopSentAt ?? []));
+  const busy = slots.some((slot) => slot.running);
+  if (busy && now - stuckSince <= pool.options.leakyWait * 1000) return;
+  host.kill({ name: "HostLeaky", message: `Worker host ${host.pid} had a thread that did not stop` });
 }

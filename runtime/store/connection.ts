@@ -48,7 +48,9 @@ export function isoTime(text: string): string {
     /^(\S+) (\d\d:\d\d:\d\d(?:\.\d{1,3})?)\d*([+-]\d\d(?::?\d\d)?)?$/.exec(text) ?? [];
   if (!date) return text;
   const zone = offset === "Z" || offset.includes(":") || offset.length > 3 ? offset : `${offset}:00`;
-  return new Date(`${date}T${time}${zone}`).toISOString();
+  const parsed = new Date(`${date}T${time}${zone}`);
+  // From the year 10000 on it stays as PostgreSQL wrote it: one such row must not fail a whole list.
+  return Number.isNaN(parsed.getTime()) ? text : parsed.toISOString();
 }
 
 /** A PostgreSQL array literal: `{"a","b",NULL}`. */

@@ -18,6 +18,8 @@ interface Runner {
   unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
 }
 
+const CANCEL_LOOKS = 3;
+
 /** The store over a connection pool. `close` ends the pool. */
 export class PostgresStore implements Port.Store {
   readonly #sql: Sql;
@@ -164,8 +166,16 @@ export class PostgresStore implements Port.Store {
     return this.#run(SQL.NODES);
   }
 
-  cancel(uuids: string[]): Promise<Port.Cancelled[]> {
-    return this.#run(SQL.CANCEL, [arrayLiteral(uuids)]);
+  async cancel(uuids: string[]): Promise<Port.Cancelled[]> {
+    const done: Port.Cancelled[] = [];
+    let missing = uuids;
+    // A row that was claimed or settled while the statement waited for it matches in neither state: look again.
+    for (let look = 0; look < CANCEL_LOOKS && missing.length > 0; look++) {
+      done.push(...await this.#run(SQL.CANCEL, [arrayLiteral(missing)]));
+      const found = new Set(done.map((row) => row.uuid));
+      missing = missing.filter((uuid) => !found.has(uuid.toLowerCase()));
+    }
+    return done;
   }
 
   async waiting(queues: string[]): Promise<number> {

@@ -118,9 +118,12 @@ update dispatcher.envelope set state = 'available', attempt = attempt - 1, node 
 where instance = $1::uuid and state = 'running' and uuid <> all($2::uuid[])
 returning uuid`;
 
-/** Keep the progress of a running attempt. Index: primary key. */
+/**
+ * Keep the progress of a running attempt. By way of text: the client would encode a parameter of type json once
+ * more. Index: primary key.
+ */
 export const PROGRESS = `
-update dispatcher.envelope set progress = $4::json
+update dispatcher.envelope set progress = $4::text::json
 where uuid = $1::uuid and fence = $2 and instance = $3::uuid and state = 'running'`;
 
 /** Take a name: free, lapsed, stopped, or held by an instance that is known to be dead. */

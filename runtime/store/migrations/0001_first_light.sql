@@ -204,9 +204,19 @@ begin
     raise exception 'Cannot publish "%": uuid % is not a UUID', task, quote_literal(options ->> 'uuid')
       using errcode = '22023';
   end if;
-  if (options ->> 'timeout')::float8 <= 0 or (options ->> 'delay')::float8 < 0 or (options ->> 'ttl')::float8 <= 0 then
-    raise exception 'Cannot publish "%": timeout, delay and ttl are positive numbers of seconds', task
-      using errcode = '22023';
+  -- What is let through here is read by every node: a broadcast that no table takes would stop all later ones.
+  select format('%s %s is not a positive number of seconds up to a hundred years', key, options ->> key) into odd
+    from unnest(array['timeout', 'delay', 'ttl']) key
+    where (options ->> key)::float8 not between (key <> 'delay')::int * 1e-6 and 3155760000 limit 1;
+  if (options ->> 'max_attempts')::int not between 1 and 1000 then
+    odd := format('max_attempts %s is not between 1 and 1000', options ->> 'max_attempts');
+  elsif not isfinite((options ->> 'at')::timestamptz) then
+    odd := format('at %s is not a time', options ->> 'at');
+  elsif options ->> 'on_duplicate' not in ('parallel', 'discard', 'serial', 'queue_one') then
+    odd := format('on_duplicate %s is not parallel, discard, serial or queue_one', options ->> 'on_duplicate');
+  end if;
+  if odd is not null then
+    raise exception 'Cannot publish "%": %', task, odd using errcode = '22023';
   end if;
 end $$;
 

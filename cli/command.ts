@@ -1,0 +1,58 @@
+/**
+ * What a command is, and what it gets.
+ *
+ * @module
+ */
+import type { Client } from "../runtime/client.ts";
+import type { Loaded } from "../runtime/config.ts";
+import type { Flags, Parsed } from "./args.ts";
+import type { IO } from "./io.ts";
+
+/** One command of the command line. */
+export interface Command {
+  /** One line for the list of commands. */
+  summary: string;
+  /** What stands behind the name, such as `TASK [ARGS…]`. */
+  usage: string;
+  flags: Flags;
+  /** Do it; returns the exit code, 0 when it returns nothing. */
+  run(context: Context): Promise<number | void>;
+}
+
+/** What a command works with. */
+export interface Context {
+  flags: Parsed["flags"];
+  rest: string[];
+  io: IO;
+  /** The configuration: flags, environment, file. */
+  config(): Promise<Loaded>;
+  /** A client of the configured database; closed when the command ends. */
+  client(): Promise<Client>;
+}
+
+/** Flags of every command that talks to a database. */
+export const DATABASE_FLAGS: Flags = {
+  "database-url": {
+    type: "string",
+    value: "URL",
+    help: "PostgreSQL to use, by default DATABASE_URL or the embedded one",
+  },
+  config: { type: "string", value: "FILE", help: "Configuration file (.json, .ts, .js)" },
+};
+
+/** The flag of every command that reads. */
+export const JSON_FLAG: Flags = {
+  json: { type: "boolean", help: "Write JSON: one object, or one a line for lists" },
+};
+
+/** Flags that say which envelopes. */
+export const FILTER_FLAGS: Flags = {
+  state: {
+    type: "string",
+    value: "S,…",
+    help: "scheduled, available, running, retryable, completed, cancelled, discarded",
+  },
+  queue: { type: "string", value: "Q", help: "In this queue" },
+  task: { type: "string", value: "PATH", help: "Of this task" },
+  node: { type: "string", value: "N", help: "Run by this node" },
+};

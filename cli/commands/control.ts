@@ -1,0 +1,39 @@
+import { DispatcherError, EXIT } from "../../runtime/errors.ts";
+import { usage } from "../args.ts";
+import { type Command, DATABASE_FLAGS } from "../command.ts";
+
+/** The raw control call of dispatcherd: any command, any channel, the replies as they come. */
+export const control: Command = {
+  summary: "Send a control command and print the replies as JSON",
+  usage: "COMMAND [--data JSON] [--channel C] [--expected-replies N] [--timeout S]",
+  flags: {
+    data: { type: "string", value: "JSON", help: "Data of the command, an object" },
+    channel: { type: "string", value: "C", help: "Where to send it: a node's name, by default `broadcast`" },
+    "expected-replies": { type: "number", value: "N", help: "End when so many have come; fewer exit 5" },
+    timeout: { type: "number", value: "S", help: "Seconds to wait, by default 1" },
+    ...DATABASE_FLAGS,
+  },
+  async run({ rest, flags, io, client }) {
+    if (rest.length !== 1) throw usage("Cannot send a control command: name one");
+    const expected = flags["expected-replies"] as number | undefined;
+    const replies = await (await client()).control(rest[0], dataOf(flags.data as string | undefined), {
+      channel: flags.channel as string | undefined,
+      timeout: flags.timeout as number | undefined,
+      expected,
+    });
+    for (const reply of replies) io.out(JSON.stringify(reply));
+    if (replies.length === 0 && expected !== 0) throw new DispatcherError("unavailable", "No node answered");
+    return expected !== undefined && replies.length < expected ? EXIT.partial : EXIT.ok;
+  },
+};
+
+function dataOf(text: string | undefined): Record<string, unknown> | undefined {
+  if (text === undefined) return undefined;
+  try {
+    const data = JSON.parse(text);
+    if (typeof data === "object" && data !== null && !Array.isArray(data)) return data;
+  } catch {
+    // Said below.
+  }
+  throw usage(`Cannot read --data ${JSON.stringify(text)}: it is not a JSON object`);
+}

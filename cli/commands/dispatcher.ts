@@ -1,0 +1,124 @@
+import process from "node:process";
+import { addressOf } from "../../runtime/admin.ts";
+import { loadConfig } from "../../runtime/config.ts";
+import { DispatcherError, EXIT } from "../../runtime/errors.ts";
+import { Events } from "../../runtime/events.ts";
+import { logWriter } from "../../runtime/log.ts";
+import type { DispatcherNode } from "../../runtime/node.ts";
+import type { Parsed } from "../args.ts";
+import { type Command, DATABASE_FLAGS } from "../command.ts";
+
+const ONCE_POLL_MS = 100;
+
+/** Start a node and stay until it is told to stop. */
+export const dispatcher: Command = {
+  summary: "Start a node",
+  usage:
+    "[--workers N | --min-workers N --max-workers N] [--node NAME] [--queues a,b] [--tasks DIR] [--once]",
+  flags: {
+    workers: { type: "number", value: "N", help: "Exactly N slots" },
+    "min-workers": { type: "number", value: "N", help: "Slots that are always there, by default 4" },
+    "max-workers": { type: "number", value: "N", help: "Slots at most, by default 60" },
+    node: {
+      type: "string",
+      value: "NAME",
+      help: "Name of the node and of its direct queue, by default the host's",
+    },
+    queues: { type: "string", value: "a,b", help: "Shared queues, by default `default`" },
+    tasks: { type: "string", value: "DIR", help: "Root of the tasks, by default ./tasks" },
+    ...DATABASE_FLAGS,
+    "no-http": { type: "boolean", help: "Serve no HTTP (this version serves none)" },
+    "log-level": { type: "string", value: "L", help: "debug, info, warning, error" },
+    "log-format": { type: "string", value: "F", help: "text, json" },
+    once: { type: "boolean", help: "Work until every queue is empty, then end" },
+  },
+  async run({ flags, rest, io }) {
+    if (rest.length > 0) {
+      throw new DispatcherError("usage", `Cannot start a node with "${rest[0]}": only flags are taken`);
+    }
+    if (flags.workers !== undefined && (flags["min-workers"] ?? flags["max-workers"]) !== undefined) {
+      throw new DispatcherError("usage", "Cannot use --workers together with --min-workers or --max-workers");
+    }
+    const { config } = await loadConfig({
+      flags: configFlags(flags),
+      file: flags.config as string | undefined,
+    });
+    const log = { level: config.log_level, format: config.log_format };
+    const events = new Events();
+    events.on(logWriter(log, (line) => io.err(line)));
+    const { startNode } = await import("../../runtime/node.ts");
+    const signals = watchSignals();
+    const node = await startNode({ config, events, log, once: flags.once === true, signal: signals.stop });
+    io.out(readyLine(node));
+    if (flags.once) void drainWhenIdle(node, signals);
+    await new Promise<void>((resolve) => {
+      if (signals.stop.aborted) resolve();
+      else signals.stop.addEventListener("abort", () => resolve());
+    });
+    const patience = AbortSignal.any([signals.hurry, AbortSignal.timeout(config.shutdown_wait * 1000)]);
+    await node.stop(patience);
+    return EXIT.ok;
+  },
+};
+
+function configFlags(flags: Parsed["flags"]): Record<string, unknown> {
+  return {
+    database_url: flags["database-url"],
+    node: flags.node,
+    queues: typeof flags.queues === "string"
+      ? flags.queues.split(",").map((queue) => queue.trim())
+      : undefined,
+    tasks: flags.tasks,
+    log_level: flags["log-level"],
+    log_format: flags["log-format"],
+    pool: {
+      min_workers: flags.workers ?? flags["min-workers"],
+      max_workers: flags.workers ?? flags["max-workers"],
+    },
+  };
+}
+
+interface Signals {
+  /** Stop: the first signal. */
+  stop: AbortSignal;
+  /** Wait no longer: the second one. */
+  hurry: AbortSignal;
+  end(): void;
+}
+
+/** SIGTERM or Ctrl-C drains, a second one skips the wait, a third one ends the process. */
+function watchSignals(): Signals {
+  const stop = new AbortController();
+  const hurry = new AbortController();
+  const count = () => {
+    if (!stop.signal.aborted) stop.abort();
+    else if (!hurry.signal.aborted) hurry.abort();
+    else process.exit(EXIT.forced);
+  };
+  process.on("SIGINT", count);
+  process.on("SIGTERM", count);
+  return { stop: stop.signal, hurry: hurry.signal, end: () => stop.abort() };
+}
+
+async function drainWhenIdle(node: DispatcherNode, signals: Signals): Promise<void> {
+  while (!signals.stop.aborted) {
+    if (await node.idle().catch(() => false)) return signals.end();
+    await new Promise((resolve) => setTimeout(resolve, ONCE_POLL_MS));
+  }
+}
+
+function readyLine(node: DispatcherNode): string {
+  const { config } = node;
+  const facts = {
+    node: node.name,
+    pid: process.pid,
+    workers: node.pool.fleet.slots.size,
+    min: config.pool.min_workers,
+    max: config.pool.max_workers,
+    queues: [...node.queues, "broadcast"].join(","),
+    http: "off",
+    database: node.embedded ? "embedded" : addressOf(config.database_url!).split("/")[0],
+  };
+  if (config.log_format === "json") return JSON.stringify({ event: "ready", ...facts });
+  return `ready ${Object.entries(facts).map(([key, value]) => `${key}=${value}`).join(" ")}`;
+}

@@ -1,0 +1,47 @@
+/**
+ * All commands by name; two words where one groups several.
+ *
+ * @module
+ */
+import type { Command } from "../command.ts";
+import { cancel } from "./cancel.ts";
+import { configCheck, configSchemaCommand, configShow } from "./config.ts";
+import { control } from "./control.ts";
+import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
+import { dispatcher } from "./dispatcher.ts";
+import { list } from "./list.ts";
+import { migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
+import { nodeList, nodePing } from "./node.ts";
+import { publish } from "./publish.ts";
+import { queueList } from "./queue.ts";
+import { result } from "./result.ts";
+import { running } from "./running.ts";
+import { show } from "./show.ts";
+import { status } from "./status.ts";
+
+export const COMMANDS: Readonly<Record<string, Command>> = {
+  dispatcher,
+  publish,
+  status,
+  running,
+  list,
+  show,
+  result,
+  cancel,
+  "queue list": queueList,
+  "node list": nodeList,
+  "node ping": nodePing,
+  alive: nodePing,
+  control,
+  migrate: migrateUp,
+  "migrate up": migrateUp,
+  "migrate status": migrateStatus,
+  "migrate sql": migrateSql,
+  "db start": dbStart,
+  "db status": dbStatus,
+  "db stop": dbStop,
+  "db url": dbUrl,
+  "config show": configShow,
+  "config check": configCheck,
+  "config schema": configSchemaCommand,
+};

@@ -1,0 +1,50 @@
+import { applyMigrations, databaseUrl, migrationSql, readSchema } from "../../runtime/admin.ts";
+import { DispatcherError } from "../../runtime/errors.ts";
+import { type Command, type Context, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+
+/** Bring the schema up to date. */
+export const migrateUp: Command = {
+  summary: "Apply the migrations that are missing",
+  usage: "",
+  flags: DATABASE_FLAGS,
+  async run(context) {
+    const applied = await applyMigrations(await urlOf(context));
+    for (const name of applied) context.io.out(name);
+    if (applied.length === 0) context.io.err("The schema is up to date");
+  },
+};
+
+/** Say where the schema stands. */
+export const migrateStatus: Command = {
+  summary: "Show which migrations are applied and which are missing",
+  usage: "",
+  flags: { ...JSON_FLAG, ...DATABASE_FLAGS },
+  async run(context) {
+    const { io, flags } = context;
+    const status = await readSchema(await urlOf(context));
+    if (flags.json) return io.out(JSON.stringify(status));
+    for (const { name, applied_at } of status.applied) io.out(`${name}\tapplied\t${applied_at}`);
+    for (const name of status.pending) io.out(`${name}\tmissing`);
+  },
+};
+
+/** Print the SQL, for those who apply it by hand. */
+export const migrateSql: Command = {
+  summary: "Print the SQL of all migrations",
+  usage: "",
+  flags: {},
+  async run({ io }) {
+    io.out(await migrationSql());
+  },
+};
+
+async function urlOf({ config }: Context): Promise<string> {
+  const url = await databaseUrl((await config()).config);
+  if (url === null) {
+    throw new DispatcherError(
+      "unavailable",
+      "The embedded PostgreSQL does not run: start it with `db start`",
+    );
+  }
+  return url;
+}

@@ -1,0 +1,43 @@
+/**
+ * What an operator does to the database itself: the schema, and the embedded server.
+ *
+ * @module
+ */
+import type { Config } from "./config.ts";
+import { connect, connectionError } from "./store/connection.ts";
+import { embeddedStatus, startEmbedded, stopEmbedded } from "./store/embedded.ts";
+import { migrate, migrationSql, type SchemaStatus, schemaStatus } from "./store/migrate.ts";
+
+export { embeddedStatus, migrationSql, startEmbedded, stopEmbedded };
+export type { SchemaStatus };
+export { addressOf } from "./store/connection.ts";
+
+/** Read where the schema stands; changes nothing. */
+export async function readSchema(url: string): Promise<SchemaStatus> {
+  return await withDatabase(url, schemaStatus);
+}
+
+/** Apply what is missing; returns the names of what was applied. */
+export async function applyMigrations(url: string): Promise<string[]> {
+  return await withDatabase(url, migrate);
+}
+
+async function withDatabase<T>(
+  url: string,
+  use: (sql: ReturnType<typeof connect>) => Promise<T>,
+): Promise<T> {
+  const sql = connect(url, { max: 1 });
+  try {
+    return await use(sql);
+  } catch (error) {
+    throw (error as { exit?: number }).exit === undefined ? connectionError(error, url) : error;
+  } finally {
+    await sql.end({ timeout: 1 }).catch(() => {});
+  }
+}
+
+/** The address of the configured database; null when it is the embedded one and that does not run. */
+export async function databaseUrl(config: Config): Promise<string | null> {
+  if (config.database_url !== undefined) return config.database_url;
+  return (await embeddedStatus({ dir: config.embedded_dir })).url ?? null;
+}
