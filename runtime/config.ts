@@ -174,7 +174,7 @@ async function readConfigFile(path: string): Promise<Tree> {
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
       throw new Error("it is not an object");
     }
-    return value;
+    return value as Tree;
   } catch (error) {
     throw fail((error as Error).message);
   }

@@ -61,10 +61,7 @@ export class HostProcess {
       events.died(this, full ? `used more than ${settings.hostMemoryMb} MB` : how);
     };
     this.#child.on("error", (error) => gone(`could not start: ${error.message}`));
-    this.#child.on(
-      "exit",
-      (code, signal) => gone(signal ? `was ended by ${signal}` : `ended with code ${code}`),
-    );
+    this.#child.on("exit", (code, signal) => gone(platform.deathNote(signal) ?? deathText(code, signal)));
     for (const stream of [this.#child.stdout, this.#child.stderr]) readLines(stream!, events.output);
   }
 
