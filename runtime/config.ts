@@ -240,7 +240,9 @@ function merge(
   for (const [key, value] of Object.entries(tree)) {
     if (value === undefined) continue;
     // In a JSON file a key like another, but to assign to it would change every object there is.
-    if (key === "__proto__") throw new DispatcherError("config", `Unknown configuration key "${prefix}${key}"`);
+    if (key === "__proto__") {
+      throw new DispatcherError("config", `Unknown configuration key "${prefix}${key}"`);
+    }
     if (isTree(value)) {
       if (!isTree(into[key])) into[key] = {};
       merge(into[key] as Tree, value, origin, origins, `${prefix}${key}.`);

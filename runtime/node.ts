@@ -129,8 +129,7 @@ export class DispatcherNode {
         this.#store.progress(this.#dispatcher.instance, claimed, text).catch(() => {});
       },
       room: () => this.#dispatcher.room(),
-      notice: (level, text, fields) =>
-        events.emit(level, "pool", text, fields),
+      notice: (level, text, fields) => events.emit(level, "pool", text, fields),
       output: (line) => events.emit("info", "task.output", line),
     });
   }

@@ -96,9 +96,12 @@ export class Assembler {
     const parsed = chunkSchema.safeParse(given);
     if (!parsed.success) return this.#refuse(`Cannot read a chunk: ${parsed.error.issues[0].message}`);
     const { message_id: id, index, total, payload } = parsed.data;
-    const partial = this.#partials.get(id) ?? { total, slices: new Map<number, string>(), chars: 0, since: now };
+    const partial = this.#partials.get(id) ??
+      { total, slices: new Map<number, string>(), chars: 0, since: now };
     if (partial.total !== total) {
-      return this.#refuse(`Cannot read chunk ${index} of "${id}": it says ${total} chunks, others said ${partial.total}`);
+      return this.#refuse(
+        `Cannot read chunk ${index} of "${id}": it says ${total} chunks, others said ${partial.total}`,
+      );
     }
     if (!partial.slices.has(index)) {
       partial.slices.set(index, payload);
@@ -123,7 +126,9 @@ export class Assembler {
     for (const [id, partial] of this.#partials) {
       if (now - partial.since < this.#timeoutMs) continue;
       const have = [...partial.slices.keys()].sort((a, b) => a - b).slice(0, 20).join(", ");
-      lines.push(`Message "${id}" is incomplete: ${partial.slices.size} of ${partial.total} chunks arrived (${have})`);
+      lines.push(
+        `Message "${id}" is incomplete: ${partial.slices.size} of ${partial.total} chunks arrived (${have})`,
+      );
       this.#drop(id);
       this.status.timed_out_assemblies++;
     }
@@ -132,7 +137,9 @@ export class Assembler {
 
   /** What is incomplete, for `chunks`. */
   partials(): Record<string, { received: number; total: number }> {
-    return Object.fromEntries([...this.#partials].map(([id, p]) => [id, { received: p.slices.size, total: p.total }]));
+    return Object.fromEntries(
+      [...this.#partials].map(([id, p]) => [id, { received: p.slices.size, total: p.total }]),
+    );
   }
 
   #refuse(error: string): { error: string } {

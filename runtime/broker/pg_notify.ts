@@ -46,20 +46,23 @@ export class PgNotifyBroker implements Broker {
     };
     const hear = (channel: string) =>
       sql.listen(channel, (payload) => stopped || listener.message(channel, payload), gap);
-    const stop = () => {
-      stopped = true;
-      clearTimeout(timer);
-      if (--this.#listeners === 0) this.#linger = setTimeout(() => void this.close(), LINGER_MS);
-    };
     try {
       const subscriptions = await Promise.all(channels.map(hear));
       return async () => {
         if (stopped) return;
-        stop();
-        if (this.#listening === sql) await Promise.all(subscriptions.map(({ unlisten }) => unlisten()));
+        stopped = true;
+        clearTimeout(timer);
+        // A session that is gone has forgotten its channels.
+        if (this.#listening === sql) {
+          await Promise.allSettled(subscriptions.map(({ unlisten }) => unlisten()));
+        }
+        if (--this.#listeners === 0) this.#linger = setTimeout(() => void this.close(), LINGER_MS);
       };
     } catch (error) {
-      stop();
+      stopped = true;
+      clearTimeout(timer);
+      // The client would give this same error to all who ask for these channels again.
+      if (--this.#listeners === 0) await this.close();
       throw error;
     }
   }

@@ -18,7 +18,8 @@ export type Wire =
   | { kind: "refused"; why: string };
 
 // Python writes None where a field has no value.
-const optional = <T extends z.ZodType>(schema: T) => schema.nullish().transform((value) => value ?? undefined);
+const optional = <T extends z.ZodType>(schema: T) =>
+  schema.nullish().transform((value) => value ?? undefined);
 
 const taskMessage = z.looseObject({
   // What no column of type text can hold would fail all that is adopted with it.
@@ -75,7 +76,11 @@ function readTask(message: object, queue: string, now: number): Wire {
   const parsed = taskMessage.safeParse(message);
   if (!parsed.success) return refused("a task message", parsed.error);
   try {
-    return { kind: "task", anonymous: parsed.data.uuid === undefined, envelope: sealed(parsed.data, queue, now) };
+    return {
+      kind: "task",
+      anonymous: parsed.data.uuid === undefined,
+      envelope: sealed(parsed.data, queue, now),
+    };
   } catch (error) {
     // Nested too deep, or a number beyond what a double holds.
     if (!(error instanceof DispatcherError)) throw error;
@@ -84,7 +89,8 @@ function readTask(message: object, queue: string, now: number): Wire {
 }
 
 function sealed(message: z.output<typeof taskMessage>, queue: string, now: number): Sealed {
-  const { task, uuid, args = [], kwargs = {}, time_pub, timeout, delay, priority, on_duplicate, ...rest } = message;
+  const { task, uuid, args = [], kwargs = {}, time_pub, timeout, delay, priority, on_duplicate, ...rest } =
+    message;
   const extras: EnvelopeExtras = { ...rest };
   if (on_duplicate) extras.on_duplicate = on_duplicate;
   // Any text is a uuid to dispatcherd; ours is derived from it, and its own stays with the message.
@@ -109,5 +115,8 @@ function sealed(message: z.output<typeof taskMessage>, queue: string, now: numbe
 
 function refused(what: string, error: z.ZodError): Wire {
   const { path, message } = error.issues[0];
-  return { kind: "refused", why: `Cannot read ${what}: ${path.length ? `${path.join(".")}: ` : ""}${message}` };
+  return {
+    kind: "refused",
+    why: `Cannot read ${what}: ${path.length ? `${path.join(".")}: ` : ""}${message}`,
+  };
 }

@@ -105,7 +105,10 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
       }
       return found;
     },
-    workers: () => Object.fromEntries([...pool.fleet.slots.values()].map((s, i) => [`worker-${i}`, workerOf(parts, s.id)])),
+    workers: () =>
+      Object.fromEntries(
+        [...pool.fleet.slots.values()].map((s, i) => [`worker-${i}`, workerOf(parts, s.id)]),
+      ),
     main: () => ({
       received_count: parts.received().messages,
       control_count: parts.received().controls,
@@ -117,12 +120,19 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
         retirement_count: pool.totals.retired,
       },
     }),
-    aio_tasks: () => Object.fromEntries(parts.services().map((s) => [s.name, { done: false, stack: s.failing ? "failing" : "" }])),
+    aio_tasks: () =>
+      Object.fromEntries(
+        parts.services().map((s) => [s.name, { done: false, stack: s.failing ? "failing" : "" }]),
+      ),
     set_log_level(data) {
       const { level } = parse(levelSchema, data);
       const known = LEVEL_OF[level.toLowerCase()];
       if (!known) return { error: `Unknown log level ${JSON.stringify(level)}` };
-      return { logger: "dispatcher", level: level.toUpperCase(), previous_level: parts.setLevel(known).toUpperCase() };
+      return {
+        logger: "dispatcher",
+        level: level.toUpperCase(),
+        previous_level: parts.setLevel(known).toUpperCase(),
+      };
     },
     node_status: () => nodeStatus(parts),
   };
@@ -225,6 +235,8 @@ function nodeStatus(parts: CommandParts): NodeStatus {
       age: (clock.monotonic() - slot.bornAt) / 1000,
       running: slot.running ? [shown(parts, slot.running.claimed, slot.running.since)] : [],
     })),
-    queued: everyAttempt(parts).filter((held) => held.key === "queued").map((held) => shown(parts, held.claimed, null)),
+    queued: everyAttempt(parts).filter((held) => held.key === "queued").map((held) =>
+      shown(parts, held.claimed, null)
+    ),
   };
 }

@@ -69,7 +69,11 @@ export async function request(broker: Broker, clock: Clock, ask: Request): Promi
   });
   try {
     if (ask.expected === 0) return replies;
-    const message = { control: ask.command, reply_to: channel, ...(ask.data ? { control_data: ask.data } : {}) };
+    const message = {
+      control: ask.command,
+      reply_to: channel,
+      ...(ask.data ? { control_data: ask.data } : {}),
+    };
     for (const payload of toPayloads(JSON.stringify(message))) await broker.notify(ask.channel, payload);
     await clock.sleep(ask.timeout * 1000, enough.signal);
     return replies;

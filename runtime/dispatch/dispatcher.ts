@@ -18,7 +18,7 @@ import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
 import type { Settlement, Store } from "../store/store.ts";
-import { type SettlerOptions, settlementOf, withoutContent } from "./settler.ts";
+import { settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
 
 /** What a dispatcher works with. */
 export interface DispatcherParts {
@@ -170,7 +170,11 @@ export class Dispatcher {
   #stale(s: Settlement): void {
     this.totals.stale++;
     const text = "Settled nothing: the attempt was stale";
-    this.#parts.events.emit("warning", "settle.stale", text, { uuid: s.uuid, fence: s.fence, outcome: s.outcome });
+    this.#parts.events.emit("warning", "settle.stale", text, {
+      uuid: s.uuid,
+      fence: s.fence,
+      outcome: s.outcome,
+    });
   }
 
   #failed(settlements: Settlement[], limit: number, error: unknown): void {
@@ -223,7 +227,11 @@ export class Dispatcher {
       this.#doubtful = false;
       this.#recovered();
       if (given > 0) {
-        this.#parts.events.emit("info", "store.reconciled", `Gave back ${given} envelopes that a lost answer had claimed`);
+        this.#parts.events.emit(
+          "info",
+          "store.reconciled",
+          `Gave back ${given} envelopes that a lost answer had claimed`,
+        );
       }
     } catch (error) {
       this.#failed([], 0, error);

@@ -68,7 +68,9 @@ export class Inbox {
         this.received.messages++;
         const everyNode = this.#parts.everyNode.has(channel);
         this.#adopt({ envelope: wire.envelope, anonymous: wire.anonymous, everyNode }).catch((error) => {
-          events.emit("error", "wire.lost", `Message could not be stored: ${errorLine(error)}`, { uuid: wire.envelope.uuid });
+          events.emit("error", "wire.lost", `Message could not be stored: ${errorLine(error)}`, {
+            uuid: wire.envelope.uuid,
+          });
         });
       }
     }

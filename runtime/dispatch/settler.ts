@@ -52,11 +52,21 @@ function recordOf(end: Finished, outcome: Outcome, node: string): string {
     outcome,
   };
   const text = JSON.stringify(record);
-  return end.outcome === "completed" || end.text === null ? text : `${text.slice(0, -1)},"error":${end.text}}`;
+  return end.outcome === "completed" || end.text === null
+    ? text
+    : `${text.slice(0, -1)},"error":${end.text}}`;
 }
 
 /** In place of a verdict that the database refuses as it is (a result of more than 1 GB): the same without it. */
 export function withoutContent(settlement: Settlement, why: string): Settlement {
   const error = JSON.stringify({ name: "SettleError", message: `The outcome could not be stored: ${why}` });
-  return { ...settlement, outcome: "discarded", record: null, result: null, progress: null, error, delay: null };
+  return {
+    ...settlement,
+    outcome: "discarded",
+    record: null,
+    result: null,
+    progress: null,
+    error,
+    delay: null,
+  };
 }

@@ -8,37 +8,53 @@ import process from "node:process";
 
 /** Machine boot, process namespace and start time; just the pid where the system does not tell. */
 export function processIdentity(pid: number = process.pid): string {
-  return `${machine()}/${startTime(pid) ?? pid}`;
+  return `${machine()}/${startTime(pid) || pid}`;
 }
 
 /**
  * Whether the process behind an identity is known to be dead: it was on this machine, in this namespace, and
- * its pid is free or somebody else's. False when that cannot be known from here.
+ * its pid is free, a zombie's, or somebody else's. False when that cannot be known from here.
  */
 export function isKnownDead(identity: string, pid: number): boolean {
   const here = machine();
   if (here === UNKNOWN || !identity.startsWith(`${here}/`)) return false;
-  return identity !== `${here}/${startTime(pid) ?? "gone"}`;
+  return !isAlive(pid) || identity !== processIdentity(pid);
+}
+
+/** Tell whether a process runs. A zombie counts as dead, although a signal 0 still reaches it. */
+export function isAlive(pid: number): boolean {
+  const state = statOf(pid)?.[0];
+  if (state) return state !== "Z" && state !== "X";
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as { code?: string }).code === "EPERM";
+  }
+}
+
+/** When the process began, in ticks since boot; "" where there is no /proc. With the pid it names one process. */
+export function startTime(pid: number): string {
+  return statOf(pid)?.[19] ?? "";
+}
+
+/** The fields of /proc/PID/stat from the state on; the program's name before them may hold spaces. */
+function statOf(pid: number): string[] | undefined {
+  try {
+    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+    return text.slice(text.lastIndexOf(")") + 2).split(" ");
+  } catch {
+    return undefined;
+  }
 }
 
 const UNKNOWN = "unknown";
 
 function machine(): string {
   try {
-    return `${readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim()}/${
-      readlinkSync("/proc/self/ns/pid")
-    }`;
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "utf8").trim();
+    return `${boot}/${readlinkSync("/proc/self/ns/pid")}`;
   } catch {
     return UNKNOWN;
-  }
-}
-
-function startTime(pid: number): string | undefined {
-  try {
-    // Behind the command's name, which may hold anything: field 22 of the whole, the 20th from there.
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
   }
 }

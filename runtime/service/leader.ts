@@ -52,7 +52,11 @@ export class Leader {
   /** Take or give up the leadership. */
   lead(leading: boolean): void {
     if (leading === this.leading) return;
-    this.#parts.events.emit("info", "leader.changed", leading ? "This node leads now" : "This node leads no longer");
+    this.#parts.events.emit(
+      "info",
+      "leader.changed",
+      leading ? "This node leads now" : "This node leads no longer",
+    );
     if (!leading) return void this.stop();
     const { clock, events } = this.#parts;
     this.#services = [stager(this.#parts), rescuer(this.#parts), pruner(this.#parts)].map((work) =>
@@ -106,7 +110,9 @@ function pruner({ store, events, retentionDays }: LeaderParts): Work {
     retryMs: 60_000,
     async once() {
       const { dropped } = await store.prune(retentionDays);
-      if (dropped.length > 0) events.emit("info", "pruned", `Dropped ${dropped.length} old partitions`, { dropped });
+      if (dropped.length > 0) {
+        events.emit("info", "pruned", `Dropped ${dropped.length} old partitions`, { dropped });
+      }
       return HOUR_MS;
     },
   };

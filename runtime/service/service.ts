@@ -78,7 +78,9 @@ export class Service {
       return jitter(rest, 0.1);
     } catch (error) {
       // One line at the beginning of an outage and one at its end.
-      if (!this.#failing) this.#events.emit("warning", "service.failing", `Service ${this.name} failed: ${errorLine(error)}`);
+      if (!this.#failing) {
+        this.#events.emit("warning", "service.failing", `Service ${this.name} failed: ${errorLine(error)}`);
+      }
       this.#failing = true;
       return jitter(this.#work.retryMs, 0.3);
     }

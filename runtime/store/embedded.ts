@@ -12,8 +12,8 @@
  *                             └──────── kill -9, power cut, reboot ─────────────┘
  * ```
  *
- * Every move to the right is made under the start lock (`embedded_lock.ts`); to attach to a server that runs
- * needs no lock. Whether it runs is asked of the server itself (`embedded_probe.ts`): after kill -9 its
+ * Every move to the right is made under the start lock (`embedded/lock.ts`); to attach to a server that runs
+ * needs no lock. Whether it runs is asked of the server itself (`embedded/probe.ts`): after kill -9 its
  * files still say ready.
  *
  * | what fails | what happens |
@@ -38,15 +38,15 @@
  *
  * @module
  */
-import { defaultEmbeddedDir, prepareDir, serverUser } from "./embedded_dir.ts";
-import { hasData, type Layout, layoutOf, type PidFile, readPassword, readPidFile } from "./embedded_files.ts";
-import { takeLock } from "./embedded_lock.ts";
-import { prepareNative, tidy } from "./embedded_native.ts";
-import { probe, urlOf } from "./embedded_probe.ts";
-import { isAlive, isPostmaster, pause } from "./embedded_process.ts";
-import { ensureData, launchServer, shutDown } from "./embedded_server.ts";
+import { defaultEmbeddedDir, prepareDir, serverUser } from "./embedded/dir.ts";
+import { hasData, type Layout, layoutOf, type PidFile, readPassword, readPidFile } from "./embedded/files.ts";
+import { takeLock } from "./embedded/lock.ts";
+import { prepareNative, tidy } from "./embedded/native.ts";
+import { probe, urlOf } from "./embedded/probe.ts";
+import { isAlive, isPostmaster, pause } from "./embedded/process.ts";
+import { ensureData, launchServer, shutDown } from "./embedded/server.ts";
 
-export { defaultEmbeddedDir } from "./embedded_dir.ts";
+export { defaultEmbeddedDir } from "./embedded/dir.ts";
 
 const WAIT_LIMIT_MS = 60_000;
 const BUSY_POLL_MS = 25;

@@ -7,8 +7,8 @@
  */
 import { join } from "node:path";
 import postgres from "postgres";
-import { type Layout, type PidFile, readPassword, readPidFile } from "./embedded_files.ts";
-import { codeOf, isAlive, isPostmaster, sameFolder } from "./embedded_process.ts";
+import { type Layout, type PidFile, readPassword, readPidFile } from "./files.ts";
+import { codeOf, isAlive, isPostmaster, sameFolder } from "./process.ts";
 
 /** The superuser, and the database that is there from the first start on. */
 export const USER = "dispatcher";

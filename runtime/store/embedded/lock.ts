@@ -19,7 +19,7 @@
 import { readFileSync, statSync, unlinkSync, writeFileSync } from "node:fs";
 import { randomBytes } from "node:crypto";
 import process from "node:process";
-import { codeOf, isAlive, pause, startTime } from "./embedded_process.ts";
+import { codeOf, isAlive, pause, startTime } from "./process.ts";
 
 /** A file without a pid is one between its creation and its first write, or the trace of a crash there. */
 const UNREADABLE_AGE_MS = 5_000;

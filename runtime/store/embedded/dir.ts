@@ -20,7 +20,7 @@ import {
 import { readFileSync, realpathSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import process from "node:process";
-import type { User } from "./embedded_process.ts";
+import type { User } from "./process.ts";
 
 const isRoot = () => process.getuid?.() === 0;
 
@@ -85,7 +85,7 @@ function isWritable(path: string): boolean {
  *
  * @example
  * ```ts
- * import { defaultEmbeddedDir } from "./embedded.ts";
+ * import { defaultEmbeddedDir } from "../embedded.ts";
  *
  * const dir = defaultEmbeddedDir("/srv/shop"); // "/srv/shop/.dispatcher/postgres"
  * ```

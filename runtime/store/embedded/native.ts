@@ -23,7 +23,7 @@ import { createRequire } from "node:module";
 import { basename, dirname, extname, join, relative, resolve, sep } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { codeOf, run, type RunAs } from "./embedded_process.ts";
+import { codeOf, run, type RunAs } from "./process.ts";
 
 const MARKER = ".complete";
 

@@ -18,7 +18,7 @@ import { chownSync, closeSync, existsSync, fsyncSync, openSync, readFileSync, re
 import { realpathSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import process from "node:process";
-import { codeOf, type User } from "./embedded_process.ts";
+import { codeOf, type User } from "./process.ts";
 
 /** The old log is set aside at a start when it has grown past this. */
 const LOG_BYTES = 16 * 1024 * 1024;

@@ -9,6 +9,8 @@ import { closeSync, constants, openSync, readFileSync, statSync } from "node:fs"
 import process from "node:process";
 import { setTimeout as sleep } from "node:timers/promises";
 
+export { isAlive, startTime } from "../../platform/process_identity.ts";
+
 /** The user a child runs as. */
 export interface User {
   name: string;
@@ -35,33 +37,6 @@ export async function pause(ms: number, signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     throw error;
   }
-}
-
-/** The fields of /proc/PID/stat from the state on; the program's name before them may hold spaces. */
-function statOf(pid: number): string[] | undefined {
-  try {
-    const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-    return text.slice(text.lastIndexOf(")") + 2).split(" ");
-  } catch {
-    return undefined;
-  }
-}
-
-/** Tell whether a process runs. A zombie counts as dead, although a signal 0 still reaches it. */
-export function isAlive(pid: number): boolean {
-  const state = statOf(pid)?.[0];
-  if (state) return state !== "Z" && state !== "X";
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return codeOf(error) === "EPERM";
-  }
-}
-
-/** When the process began, in ticks since boot; "" where there is no /proc. With the pid it names one process. */
-export function startTime(pid: number): string {
-  return statOf(pid)?.[19] ?? "";
 }
 
 /**

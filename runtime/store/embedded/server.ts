@@ -8,11 +8,11 @@ import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import process from "node:process";
-import * as files from "./embedded_files.ts";
-import type { Layout, PidFile } from "./embedded_files.ts";
-import type { Native } from "./embedded_native.ts";
-import { probe, USER } from "./embedded_probe.ts";
-import { codeOf, isAlive, pause, run, type RunAs, spawnDetached } from "./embedded_process.ts";
+import * as files from "./files.ts";
+import type { Layout, PidFile } from "./files.ts";
+import type { Native } from "./native.ts";
+import { probe, USER } from "./probe.ts";
+import { codeOf, isAlive, pause, run, type RunAs, spawnDetached } from "./process.ts";
 
 const READY_LIMIT_MS = 60_000;
 /** After kill -9 of a postmaster its pid, its memory and its port come free within 1 to 2 s. */
