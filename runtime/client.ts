@@ -4,13 +4,14 @@
  *
  * @module
  */
-import { SETTLED_CHANNEL, WAKE_CHANNEL } from "./broker/channels.ts";
+import { WAKE_CHANNEL } from "./broker/channels.ts";
 import type { Broker } from "./broker/broker.ts";
 import { type Clock, jitter } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError, type ErrorRecord } from "./errors.ts";
+import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { isFinal, type State } from "./state.ts";
 import type { Cancelled, EnvelopeFilter, EnvelopeRow, NodeRow, QueueRow, Store } from "./store/store.ts";
@@ -49,6 +50,8 @@ export class Client {
   readonly #parts: ClientParts;
   readonly #publish: (envelope: Sealed) => Promise<boolean>;
   readonly #wake: (queue: string) => Promise<void>;
+  readonly #outcome: (uuid: string) => Promise<Outcome | undefined>;
+  readonly #hints: Hints;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
@@ -60,6 +63,15 @@ export class Client {
     this.#wake = coalesce(async (queues: string[]) => {
       await Promise.all([...new Set(queues)].map((queue) => parts.broker.notify(WAKE_CHANNEL, queue)));
       return queues.map(() => undefined);
+    }, { max: PUBLISH_BATCH });
+    this.#hints = new Hints(parts.broker);
+    // However many wait, one query at a time asks for all of them.
+    this.#outcome = coalesce(async (uuids: string[]) => {
+      const rows = await parts.store.outcomes(uuids);
+      return uuids.map((uuid) => {
+        const row = rows.get(uuid);
+        return row && { uuid, state: row.state, result: row.result, error: row.error };
+      });
     }, { max: PUBLISH_BATCH });
   }
 
@@ -144,13 +156,12 @@ export class Client {
    * @param within Seconds.
    * @throws {DispatcherError} `timeout`, or `not_found`.
    */
-  async wait(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
+  async wait(given: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
+    const uuid = given.toLowerCase();
     return await this.#follow(uuid, within, signal, async () => {
-      const row = (await this.#parts.store.outcomes([uuid])).get(uuid);
-      if (!row) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
-      return isFinal(row.state)
-        ? { uuid, state: row.state, result: row.result, error: row.error }
-        : undefined;
+      const outcome = await this.#outcome(uuid);
+      if (!outcome) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
+      return isFinal(outcome.state) ? outcome : undefined;
     });
   }
 
@@ -174,13 +185,10 @@ export class Client {
     signal: AbortSignal | undefined,
     look: () => Promise<T | undefined>,
   ): Promise<T> {
-    const { clock, broker } = this.#parts;
+    const { clock } = this.#parts;
     const end = clock.monotonic() + within * 1000;
     let hint = new AbortController();
-    const unlisten = await broker.listen([SETTLED_CHANNEL], {
-      gap: () => hint.abort(),
-      message: (_channel, payload) => void (payload.includes(uuid) && hint.abort()),
-    });
+    const off = await this.#hints.on(uuid, () => hint.abort());
     try {
       for (let pause: number = POLL_MS.first;; pause = Math.min(POLL_MS.most, pause * 1.5)) {
         const found = await look();
@@ -193,7 +201,7 @@ export class Client {
         if (hint.signal.aborted) hint = new AbortController();
       }
     } finally {
-      await unlisten();
+      await off();
     }
   }
 

@@ -10,7 +10,7 @@ import { extname, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { type Backoff, DEFAULT_BACKOFF } from "./backoff.ts";
-import { DEFAULT_QUEUE, queueName } from "./envelope.ts";
+import { BROADCAST_QUEUE, DEFAULT_QUEUE, queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { type Level, LEVELS } from "./events.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
@@ -73,6 +73,9 @@ export const configSchema = z.strictObject({
 }).superRefine((c, ctx) => {
   const refuse = (message: string, ...path: string[]) => ctx.addIssue({ code: "custom", message, path });
   const { pool } = c;
+  if (c.node !== undefined && [...c.queues, BROADCAST_QUEUE].includes(c.node)) {
+    refuse("a shared queue has this name, and a node's name is a queue of its own", "node");
+  }
   if (pool.max_workers < pool.min_workers) {
     refuse(`it is below min_workers, which is ${pool.min_workers}`, "pool", "max_workers");
   }

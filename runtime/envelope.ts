@@ -19,6 +19,9 @@ const TASK_CHARS = 400;
 // deno-lint-ignore no-control-regex
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
 
+// A queue's name is a channel too; these carry hints and replies.
+const RESERVED = /^dispatcher_(wake$|settled$|reply_)/;
+
 /** A queue's name: 1 to 63 bytes (it is also a NOTIFY channel), not blank, without control characters. */
 export const queueName: z.ZodType<string> = z.string().superRefine((name, ctx) => {
   const wrong = queueNameFault(name);
@@ -28,6 +31,7 @@ export const queueName: z.ZodType<string> = z.string().superRefine((name, ctx) =
 function queueNameFault(name: string): string | undefined {
   if (name.trim() === "") return "the name is blank";
   if (CONTROL_CHARACTERS.test(name)) return "the name has a control character";
+  if (RESERVED.test(name)) return "the name is one of the dispatcher's own channels";
   const bytes = new TextEncoder().encode(name).length;
   if (bytes > QUEUE_BYTES) return `the name has ${bytes} bytes, at most ${QUEUE_BYTES} are allowed`;
 }

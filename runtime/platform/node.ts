@@ -30,8 +30,10 @@ export const nodePlatform: Platform = {
       events.ended({ name, message, stack });
     };
     worker.on("message", (text: string) => events.message(text));
-    worker.on("error", (error: Error & { code?: string }) => {
-      const exhausted = error.code === "ERR_WORKER_OUT_OF_MEMORY";
+    worker.on("error", (thrown: Error & { code?: string }) => {
+      // A task may throw anything.
+      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
+      const exhausted = thrown?.code === "ERR_WORKER_OUT_OF_MEMORY";
       fail(
         exhausted ? "OutOfMemory" : error.name,
         exhausted ? `Worker used more than ${memoryMb} MB` : error.message,

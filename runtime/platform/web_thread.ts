@@ -19,7 +19,9 @@ export function webThread(
     // Without this, Deno takes the error of a thread for an error of the process.
     event.preventDefault?.();
     const error = event.error as Error | undefined;
-    fail(error?.name ?? "Error", event.message || error?.message || "Worker failed", error?.stack);
+    if (error instanceof Error) return fail(error.name, error.message, error.stack);
+    const { name, message } = readUncaught(event.message || "Worker failed");
+    fail(name, message);
   };
   worker.addEventListener("close", () => fail("WorkerExit", "Worker ended by itself"));
   const fail = (name: string, message: string, stack?: string) => {
@@ -36,4 +38,11 @@ export function webThread(
       return known;
     },
   };
+}
+
+/** Deno writes "Uncaught (in promise) TypeError: it broke"; Bun puts the source before it and the stack behind. */
+function readUncaught(text: string): { name: string; message: string } {
+  const bare = text.replace(/^Uncaught (\(in promise\) )?/, "");
+  const found = /^([A-Z]\w*): ((?:.|\n)*?)\s*(?:\n\s+at |$(?!\n))/m.exec(bare);
+  return found ? { name: found[1], message: found[2] } : { name: "Error", message: bare.trim() };
 }

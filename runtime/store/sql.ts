@@ -177,12 +177,14 @@ export const RESCUE = `
 with lost as (
   update dispatcher.node set state = 'lost', slots = 0, busy = 0
   where lease_until <= clock_timestamp() and state in ('running', 'draining')
-  returning name
+  returning instance
 ), orphan as materialized (
+  -- Through lost, not by looking at the leases again: one that is renewed at this moment stays unlost, and so
+  -- must what it holds.
   select e.uuid from dispatcher.envelope e
-  where e.state = 'running' and not exists (
-    select from dispatcher.node n
-    where n.instance = e.instance and n.lease_until > clock_timestamp() and n.state in ('running', 'draining'))
+  where e.state = 'running' and (
+    e.instance in (select instance from lost) or not exists (
+      select from dispatcher.node n where n.instance = e.instance and n.state in ('running', 'draining')))
   for update skip locked
 ), ended as (
   delete from dispatcher.envelope e using orphan
