@@ -23,6 +23,14 @@ function majorOf(binary: string): number {
   );
 }
 
+function killGroup(pid: number): void {
+  try {
+    process.kill(-pid, "SIGKILL");
+  } catch {
+    // All of it has ended.
+  }
+}
+
 async function closedPort(): Promise<number> {
   const server: Server = createServer();
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", () => resolve()));
@@ -220,7 +228,7 @@ test(`"${RUN.join(" ")} dispatcher" starts a node with the embedded database, an
     detached: true,
   });
   // A script runner may not hand signals on: the whole group is told, as a terminal would.
-  t.after(() => void (node.exitCode === null && process.kill(-node.pid!, "SIGKILL")));
+  t.after(() => killGroup(node.pid!));
   let out = "";
   let err = "";
   node.stdout.setEncoding("utf8").on("data", (text: string) => out += text);
