@@ -8,7 +8,7 @@ import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
-import { addressOf, connect as open, connectionError, type Sql } from "./store/connection.ts";
+import { connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrate } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
@@ -94,10 +94,16 @@ export async function ready(
 }
 
 function checkUrl(url: string): void {
-  if (!/^postgres(ql)?:\/\//.test(url) || addressOf(url) === "the given address") {
-    throw connectionError({
-      code: "28000",
-      message: "the address must look like postgres://user@host:5432/database",
-    }, "");
-  }
+  if (isAddress(url)) return;
+  throw connectionError({
+    code: "28000",
+    message: "the address must look like postgres://user@host:5432/database",
+  }, "");
+}
+
+/** A bare scheme would lead to whatever listens on this machine. */
+function isAddress(url: string): boolean {
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) return false;
+  const { hostname, searchParams } = new URL(url);
+  return hostname !== "" || searchParams.has("host");
 }
