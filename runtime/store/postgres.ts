@@ -6,7 +6,7 @@
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
-import { arrayLiteral, type Sql } from "./connection.ts";
+import { arrayLiteral, type Sql, transaction } from "./connection.ts";
 import * as SQL from "./sql.ts";
 import type * as Port from "./store.ts";
 
@@ -35,7 +35,7 @@ export class PostgresStore implements Port.Store {
   async publish(batch: Sealed[]): Promise<boolean[]> {
     const plain = batch.every((e) => !e.ownUuid && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-    return await this.#sql.begin((tx) => publishIn(tx as unknown as Runner, batch)) as boolean[];
+    return await transaction(this.#sql, (tx) => publishIn(tx as unknown as Runner, batch));
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
