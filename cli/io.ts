@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { EXIT } from "../runtime/errors.ts";
 
 /** The terminal, or what stands for it in a test. */
 export interface IO {
@@ -21,25 +22,52 @@ export interface IO {
 
 /** This process's own. */
 export const processIO: IO = {
-  out: (text) => void process.stdout.write(`${text}\n`),
-  err: (text) => void process.stderr.write(`${text}\n`),
+  out: (text) => write(process.stdout, text, cannotWrite),
+  err: (text) => write(process.stderr, text, () => {}),
   stdin: process.stdin as AsyncIterable<Uint8Array>,
   tty: process.stdout.isTTY === true,
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   columns: process.stdout.columns ?? 80,
 };
 
-// The reader of a pipe may leave early, as `head` does: that is no error of ours.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on("error", (error: Error & { code?: string }) => {
-    if (error.code !== "EPIPE") throw error;
-    process.exit();
-  });
+// Whoever reads results may leave early, as `head` does: then there is nothing left to do. Whoever reads the log
+// may leave too, and a node works on.
+process.stdout.on("error", cannotWrite);
+process.stderr.on("error", () => {});
+
+function cannotWrite(error: Error & { code?: string }): void {
+  if (error.code === "EPIPE") process.exit();
+  write(process.stderr, `Cannot write the result: ${error.message}`, () => {});
+  process.exit(EXIT.failed);
 }
 
-/** Wait until what was written has left the process: a pipe may be slower than an exit. */
-export async function flush(): Promise<void> {
-  for (const stream of [process.stdout, process.stderr]) {
-    if (stream.writableLength > 0) await new Promise<void>((resolve) => stream.write("", () => resolve()));
+/** Deno throws here what the others tell the stream's listeners. */
+function write(stream: NodeJS.WriteStream, text: string, failed: (error: Error) => void): void {
+  try {
+    stream.write(`${harmless(text)}\n`);
+  } catch (error) {
+    failed(error as Error);
   }
+}
+
+// deno-lint-ignore no-control-regex
+const CONTROL = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f]/g;
+
+/** What others have named must not steer the terminal. In JSON the escape stands for the same character. */
+export function harmless(text: string): string {
+  return text.replace(CONTROL, (char) => `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
+}
+
+/**
+ * Wait until what was written has left the process: a pipe may be slower than an exit. It ends the streams, for
+ * Bun says of a write that it is done, and of a stream that nothing is left, before either is.
+ */
+export async function flush(): Promise<void> {
+  await Promise.all([process.stdout, process.stderr].map((stream) =>
+    new Promise<void>((resolve) => {
+      if (!stream.writable) return resolve();
+      stream.once("error", () => resolve());
+      stream.end(() => resolve());
+    })
+  ));
 }

@@ -13,19 +13,25 @@ export interface Column {
 
 /** Write rows. In a pipe there is no heading, so that every line is a row. */
 export function writeTable(io: IO, columns: Column[], rows: string[][]): void {
+  const lines = rows.map((row) => row.map(oneLine));
   if (!io.tty) {
-    for (const row of rows) io.out(row.map((cell) => cell.replace(/[\t\n]/g, " ")).join("\t"));
+    for (const row of lines) io.out(row.join("\t"));
     return;
   }
   const widths = columns.map((column, i) =>
-    Math.max(column.title.length, ...rows.map((row) => row[i].length))
+    Math.max(column.title.length, ...lines.map((row) => row[i].length))
   );
   const line = (cells: string[]) =>
     cells.map((cell, i) => columns[i].right ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
       .trimEnd()
       .slice(0, io.columns);
   io.out(line(columns.map((column) => column.title)));
-  for (const row of rows) io.out(line(row));
+  for (const row of lines) io.out(line(row));
+}
+
+/** A text that stays on its line and in its column. */
+export function oneLine(text: string): string {
+  return text.replace(/[\t\n]/g, " ");
 }
 
 /** Seconds as a person says them: `0.4 s`, `12 s`, `3 min`, `2 h`, `5 d`. */

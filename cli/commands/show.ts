@@ -5,6 +5,7 @@ import { usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
 import type { IO } from "../io.ts";
 import { shownRow } from "../rows.ts";
+import { oneLine } from "../table.ts";
 
 type Row = Awaited<ReturnType<Client["list"]>>[number];
 
@@ -26,7 +27,7 @@ export const show: Command = {
 
 function writeRow(io: IO, row: Row): void {
   const line = (name: string, value: string | null | undefined) =>
-    value != null && io.out(`  ${name.padEnd(11)} ${value}`);
+    value != null && io.out(`  ${name.padEnd(11)} ${oneLine(value)}`);
   io.out(`${row.uuid} ${row.state}`);
   line("broadcast", row.origin);
   line("task", callText(row.task, row.args));

@@ -8,7 +8,7 @@
  * | a thread does not stop when told to (Deno, native code) | reported as not gone: the dispatcher replaces the whole host |
  * | the heap of one thread explodes where the runtime does not contain it (Bun, buffers on Node) | the watch below ends the process |
  * | a segmentation fault | the process is gone; the dispatcher sees the channel close |
- * | the dispatcher is killed | the channel closes and this process ends itself, whatever its threads do |
+ * | the dispatcher is killed | the channel closes, or this process has another parent: it ends itself, whatever its threads do |
  *
  * @module
  */
@@ -20,7 +20,7 @@ import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from ".
 
 const WORKER = new URL("./worker.ts", import.meta.url);
 const CLOSE_BOUND_MS = 200;
-const MEMORY_EVERY_MS = 250;
+const LOOK_EVERY_MS = 250;
 const LAST_WORD_MS = 10;
 const MB = 1024 * 1024;
 
@@ -93,12 +93,15 @@ function end(): void {
   process.kill(process.pid, "SIGKILL");
 }
 process.on("disconnect", end);
+// Not enough on Deno (2.9): a dispatcher that dies with reports unread resets the channel, which is no "disconnect".
+const dispatcher = process.ppid;
 // A signal to the process group is for the dispatcher, which decides what becomes of its hosts.
 process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 
 let lastRss = 0;
 setInterval(() => {
+  if (process.ppid !== dispatcher) end();
   const rss = process.memoryUsage.rss?.() ?? process.memoryUsage().rss;
   const full = rss > env.hostMemoryMb * MB;
   if (full || Math.abs(rss - lastRss) > MB) {
@@ -107,4 +110,4 @@ setInterval(() => {
   }
   // The report above tells the dispatcher why.
   if (full) setTimeout(end, LAST_WORD_MS);
-}, MEMORY_EVERY_MS);
+}, LOOK_EVERY_MS);

@@ -6,7 +6,7 @@
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
-import { arrayLiteral, type Sql, transaction } from "./connection.ts";
+import { arrayLiteral, type Sql } from "./connection.ts";
 import * as SQL from "./sql.ts";
 import type * as Port from "./store.ts";
 
@@ -35,7 +35,7 @@ export class PostgresStore implements Port.Store {
   async publish(batch: Sealed[]): Promise<boolean[]> {
     const plain = batch.every((e) => !e.ownUuid && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-    return await transaction(this.#sql, (tx) => publishIn(tx as unknown as Runner, batch));
+    return await publishIn(this.#sql as unknown as Runner, batch);
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -188,25 +188,15 @@ export class PostgresStore implements Port.Store {
 }
 
 /**
- * Write envelopes inside a transaction of the caller's: rolled back, nothing was published. Any runner with the
- * `unsafe` method of the `postgres` package serves.
+ * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
+ * published. Any runner with the `unsafe` method of the `postgres` package serves.
  */
 export async function publishIn(tx: Runner, batch: Sealed[]): Promise<boolean[]> {
   const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE);
   const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
-  const isNew = new Set<string>();
-  if (rows.length > 0) {
-    for (const row of await run(tx, SQL.PUBLISH, publishParams(rows))) isNew.add(row.uuid);
-    const own = rows.filter((e) => e.ownUuid && isNew.has(e.uuid)).map((e) => e.uuid);
-    if (own.length > 0) {
-      for (const row of await run(tx, SQL.FORGET_KNOWN, [arrayLiteral(own)])) isNew.delete(row.uuid);
-    }
-  }
-  if (casts.length > 0) {
-    for (const row of await run(tx, SQL.BROADCAST, broadcastParams(casts))) isNew.add(row.uuid);
-  }
-  // The second of two equal uuids in one batch is as known as one that came earlier.
-  return batch.map((e) => isNew.delete(e.uuid));
+  const own = rows.filter((e) => e.ownUuid).map((e) => e.uuid);
+  const params = [...publishParams(rows), ...broadcastParams(casts), arrayLiteral(own)];
+  return written(batch, await run(tx, SQL.PUBLISH_ANY, params));
 }
 
 async function run(runner: Runner, text: string, params: Param[]): Promise<Row[]> {
@@ -216,6 +206,7 @@ async function run(runner: Runner, text: string, params: Param[]): Promise<Row[]
 function written(batch: Sealed[], rows: Row[]): boolean[] {
   if (rows.length === batch.length) return batch.map(() => true);
   const isNew = new Set(rows.map((row) => row.uuid));
+  // The second of two equal uuids in one batch is as known as one that came earlier.
   return batch.map((e) => isNew.delete(e.uuid));
 }
 

@@ -26,27 +26,28 @@ on conflict (uuid) do nothing
 returning uuid`;
 
 /**
- * Take back inserts whose uuid is in the archive. It must be a later statement of the same transaction: an
- * insert that looked by itself would miss a row that was settled while it waited. Index: archive_uuid.
+ * Insert envelopes and append to the broadcast log. One statement and no transaction around several: the client
+ * cannot lose a connection inside of one without an error that ends the process (porsager/postgres#1208). What is
+ * known already is taken back by a function, because it sees what was settled while the insert waited; the
+ * statement itself would not. Indexes: primary key, archive_uuid, broadcast_uuid_key.
  */
-export const FORGET_KNOWN = `
-delete from dispatcher.envelope e
-where e.uuid = any($1::uuid[]) and exists (select from dispatcher.archive a where a.uuid = e.uuid)
-returning e.uuid`;
-
-/** Append to the broadcast log. Index: broadcast_uuid_key. */
-export const BROADCAST = `
+export const PUBLISH_ANY = `
+with rows as (${PUBLISH}), casts as (
 insert into dispatcher.broadcast
   (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, expires_at)
 select uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, case
     when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
     when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
   clock_timestamp() + coalesce(ttl, 3600) * interval '1 second'
-from unnest($1::uuid[], $2::text[], $3::json[], $4::json[], $5::json[], $6::smallint[], $7::int[], $8::float8[],
-  $9::float8[], $10::float8[], $11::float8[], $12::float8[])
+from unnest($13::uuid[], $14::text[], $15::json[], $16::json[], $17::json[], $18::smallint[], $19::int[],
+  $20::float8[], $21::float8[], $22::float8[], $23::float8[], $24::float8[])
   u (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at, ttl)
 on conflict (uuid) do nothing
-returning uuid`;
+returning uuid
+)
+select uuid from rows where not (uuid = any($25::uuid[]) and dispatcher.forget_known(uuid))
+union all
+select uuid from casts`;
 
 /**
  * Settle and claim in one statement: one round trip, one commit, one fsync.
@@ -237,14 +238,16 @@ returning uuid`;
 export const ADOPT = `
 with heard as materialized (
   select u.* from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::json[], $7::json[], $8::json[],
-    $9::smallint[], $10::int[], $11::float8[], $12::float8[], $13::float8[], $14::boolean[])
-    u (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, anonymous)
+    $9::smallint[], $10::int[], $11::float8[], $12::float8[], $13::float8[], $14::boolean[]) with ordinality
+    u (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, anonymous,
+      place)
 ), mine as (
   insert into dispatcher.adoption (uuid)
   select uuid from heard
   where not anonymous or queue = $1 or $1 = (
     select min(n.name) from dispatcher.node n
     where n.lease_until > clock_timestamp() and n.state = 'running' and heard.queue = any(n.queues))
+  order by uuid -- nodes that wait for each other in different orders would be a deadlock
   on conflict do nothing
   returning uuid
 )
@@ -254,6 +257,7 @@ select h.uuid, origin, queue, task, args, kwargs, options, priority, max_attempt
   case when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
   case when delay > 0 then 'scheduled' else 'available' end
 from heard h join mine on mine.uuid = h.uuid
+order by h.place
 on conflict (uuid) do nothing
 returning uuid`;
 

@@ -193,7 +193,9 @@ test("a host that is killed costs none of several attempts in it", { skip: noPro
   const uuids = (await client.publishMany(calls)).map(({ uuid }) => uuid);
   for (const uuid of uuids) await until(uuid, ({ progress }) => progress === "waiting");
   killHosts(pid);
-  for (const uuid of uuids) await until(uuid, ({ attempts }) => attempts.length === 1);
+  for (const uuid of uuids) {
+    await until(uuid, ({ attempts, progress }) => attempts.length === 1 && progress === "waiting");
+  }
   writeFileSync(gate, "");
   const hosts: unknown[] = [];
   for (const uuid of uuids) {

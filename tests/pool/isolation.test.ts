@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { writeFileSync } from "node:fs";
+import { existsSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually, tempDir, test, type TestContext } from "../harness.ts";
 import { cluster, descendants, FIXTURES, isRunning, type Row, ticksOf } from "../integration/cluster.ts";
@@ -73,6 +73,22 @@ test("a node that is killed leaves no host behind, whatever its threads do", { s
   await until(uuid, ({ state }) => state === "running");
   const below = descendants(pid).map((process) => process.pid);
   assert.ok(below.length >= 2, "five slots are in two hosts");
+  kill("SIGKILL");
+  await exited;
+  await eventually(() => assert.deepEqual(below.filter(isRunning), []));
+});
+
+test("a node that is killed with reports unread leaves no host behind", { skip: noProc }, async (t) => {
+  const { client, node, until } = await cluster(t);
+  const { pid, kill, exited } = await node({ name: "n", workers: 2, tasks: FIXTURES });
+  const [open, told] = [join(tempDir(), "open"), join(tempDir(), "told")];
+  const { uuid } = await client.publish("waits#tells", [open, told]);
+  await until(uuid, ({ progress }) => progress === "waiting");
+  const below = descendants(pid).map((process) => process.pid);
+  // Stopped, it reads nothing more: its end then resets the channel instead of closing it.
+  kill("SIGSTOP");
+  writeFileSync(open, "");
+  await eventually(() => existsSync(told));
   kill("SIGKILL");
   await exited;
   await eventually(() => assert.deepEqual(below.filter(isRunning), []));

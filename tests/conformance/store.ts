@@ -1,0 +1,17 @@
+/** What every store must do: one suite, run on each implementation and server. It uses the port and nothing else. */
+import { claiming } from "./store/claim.ts";
+import { looking } from "./store/look.ts";
+import { messages } from "./store/messages.ts";
+import { type MakeStore, storeTest } from "./store/moves.ts";
+import { nodes } from "./store/nodes.ts";
+import { publishing } from "./store/publish.ts";
+import { recovering } from "./store/recover.ts";
+import { settling } from "./store/settle.ts";
+
+export type { MakeStore };
+
+/** Declare the suite; `makeStore` gives an empty store and sees to its end with `t.after`. */
+export function storeConformance(name: string, makeStore: MakeStore): void {
+  const declare = storeTest(name, makeStore);
+  for (const part of [publishing, claiming, settling, nodes, recovering, messages, looking]) part(declare);
+}
