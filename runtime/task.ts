@@ -62,6 +62,8 @@ export interface Published<R> {
   readonly queue: string;
   /** True when the uuid was known already: nothing was published. */
   readonly known: boolean;
+  /** The equal envelope for whose sake this one was dropped, by `onDuplicate`; `result()` is that one's then. */
+  readonly duplicateOf: string | null;
   /**
    * Wait for the outcome.
    *

@@ -32,10 +32,10 @@ export class PostgresStore implements Port.Store {
     return run(this.#sql as unknown as Runner, text, params);
   }
 
-  async publish(batch: Sealed[]): Promise<boolean[]> {
-    const plain = batch.every((e) => !e.ownUuid && e.queue !== BROADCAST_QUEUE);
+  async publish(batch: Sealed[]): Promise<Port.Put[]> {
+    const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-    return await this.#sql.begin((tx) => publishIn(tx as unknown as Runner, batch)) as boolean[];
+    return await this.#sql.begin((tx) => publishIn(tx as unknown as Runner, batch)) as Port.Put[];
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -123,7 +123,13 @@ export class PostgresStore implements Port.Store {
   }
 
   async stage(limit: number): Promise<{ queues: string[]; next: number | null }> {
-    return (await this.#run(SQL.STAGE, [limit]))[0];
+    const [{ queues, staged, next }] = await this.#run(SQL.STAGE, [limit]);
+    const promoted = (await this.#run(SQL.PROMOTE)).map((row) => row.queue as string);
+    return { queues: [...new Set([...queues, ...promoted])], next: staged >= limit ? 0 : next };
+  }
+
+  adopted(node: string): Promise<Port.AdoptedRow[]> {
+    return this.#run(SQL.ADOPTED, [node]);
   }
 
   async rescue(): Promise<{ queues: string[]; rescued: number }> {
@@ -191,32 +197,45 @@ export class PostgresStore implements Port.Store {
  * Write envelopes inside a transaction of the caller's: rolled back, nothing was published. Any runner with the
  * `unsafe` method of the `postgres` package serves.
  */
-export async function publishIn(tx: Runner, batch: Sealed[]): Promise<boolean[]> {
-  const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE);
+export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
   const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
+  const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
+  const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
   const isNew = new Set<string>();
+  const duplicates = new Map<string, string>();
   if (rows.length > 0) {
     for (const row of await run(tx, SQL.PUBLISH, publishParams(rows))) isNew.add(row.uuid);
-    const own = rows.filter((e) => e.ownUuid && isNew.has(e.uuid)).map((e) => e.uuid);
-    if (own.length > 0) {
-      for (const row of await run(tx, SQL.FORGET_KNOWN, [arrayLiteral(own)])) isNew.delete(row.uuid);
+  }
+  if (unique.length > 0) {
+    // In one order for everybody, so that two batches do not wait for each other's locks.
+    unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
+    for (const { asked, got } of await run(tx, SQL.PUBLISH_UNIQUE, publishParams(unique))) {
+      if (got === asked) isNew.add(asked);
+      else duplicates.set(asked, got);
     }
+  }
+  const own = batch.filter((e) => e.ownUuid && isNew.has(e.uuid)).map((e) => e.uuid);
+  if (own.length > 0) {
+    for (const row of await run(tx, SQL.FORGET_KNOWN, [arrayLiteral(own)])) isNew.delete(row.uuid);
   }
   if (casts.length > 0) {
     for (const row of await run(tx, SQL.BROADCAST, broadcastParams(casts))) isNew.add(row.uuid);
   }
   // The second of two equal uuids in one batch is as known as one that came earlier.
-  return batch.map((e) => isNew.delete(e.uuid));
+  return batch.map((e) => ({ isNew: isNew.delete(e.uuid), duplicateOf: duplicates.get(e.uuid) ?? null }));
+}
+
+function orderOf({ queue, task, args, kwargs }: Sealed): string {
+  return `${queue}\n${task}\n${args}\n${kwargs}`;
 }
 
 async function run(runner: Runner, text: string, params: Param[]): Promise<Row[]> {
   return await runner.unsafe(text, params, { prepare: true });
 }
 
-function written(batch: Sealed[], rows: Row[]): boolean[] {
-  if (rows.length === batch.length) return batch.map(() => true);
-  const isNew = new Set(rows.map((row) => row.uuid));
-  return batch.map((e) => isNew.delete(e.uuid));
+function written(batch: Sealed[], rows: Row[]): Port.Put[] {
+  const isNew = rows.length === batch.length ? null : new Set(rows.map((row) => row.uuid));
+  return batch.map((e) => ({ isNew: isNew?.delete(e.uuid) ?? true, duplicateOf: null }));
 }
 
 /** The columns that every way of writing an envelope shares, in the order of the statements. */
@@ -267,6 +286,7 @@ function claimedOf(row: Row): Port.Claimed {
     timeout: row.timeout,
     solo: row.solo,
     origin: row.origin,
+    keyed: row.keyed,
   };
 }
 

@@ -34,6 +34,19 @@ delete from dispatcher.envelope e
 where e.uuid = any($1::uuid[]) and exists (select from dispatcher.archive a where a.uuid = e.uuid)
 returning e.uuid`;
 
+/**
+ * Insert envelopes that have a rule for duplicates, one after the other under the lock of their keys; returns for
+ * each the uuid that stands for it now. Index: envelope_dedupe.
+ */
+export const PUBLISH_UNIQUE = `
+select asked::text, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts,
+  timeout, time_pub, case
+    when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+    when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null)::text got
+from unnest($1::uuid[], $2::text[], $3::text[], $4::json[], $5::json[], $6::json[], $7::smallint[], $8::int[],
+  $9::float8[], $10::float8[], $11::float8[], $12::float8[])
+  u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)`;
+
 /** Append to the broadcast log. Index: broadcast_uuid_key. */
 export const BROADCAST = `
 insert into dispatcher.broadcast
@@ -101,14 +114,14 @@ with s as materialized (
     node = $12, instance = $9::uuid, claimed_at = clock_timestamp(), progress = null
   from open where e.uuid = open.uuid
   returning e.uuid, e.fence, e.task, e.queue, e.args, e.kwargs, e.options, e.attempt, e.max_attempts, e.timeout,
-    e.solo, e.origin, e.priority, e.id
+    e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id
 )
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, max_attempts, timeout,
-  solo, origin::text, priority, id from claimed
+  solo, origin::text, keyed, priority, id from claimed
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null from final
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null from again
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
 order by priority, id`;
 
 /** Give back what an instance does not know that it holds. Index: envelope_running. */
@@ -220,15 +233,10 @@ with due as materialized (
   insert into dispatcher.delivery (broadcast, node) select uuid, $1 from due
   on conflict do nothing returning broadcast
 )
-insert into dispatcher.envelope
-  (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, state)
-select md5(due.uuid::text || '/' || $1)::uuid, due.uuid, $1, task, args, kwargs, options, priority, max_attempts,
-  timeout, time_pub, case when due_at > clock_timestamp() then due_at end,
-  case when due_at > clock_timestamp() then 'scheduled' else 'available' end
+select dispatcher.put(md5(due.uuid::text || '/' || $1)::uuid, due.uuid, $1, task, args, kwargs, options, priority,
+  max_attempts, timeout, time_pub, case when due_at > clock_timestamp() then due_at end, null)
 from due join mark on mark.broadcast = due.uuid
-order by due.id
-on conflict (uuid) do nothing
-returning uuid`;
+order by due.id`;
 
 /**
  * Adopt messages from the wire: of all nodes that hear one, the first to write its uuid makes the row. One
@@ -248,29 +256,46 @@ with heard as materialized (
   on conflict do nothing
   returning uuid
 )
-insert into dispatcher.envelope
-  (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, state)
-select h.uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub,
-  case when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
-  case when delay > 0 then 'scheduled' else 'available' end
-from heard h join mine on mine.uuid = h.uuid
-on conflict (uuid) do nothing
-returning uuid`;
+select dispatcher.put(h.uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub,
+  case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1)
+from heard h join mine on mine.uuid = h.uuid`;
 
 /** Make available what is due, and tell when the next one is. Index: envelope_due. */
 export const STAGE = `
 with due as materialized (
   select uuid from dispatcher.envelope
-  where state in ('scheduled', 'retryable') and due_at <= clock_timestamp()
+  where state in ('scheduled', 'retryable') and due_at <= clock_timestamp() and not blocked
   order by due_at limit $1 for update skip locked
 ), staged as (
   update dispatcher.envelope e set state = 'available', due_at = null
   from due where e.uuid = due.uuid
   returning e.queue
 )
-select coalesce((select json_agg(distinct queue) from staged), '[]') queues,
+select coalesce((select json_agg(distinct queue) from staged), '[]') queues, (select count(*) from due)::int staged,
   (select extract(epoch from min(due_at) - clock_timestamp())::float8 from dispatcher.envelope
-    where state in ('scheduled', 'retryable') and uuid not in (select uuid from due)) as next`;
+    where state in ('scheduled', 'retryable') and due_at > clock_timestamp()) as next`;
+
+/**
+ * Let the next envelope of a key go where no head is left. Two stagers at once choose the same row, and the one that
+ * finds it locked chooses none. Index: envelope_dedupe.
+ */
+export const PROMOTE = `
+with chosen as materialized (
+  select distinct on (b.dedupe) b.uuid from dispatcher.envelope b
+  where b.dedupe is not null and b.blocked and (b.due_at is null or b.due_at <= clock_timestamp())
+    and not exists (select from dispatcher.envelope h where h.dedupe = b.dedupe and not h.blocked)
+  order by b.dedupe, b.priority, b.id
+), locked as (
+  select uuid from dispatcher.envelope where uuid in (select uuid from chosen) and blocked for update skip locked
+)
+update dispatcher.envelope e set state = 'available', blocked = false, due_at = null
+from locked where e.uuid = locked.uuid
+returning e.queue`;
+
+/** What this node took from the wire and what waits, blocked or for its time. Index: envelope_due, envelope_dedupe. */
+export const ADOPTED = `
+select coalesce(origin, uuid)::text uuid, task, args, blocked from dispatcher.envelope
+where adopter = $1 and state in ('scheduled', 'retryable') order by id limit 200`;
 
 /** End what has not begun, and ask for the end of what runs. Indexes: primary key, archive_uuid. */
 export const CANCEL = `
