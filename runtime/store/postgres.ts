@@ -8,6 +8,9 @@ import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
 import * as SQL from "./sql.ts";
+import * as LOOK from "./sql_look.ts";
+import * as NODE from "./sql_nodes.ts";
+import * as SCHEDULE from "./sql_schedules.ts";
 import type * as Port from "./store.ts";
 
 type Param = string | number | boolean | null;
@@ -74,7 +77,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async register(n: Port.NodeRegistration): Promise<Port.Registered> {
-    const rows = await this.#run(SQL.REGISTER, [
+    const rows = await this.#run(NODE.REGISTER, [
       n.name,
       n.instance,
       n.runtime,
@@ -96,11 +99,11 @@ export class PostgresStore implements Port.Store {
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
     const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds];
-    return (await this.#run(SQL.HEARTBEAT, params))[0];
+    return (await this.#run(NODE.HEARTBEAT, params))[0];
   }
 
   async unregister(instance: string): Promise<void> {
-    await this.#run(SQL.UNREGISTER, [instance]);
+    await this.#run(NODE.UNREGISTER, [instance]);
     await this.rescue();
   }
 
@@ -129,11 +132,11 @@ export class PostgresStore implements Port.Store {
   }
 
   adopted(node: string): Promise<Port.AdoptedRow[]> {
-    return this.#run(SQL.ADOPTED, [node]);
+    return this.#run(LOOK.ADOPTED, [node]);
   }
 
   async rescue(): Promise<{ queues: string[]; rescued: number }> {
-    const rows = await this.#run(SQL.RESCUE);
+    const rows = await this.#run(NODE.RESCUE);
     return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
   }
 
@@ -145,10 +148,68 @@ export class PostgresStore implements Port.Store {
     return { created, dropped };
   }
 
+  async putSchedules(
+    rows: Parameters<Port.Store["putSchedules"]>[0],
+    first: (row: Port.ScheduleRow) => Date | null,
+  ): Promise<void> {
+    for (const row of rows) {
+      const next = first({ ...row, last_at: null, last_uuid: null });
+      await this.#run(SCHEDULE.PUT_SCHEDULE, [
+        row.name,
+        row.task,
+        JSON.stringify(row.args),
+        JSON.stringify(row.kwargs),
+        row.queue,
+        JSON.stringify(row.options),
+        row.every,
+        row.cron,
+        row.timezone,
+        row.catch_up,
+        row.enabled,
+        next?.toISOString() ?? null,
+      ]);
+    }
+  }
+
+  schedules(): Promise<Port.ScheduleRow[]> {
+    return this.#run(SCHEDULE.SCHEDULES);
+  }
+
+  async enableSchedule(
+    name: string,
+    enabled: boolean,
+    next: (row: Port.ScheduleRow) => Date | null,
+  ): Promise<boolean> {
+    const row = (await this.schedules()).find((row) => row.name === name);
+    if (!row) return false;
+    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, next(row)?.toISOString() ?? null]);
+    return true;
+  }
+
+  async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
+    const ticked = this.#sql.begin(async (tx) => {
+      const runner = tx as unknown as Runner;
+      const queues = new Set<string>();
+      for (const { now, ...row } of await run(runner, SCHEDULE.DUE_SCHEDULES, [])) {
+        const { envelopes, next } = plan(row, new Date(now));
+        if (envelopes.length > 0) await publishIn(runner, envelopes);
+        for (const { queue } of envelopes) queues.add(queue);
+        await run(runner, SCHEDULE.TICKED, [
+          row.name,
+          next?.toISOString() ?? null,
+          envelopes.at(-1)?.uuid ?? null,
+        ]);
+      }
+      const [{ next }] = await run(runner, SCHEDULE.NEXT_TICK, []);
+      return { queues: [...queues], next: next as number | null };
+    });
+    return await ticked as Awaited<ReturnType<Port.Store["tick"]>>;
+  }
+
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
     const [from, to] = f.uuid === undefined ? [null, null] : uuidRange(f.uuid);
     const states = f.state ? arrayLiteral(f.state) : null;
-    return await this.#run(SQL.LIST, [
+    return await this.#run(LOOK.LIST, [
       states,
       f.queue ?? null,
       f.task ?? null,
@@ -160,16 +221,16 @@ export class PostgresStore implements Port.Store {
   }
 
   async outcomes(uuids: string[]): ReturnType<Port.Store["outcomes"]> {
-    const rows = await this.#run(SQL.OUTCOMES, [arrayLiteral(uuids)]);
+    const rows = await this.#run(LOOK.OUTCOMES, [arrayLiteral(uuids)]);
     return new Map(rows.map((row) => [row.uuid, row]));
   }
 
   queues(): Promise<Port.QueueRow[]> {
-    return this.#run(SQL.QUEUES);
+    return this.#run(LOOK.QUEUES);
   }
 
   nodes(): Promise<Port.NodeRow[]> {
-    return this.#run(SQL.NODES);
+    return this.#run(NODE.NODES);
   }
 
   async cancel(uuids: string[]): Promise<Port.Cancelled[]> {
@@ -185,7 +246,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async waiting(queues: string[]): Promise<number> {
-    return (await this.#run(SQL.WAITING, [arrayLiteral(queues)]))[0].n;
+    return (await this.#run(LOOK.WAITING, [arrayLiteral(queues)]))[0].n;
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,6 @@
 /**
- * Every statement that runs often, by name, with the index it needs. Parameters are positional; arrays travel
+ * The statements of an envelope's life, by name, with the index each needs; those of nodes, of schedules and of
+ * those who look stand in files beside this one. Parameters are positional; arrays travel
  * as PostgreSQL array literals.
  *
  * @module
@@ -139,89 +140,6 @@ export const PROGRESS = `
 update dispatcher.envelope set progress = $4::text::json
 where uuid = $1::uuid and fence = $2 and instance = $3::uuid and state = 'running'`;
 
-/** Take a name: free, lapsed, stopped, or held by an instance that is known to be dead. */
-export const REGISTER = `
-insert into dispatcher.node as n (name, instance, runtime, version, host, pid, boot, state, min_slots, max_slots,
-  queues, lease_until)
-values ($1, $2::uuid, $3, $4, $5, $6, $7, 'running', $8, $9, $10::text[],
-  clock_timestamp() + $11::float8 * interval '1 second')
-on conflict (name) do update set
-  instance = excluded.instance, runtime = excluded.runtime, version = excluded.version, host = excluded.host,
-  pid = excluded.pid, boot = excluded.boot, state = 'running', min_slots = excluded.min_slots,
-  max_slots = excluded.max_slots, slots = 0, busy = 0, queues = excluded.queues,
-  started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until
-where n.lease_until <= clock_timestamp() or n.state in ('stopped', 'lost') or n.instance = $12::uuid
-returning n.name`;
-
-/** Renew the lease, stand for leader, and learn what concerns this node. */
-export const HEARTBEAT = `
-with me as (
-  update dispatcher.node set last_seen = clock_timestamp(), state = $2, slots = $3, busy = $4,
-    lease_until = clock_timestamp() + $5::float8 * interval '1 second'
-  where instance = $1::uuid and state <> 'lost'
-  returning name
-), led as (
-  update dispatcher.leader set instance = $1::uuid, until = clock_timestamp() + $6::float8 * interval '1 second'
-  where $2 = 'running' and exists (select from me)
-    and (instance = $1::uuid or instance is null or until < clock_timestamp())
-  returning one
-)
-select exists (select from me) alive, exists (select from led) leader,
-  coalesce((select json_agg(uuid) from dispatcher.envelope
-    where instance = $1::uuid and state = 'running' and cancel_at is not null), '[]') cancels,
-  exists (select from dispatcher.broadcast b join dispatcher.node n on n.instance = $1::uuid
-    where b.expires_at > clock_timestamp() and b.created_at >= n.joined_at
-      and not exists (select from dispatcher.delivery d where d.broadcast = b.uuid and d.node = n.name)) broadcasts`;
-
-/** End a lease and hand the leadership on at once. */
-export const UNREGISTER = `
-with stopped as (
-  update dispatcher.node set state = 'stopped', lease_until = clock_timestamp(), last_seen = clock_timestamp(),
-    slots = 0, busy = 0
-  where instance = $1::uuid
-)
-update dispatcher.leader set instance = null, until = '-infinity' where instance = $1::uuid`;
-
-/**
- * Give back what is held by an instance that has no live lease, without charging the attempt, and end what
- * somebody had asked to cancel. Index: envelope_running.
- */
-export const RESCUE = `
-with lost as (
-  update dispatcher.node set state = 'lost', slots = 0, busy = 0
-  where lease_until <= clock_timestamp() and state in ('running', 'draining')
-  returning instance
-), orphan as materialized (
-  -- Through lost, not by looking at the leases again: one that is renewed at this moment stays unlost, and so
-  -- must what it holds.
-  select e.uuid from dispatcher.envelope e
-  where e.state = 'running' and (
-    e.instance in (select instance from lost) or not exists (
-      select from dispatcher.node n where n.instance = e.instance and n.state in ('running', 'draining')))
-  for update skip locked
-), ended as (
-  delete from dispatcher.envelope e using orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is not null
-  returning e.*
-), archived as (
-  insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, error, attempts)
-  select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
-    time_pub, created_at, node, claimed_at, clock_timestamp(), progress, error, attempts from ended
-), rescued as (
-  update dispatcher.envelope e set state = 'available', attempt = e.attempt - 1, node = null, instance = null,
-    claimed_at = null,
-    attempts = e.attempts || json_build_object('attempt', e.attempt, 'node', e.node, 'worker', null,
-      'started_at', to_char(e.claimed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'finished_at', to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'outcome', 'released',
-      'error', json_build_object('name', 'NodeLost', 'message', format('Node "%s" lost its lease', e.node)))
-  from orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is null
-  returning e.queue
-)
-select queue, count(*)::int as rescued from rescued group by queue`;
-
 /** Copy the broadcasts a node has not had into its own queue, in their order. Index: delivery_pkey. */
 export const DELIVER = `
 with due as materialized (
@@ -292,11 +210,6 @@ update dispatcher.envelope e set state = 'available', blocked = false, due_at = 
 from locked where e.uuid = locked.uuid
 returning e.queue`;
 
-/** What this node took from the wire and what waits, blocked or for its time. Index: envelope_due, envelope_dedupe. */
-export const ADOPTED = `
-select coalesce(origin, uuid)::text uuid, task, args, blocked from dispatcher.envelope
-where adopter = $1 and state in ('scheduled', 'retryable') order by id limit 200`;
-
 /** End what has not begun, and ask for the end of what runs. Indexes: primary key, archive_uuid. */
 export const CANCEL = `
 with gone as (
@@ -313,62 +226,6 @@ with gone as (
 select uuid::text, 'cancelled' did, null node from gone
 union all select uuid::text, 'requested', node from asked
 union all select uuid::text, state, node from dispatcher.archive where uuid = any($1::uuid[])`;
-
-/** Columns of both tables in one shape. */
-const LIVE =
-  `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
-  timeout, time_pub, created_at, due_at, node, claimed_at, null::timestamptz finished_at, cancel_at, progress,
-  null::json result, error, to_json(attempts) attempts`;
-const FINAL =
-  `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
-  timeout, time_pub, created_at, null::timestamptz due_at, node, claimed_at, finished_at, null::timestamptz cancel_at,
-  progress, result, error, to_json(attempts) attempts`;
-const MATCH = `($1::text[] is null or state = any($1)) and ($2::text is null or queue = $2)
-  and ($3::text is null or task = $3) and ($4::text is null or node = $4)
-  and ($5::uuid is null or uuid between $5 and $6 or origin between $5 and $6)`;
-
-/** List envelopes of both tables, newest first. */
-export const LIST = `
-select * from (
-  (select ${LIVE} from dispatcher.envelope where ${MATCH} order by created_at desc limit $7)
-  union all
-  (select ${FINAL} from dispatcher.archive where ${MATCH} order by created_at desc limit $7)
-) both_tables order by created_at desc, uuid desc limit $7`;
-
-/** Where the given uuids stand. Indexes: primary key, archive_uuid. */
-export const OUTCOMES = `
-select uuid::text, state, null::json result, error from dispatcher.envelope where uuid = any($1::uuid[])
-union all
-select uuid::text, state, result, error from dispatcher.archive where uuid = any($1::uuid[])`;
-
-/** What stands in each queue. */
-export const QUEUES = `
-select coalesce(c.queue, q.name) queue, coalesce(scheduled, 0) scheduled, coalesce(available, 0) available,
-  coalesce(running, 0) running, coalesce(retryable, 0) retryable, oldest_seconds, q.paused_at is not null paused
-from (
-  select queue,
-    count(*) filter (where state = 'scheduled')::int scheduled,
-    count(*) filter (where state = 'available')::int available,
-    count(*) filter (where state = 'running')::int running,
-    count(*) filter (where state = 'retryable')::int retryable,
-    extract(epoch from clock_timestamp() - min(created_at) filter (where state = 'available'))::float8 oldest_seconds
-  from dispatcher.envelope group by queue
-) c full join dispatcher.queue q on q.name = c.queue
-order by 1`;
-
-/** The nodes, live ones first. */
-export const NODES = `
-select n.name, n.instance::text, runtime, version, host, pid, boot, state,
-  lease_until > clock_timestamp() and state in ('running', 'draining') alive,
-  min_slots "min", max_slots "max", slots, busy, to_json(queues) queues, started_at, last_seen, lease_until,
-  coalesce(l.instance = n.instance and l.until > clock_timestamp(), false) leader
-from dispatcher.node n left join dispatcher.leader l on true
-order by alive desc, name`;
-
-/** Work that could run now. Index: envelope_claim. */
-export const WAITING = `
-select count(*)::int n from dispatcher.envelope
-where queue = any($1::text[]) and state in ('available', 'scheduled', 'retryable')`;
 
 /** Housekeeping of the small tables. */
 export const PRUNE_SMALL = `

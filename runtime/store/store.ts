@@ -9,6 +9,7 @@
 import type { Sealed } from "../envelope.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Json } from "../json.ts";
+import type { CatchUp } from "../schedule.ts";
 import type { Outcome, State } from "../state.ts";
 
 /** What proves that an attempt is still ours: a write that carries an old one changes nothing. */
@@ -213,6 +214,24 @@ export interface Cancelled {
   node: string | null;
 }
 
+/** A schedule of the cluster. */
+export interface ScheduleRow {
+  name: string;
+  task: string;
+  args: Json[];
+  kwargs: { [key: string]: Json };
+  queue: string;
+  options: { [key: string]: Json };
+  every: number | null;
+  cron: string | null;
+  timezone: string | null;
+  catch_up: CatchUp;
+  enabled: boolean;
+  next_at: string | null;
+  last_at: string | null;
+  last_uuid: string | null;
+}
+
 /** What became of an envelope that was to be written. */
 export interface Put {
   /** False for a uuid that is known, or for a duplicate that was dropped. */
@@ -267,6 +286,19 @@ export interface Store {
   rescue(): Promise<{ queues: string[]; rescued: number }>;
   /** Make partitions ahead and drop what is older than the retention. */
   prune(retentionDays: number): Promise<{ created: number; dropped: string[] }>;
+
+  /** Write schedules; one that is there keeps its next tick unless its rhythm is another, and stays paused. */
+  putSchedules(
+    rows: Omit<ScheduleRow, "last_at" | "last_uuid">[],
+    first: (row: ScheduleRow) => Date | null,
+  ): Promise<void>;
+  schedules(): Promise<ScheduleRow[]>;
+  /** Pause or resume; false when there is no such schedule. */
+  enableSchedule(name: string, enabled: boolean, next: (row: ScheduleRow) => Date | null): Promise<boolean>;
+  /** Publish what is due, as the plan says, each schedule under its lock; seconds until the next tick. */
+  tick(
+    plan: (row: ScheduleRow, now: Date) => { envelopes: Sealed[]; next: Date | null },
+  ): Promise<{ queues: string[]; next: number | null }>;
 
   list(filter: EnvelopeFilter): Promise<EnvelopeRow[]>;
   /** States and outcomes of the given uuids, cheaply: for those who wait. */
