@@ -14,6 +14,7 @@ import { BROADCAST_QUEUE, DEFAULT_QUEUE, queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { type Level, LEVELS } from "./events.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
+import { type ScheduleDefinition, scheduleSchema } from "./schedule.ts";
 import { didYouMean } from "./suggest.ts";
 
 const positive = z.number().positive();
@@ -43,6 +44,20 @@ const backoffSchema = z.strictObject({
   jitter: z.number().min(0).max(1).default(DEFAULT_BACKOFF.jitter),
 }).prefault({});
 
+const onStartSchema = z.strictObject({
+  task: z.string().min(1),
+  args: z.array(z.unknown()).default([]),
+  kwargs: z.record(z.string(), z.unknown()).default({}),
+  scope: z.enum(["node", "cluster"]).default("node").describe("On every node, or on the first of a cluster"),
+});
+/** A task that is published when a node starts. */
+export interface OnStart {
+  task: string;
+  args: unknown[];
+  kwargs: Record<string, unknown>;
+  scope: "node" | "cluster";
+}
+
 /** The schema of a configuration file. */
 export const configSchema = z.strictObject({
   database_url: z.string().optional().describe("PostgreSQL to use; without one, an embedded server"),
@@ -61,6 +76,21 @@ export const configSchema = z.strictObject({
   max_attempts: z.int().min(1).default(1).describe("Attempts where neither message nor task says"),
   backoff: backoffSchema,
   pool: poolSchema,
+  schedules: z.record(z.string().min(1).max(200), scheduleSchema).default({}).describe(
+    "Periodic tasks by name",
+  ),
+  on_start: z.array(onStartSchema).default([]).describe("Tasks to publish when a node starts"),
+  socket_path: z.string().optional().describe(
+    "Unix socket on which the node answers control messages and takes tasks",
+  ),
+  hooks: z.string().optional().describe(
+    "Module whose onStart, onShutdown, preTask, postTask, onIdle run in each worker",
+  ),
+  idle_seconds: positive.default(10).describe("Idleness of a worker after which onIdle is called, and again"),
+  self_check_seconds: positive.default(30).describe("Silence after which the listening connection is tested"),
+  self_check_timeout: positive.default(2).describe(
+    "Seconds the test may take before the connection counts as dead",
+  ),
   lease_seconds: positive.default(30).describe("A node that is silent for so long is taken for dead"),
   heartbeat_seconds: positive.default(5),
   leader_seconds: positive.default(15).describe("A leader that is silent for so long is succeeded"),
@@ -112,6 +142,13 @@ export interface Config {
     worker_memory_mb: number;
     host_memory_mb?: number;
   };
+  schedules: Record<string, ScheduleDefinition>;
+  on_start: OnStart[];
+  socket_path?: string;
+  hooks?: string;
+  idle_seconds: number;
+  self_check_seconds: number;
+  self_check_timeout: number;
   lease_seconds: number;
   heartbeat_seconds: number;
   leader_seconds: number;

@@ -15,13 +15,20 @@ import type { Broker, Listener } from "./broker.ts";
 const GAP_DEBOUNCE_MS = 20;
 const LINGER_MS = 1_000;
 
+interface Subscription {
+  channels: readonly string[];
+  listener: Listener;
+  /** Unlisten; made anew with the connection. */
+  end(): Promise<void>;
+}
+
 /** LISTEN on a connection of its own, which is there while somebody listens; NOTIFY through the given pool. */
 export class PgNotifyBroker implements Broker {
   readonly #pool: Sql;
   readonly #url: string;
   // The listening client and who uses it; it lingers a little, for those who ask again and again.
   #listening: Sql | undefined;
-  #listeners = 0;
+  readonly #subscriptions = new Set<Subscription>();
   #linger: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -35,36 +42,45 @@ export class PgNotifyBroker implements Broker {
 
   async listen(channels: readonly string[], listener: Listener): Promise<() => Promise<void>> {
     clearTimeout(this.#linger);
-    this.#listeners++;
-    const sql = this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    // After a reconnect the client does not find what it is to unlisten: the listener must be deaf by itself.
-    let stopped = false;
-    const gap = () => {
-      clearTimeout(timer);
-      if (!stopped) timer = setTimeout(() => listener.gap(), GAP_DEBOUNCE_MS);
-    };
-    const hear = (channel: string) =>
-      sql.listen(channel, (payload) => stopped || listener.message(channel, payload), gap);
+    const subscription: Subscription = { channels, listener, end: () => Promise.resolve() };
+    this.#subscriptions.add(subscription);
     try {
-      const subscriptions = await Promise.all(channels.map(hear));
-      return async () => {
-        if (stopped) return;
-        stopped = true;
-        clearTimeout(timer);
-        // A session that is gone has forgotten its channels.
-        if (this.#listening === sql) {
-          await Promise.allSettled(subscriptions.map(({ unlisten }) => unlisten()));
-        }
-        if (--this.#listeners === 0) this.#linger = setTimeout(() => void this.close(), LINGER_MS);
-      };
+      await this.#subscribe(subscription);
     } catch (error) {
-      stopped = true;
-      clearTimeout(timer);
-      // The client would give this same error to all who ask for these channels again.
-      if (--this.#listeners === 0) await this.close();
+      this.#subscriptions.delete(subscription);
       throw error;
     }
+    return async () => {
+      this.#subscriptions.delete(subscription);
+      await subscription.end();
+      if (this.#subscriptions.size === 0) this.#linger = setTimeout(() => void this.close(), LINGER_MS);
+    };
+  }
+
+  async #subscribe(subscription: Subscription): Promise<void> {
+    const { channels, listener } = subscription;
+    const sql = this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const gap = () => {
+      clearTimeout(timer);
+      timer = setTimeout(() => listener.gap(), GAP_DEBOUNCE_MS);
+    };
+    const made = await Promise.all(
+      channels.map((channel) => sql.listen(channel, (payload) => listener.message(channel, payload), gap)),
+    );
+    subscription.end = async () => {
+      clearTimeout(timer);
+      // One that was given up cannot be told, and need not be.
+      if (this.#listening === sql) await Promise.all(made.map((one) => one.unlisten()));
+    };
+  }
+
+  async reset(): Promise<void> {
+    const dead = this.#listening;
+    this.#listening = undefined;
+    // Not awaited: a connection that swallows everything swallows its own end too.
+    dead?.end({ timeout: 0 }).catch(() => {});
+    await Promise.all([...this.#subscriptions].map((subscription) => this.#subscribe(subscription)));
   }
 
   async notify(channel: string, payload: string): Promise<void> {

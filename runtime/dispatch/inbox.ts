@@ -6,10 +6,10 @@
  */
 import { Assembler } from "../broker/chunks.ts";
 import type { Broker } from "../broker/broker.ts";
-import { readWire } from "../broker/wire.ts";
+import { readWire, type Wire } from "../broker/wire.ts";
 import type { Clock } from "../clock.ts";
 import { coalesce } from "../coalesce.ts";
-import { answer, type Command, reply } from "../control/control.ts";
+import { answer as answerOf, type Command, reply } from "../control/control.ts";
 import { errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Work } from "../service/service.ts";
@@ -30,6 +30,8 @@ export interface InboxParts {
   wake(): void;
 }
 
+type ControlMessage = Extract<Wire, { kind: "control" }>;
+
 const ADOPT_BATCH = 500;
 const ADOPT_TRIES = 8;
 const SWEEP_MS = 60_000;
@@ -48,22 +50,26 @@ export class Inbox {
     this.#adopt = coalesce((batch: Adoption[]) => this.#write(batch), { max: ADOPT_BATCH });
   }
 
-  /** Take a payload; never throws. */
-  message(channel: string, payload: string): void {
+  /**
+   * Take a payload; never throws.
+   *
+   * @param answer Where the sender hears, if not on the channel that it names.
+   */
+  message(channel: string, payload: string, answer?: (text: string) => void): void {
     const { clock, events } = this.#parts;
     const wire = readWire(payload, channel, clock.now());
     switch (wire.kind) {
       case "chunk": {
         const { text, error } = this.#assembler.add(wire.chunk, clock.now());
         if (error) events.emit("warning", "wire.refused", error, { channel });
-        if (text !== undefined) this.message(channel, text);
+        if (text !== undefined) this.message(channel, text, answer);
         return;
       }
       case "refused":
         return events.emit("warning", "wire.refused", wire.why, { channel });
       case "control":
         this.received.controls++;
-        return void this.#control(wire.command, wire.data, wire.replyTo);
+        return void this.#control(wire, answer);
       case "task": {
         this.received.messages++;
         const everyNode = this.#parts.everyNode.has(channel);
@@ -74,6 +80,11 @@ export class Inbox {
         });
       }
     }
+  }
+
+  /** What chunked messages have come, and which are incomplete. */
+  chunks(): { status: Assembler["status"]; partials: ReturnType<Assembler["partials"]> } {
+    return { status: this.#assembler.status, partials: this.#assembler.partials() };
   }
 
   /** Gives up messages whose chunks do not come. */
@@ -104,10 +115,11 @@ export class Inbox {
     }
   }
 
-  async #control(command: string, data: Record<string, unknown>, replyTo: string | null): Promise<void> {
+  async #control({ command, data, replyTo }: ControlMessage, answer?: (text: string) => void): Promise<void> {
     const { commands, node, broker, events } = this.#parts;
-    const message = await answer(commands, node, command, data);
+    const message = await answerOf(commands, node, command, data);
     if (replyTo === null) return;
+    if (answer) return answer(JSON.stringify(message));
     try {
       await reply(broker, replyTo, message);
     } catch (error) {
