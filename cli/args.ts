@@ -56,12 +56,16 @@ export const nodeParser: ArgsParser = {
       if (token.kind === "positional") rest.push(token.value);
       if (token.kind !== "option") continue;
       if (!Object.hasOwn(options, token.name)) unknown.push(token.rawName);
-      // A flag that wants a value and stands last has none; a boolean with one (`--json=no`) is odd too.
-      else flags[token.name] = strings.includes(token.name) ? token.value ?? null : token.value ?? true;
+      else flags[token.name] = strings.includes(token.name) ? givenValue(token) : true;
     }
     return { flags, rest, unknown };
   },
 };
+
+/** A flag that stands last, or before another one, has no value. */
+function givenValue({ value, inlineValue }: { value?: string; inlineValue?: boolean }): string | null {
+  return value === undefined || (!inlineValue && value.startsWith("-")) ? null : value;
+}
 
 /** The parser of `@std/cli`, if it can be loaded here. */
 export async function stdParser(): Promise<ArgsParser | undefined> {
@@ -98,9 +102,12 @@ export async function stdParser(): Promise<ArgsParser | undefined> {
   }
 }
 
-// A word like -1 is an argument, not a flag: it is marked on the way through the parser.
+// Marked on the way through the parser: -1, which is no flag; true and false, which @std/cli takes for the value
+// of a switch before them; and what is empty, which it takes for missing.
 const MARK = "\u0001";
-const NEGATIVE = /^-\d/;
+const MARKED = /^(-\d|true$|false$|$)/;
+const mark = (word: string) => MARKED.test(word) ? MARK + word : /^--[^=]+=$/.test(word) ? word + MARK : word;
+const unmark = (word: string) => word.replace(MARK, "");
 
 /**
  * Parse the words behind a command.
@@ -109,8 +116,8 @@ const NEGATIVE = /^-\d/;
  */
 export function readArgs(argv: string[], flags: Flags, parser: ArgsParser = nodeParser): Parsed {
   const names = Object.keys(flags);
-  const words = argv.map((word) => NEGATIVE.test(word) ? MARK + word : word);
-  const { flags: raw, rest, unknown } = parser.split(words, {
+  refuseSwitchValues(argv, flags);
+  const { flags: raw, rest, unknown } = parser.split(argv.map(mark), {
     strings: names.filter((name) => flags[name].type !== "boolean"),
     booleans: names.filter((name) => flags[name].type === "boolean"),
   });
@@ -119,16 +126,24 @@ export function readArgs(argv: string[], flags: Flags, parser: ArgsParser = node
   }
   const values: Parsed["flags"] = {};
   for (const [name, value] of Object.entries(raw)) values[name] = valueOf(name, value, flags[name]);
-  return { flags: values, rest: rest.map((word) => word.replace(MARK, "")) };
+  return { flags: values, rest: rest.map(unmark) };
+}
+
+/** Seen to before the parser: of `--json=no` one makes a word and another makes true. */
+function refuseSwitchValues(argv: string[], flags: Flags): void {
+  const end = argv.indexOf("--");
+  for (const word of end < 0 ? argv : argv.slice(0, end)) {
+    const [, name, value] = /^--([^=]+)=(.*)$/s.exec(word) ?? [];
+    if (name !== undefined && Object.hasOwn(flags, name) && flags[name].type === "boolean") {
+      throw usage(`Flag --${name} takes no value: given ${JSON.stringify(value)}`);
+    }
+  }
 }
 
 function valueOf(name: string, value: unknown, { type }: Flag): string | number | boolean {
-  if (type === "boolean") {
-    if (value === true) return true;
-    throw usage(`Flag --${name} takes no value: given ${JSON.stringify(value)}`);
-  }
+  if (type === "boolean") return true;
   if (typeof value !== "string") throw usage(`Flag --${name} needs a value`);
-  const text = value.replace(MARK, "");
+  const text = unmark(value);
   if (type === "string") return text;
   const number = Number(text);
   if (text.trim() === "" || !Number.isFinite(number)) {

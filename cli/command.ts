@@ -14,6 +14,8 @@ export interface Command {
   summary: string;
   /** What stands behind the name, such as `TASK [ARGS…]`. */
   usage: string;
+  /** Whether words may stand behind the name, besides flags. */
+  words?: boolean;
   flags: Flags;
   /** Do it; returns the exit code, 0 when it returns nothing. */
   run(context: Context): Promise<number | void>;

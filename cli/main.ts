@@ -55,6 +55,15 @@ async function dispatch(argv: string[], io: IO): Promise<number> {
   throw new DispatcherError("usage", `Unknown command "${first}"${didYouMean(first, known)}`);
 }
 
+/** Not left alone: `migrate stats` must not migrate, nor `status n1` show all nodes. */
+function oddWord(name: string, word: string): DispatcherError {
+  const group = Object.keys(COMMANDS).filter((other) => other.startsWith(`${name} `));
+  const message = group.length > 0
+    ? `Unknown command "${name} ${word}"${didYouMean(`${name} ${word}`, group)}`
+    : `Cannot run ${name} with "${word}": it takes flags only`;
+  return new DispatcherError("usage", message);
+}
+
 function say(io: IO, text: string, code: number = EXIT.ok): number {
   if (code === EXIT.ok) io.out(text);
   else io.err(text);
@@ -67,6 +76,7 @@ async function start(name: string, argv: string[], io: IO): Promise<number> {
   const flags = { ...command.flags, help: { type: "boolean" as const, help: "Show this" } };
   const parsed = readArgs(argv.map((word) => word === "-h" ? "--help" : word), flags, parser);
   if (parsed.flags.help) return say(io, commandHelp(name, command));
+  if (parsed.rest.length > 0 && !command.words) throw oddWord(name, parsed.rest[0]);
   let client: Promise<Client> | undefined;
   const context: Context = {
     ...parsed,

@@ -350,10 +350,15 @@ function configError(
     );
   }
   const path = issue.path.join(".");
-  const value = issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], tree);
-  const origin = origins[path] ?? origins[issue.path.slice(0, -1).join(".")] ?? "default";
+  const valueIn = (from: unknown) =>
+    issue.path.reduce<unknown>((at, key) => (at as Tree | undefined)?.[key as string], from);
+  const given = valueIn(tree);
+  const value = given === undefined ? valueIn(configSchema.parse({})) : given;
+  // An element of a list has the origin of the list.
+  const key = origins[path] ? path : issue.path.slice(0, -1).join(".");
+  const origin = origins[key] ?? "default";
   const from = origin === "environment"
-    ? ` from ${environmentName(path)}`
+    ? ` from ${environmentName(key)}`
     : origin === "file"
     ? ` from "${file}"`
     : "";

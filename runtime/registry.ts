@@ -106,13 +106,23 @@ export class Registry {
     }
     for (const extension of EXTENSIONS) {
       const file = join(this.#root, ...path.split("/")) + extension;
-      if (!statSync(file, { throwIfNoEntry: false })?.isFile()) continue;
+      if (!isFile(file)) continue;
       const real = realpathSync(file);
       if (!real.startsWith(this.#root + sep)) {
         throw new UnknownTaskError(name, "its file lies outside the tasks root");
       }
       return real;
     }
+  }
+}
+
+/** Whether a file is there. A name that is too long for one, or a link to itself, is none. */
+function isFile(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+  } catch (error) {
+    if (["ENAMETOOLONG", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
+    throw error;
   }
 }
 

@@ -228,10 +228,16 @@ function callerModule(): string | undefined {
 function stackFiles(stack: string): string[] {
   const files: string[] = [];
   for (const line of stack.split("\n")) {
-    const match = /(file:\/\/[^\s)]+?|\/[^\s()]+?|[A-Za-z]:\\[^\s()]+?)(?:\?[^:)]*)?:\d+:\d+\)?$/.exec(
+    const match = /(?:^at |\()(?:async )?(file:\/\/.+?|\/.+?|[A-Za-z]:\\.+?)(?:\?[^:/]*)?:\d+:\d+\)?$/.exec(
       line.trim(),
     );
-    if (match) files.push(match[1].startsWith("file:") ? match[1] : `file://${match[1]}`);
+    if (match) files.push(fileUrl(match[1]));
   }
   return files;
+}
+
+/** Bun's stacks have paths, Deno's have URLs in which a space is a space. */
+function fileUrl(place: string): string {
+  if (place.startsWith("file:")) return new URL(place).href;
+  return new URL(`file://${place.replaceAll("%", "%25").replaceAll("#", "%23").replaceAll("?", "%3F")}`).href;
 }

@@ -9,7 +9,11 @@ test("backoffSeconds() doubles with each attempt", () => {
 });
 
 test("backoffSeconds() takes base and factor from its shape", () => {
-  assert.deepEqual([1, 2, 3].map((n) => backoffSeconds(n, { ...PLAIN, base: 0.5, factor: 3 })), [0.5, 1.5, 4.5]);
+  assert.deepEqual([1, 2, 3].map((n) => backoffSeconds(n, { ...PLAIN, base: 0.5, factor: 3 })), [
+    0.5,
+    1.5,
+    4.5,
+  ]);
   assert.deepEqual([1, 9].map((n) => backoffSeconds(n, { ...PLAIN, base: 7, factor: 1 })), [7, 7]);
 });
 

@@ -27,13 +27,12 @@ export class FakeClock implements Clock {
   sleep(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal?.aborted) return resolve();
-      const sleeper = { at: this.#monotonic + ms, wake };
-      const clock = this;
-      function wake(): void {
+      const wake = () => {
         signal?.removeEventListener("abort", wake);
-        clock.#sleepers = clock.#sleepers.filter((one) => one !== sleeper);
+        this.#sleepers = this.#sleepers.filter((one) => one !== sleeper);
         resolve();
-      }
+      };
+      const sleeper = { at: this.#monotonic + ms, wake };
       signal?.addEventListener("abort", wake, { once: true });
       this.#sleepers.push(sleeper);
     });

@@ -10,6 +10,7 @@ const MANY = 10_000;
 export const cancel: Command = {
   summary: "Cancel envelopes, running ones on any node",
   usage: "UUID-OR-PREFIX… | --queue Q --task PATH --state S --node N --yes",
+  words: true,
   flags: {
     ...FILTER_FLAGS,
     yes: { type: "boolean", help: "Do it to all that the filter finds" },

@@ -6,6 +6,7 @@ import { type Command, DATABASE_FLAGS } from "../command.ts";
 export const control: Command = {
   summary: "Send a control command and print the replies as JSON",
   usage: "COMMAND [--data JSON] [--channel C] [--expected-replies N] [--timeout S]",
+  words: true,
   flags: {
     data: { type: "string", value: "JSON", help: "Data of the command, an object" },
     channel: { type: "string", value: "C", help: "Where to send it: a node's name, by default `broadcast`" },

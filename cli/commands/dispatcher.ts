@@ -32,10 +32,7 @@ export const dispatcher: Command = {
     "log-format": { type: "string", value: "F", help: "text, json" },
     once: { type: "boolean", help: "Work until every queue is empty, then end" },
   },
-  async run({ flags, rest, io }) {
-    if (rest.length > 0) {
-      throw new DispatcherError("usage", `Cannot start a node with "${rest[0]}": only flags are taken`);
-    }
+  async run({ flags, io }) {
     if (flags.workers !== undefined && (flags["min-workers"] ?? flags["max-workers"]) !== undefined) {
       throw new DispatcherError("usage", "Cannot use --workers together with --min-workers or --max-workers");
     }

@@ -15,6 +15,7 @@ const RETRIES = 240;
 export const publish: Command = {
   summary: "Publish an envelope; prints its uuid",
   usage: "TASK [JSON-ARGS…] | -",
+  words: true,
   flags: {
     kwargs: { type: "string", value: "JSON", help: "Keyword arguments, an object" },
     queue: { type: "string", value: "Q", help: "Shared queue or a node's name, by default `default`" },

@@ -10,6 +10,7 @@ type Row = Awaited<ReturnType<Client["list"]>>[number];
 export const result: Command = {
   summary: "Print the result of an envelope as JSON",
   usage: "UUID-OR-PREFIX [--wait]",
+  words: true,
   flags: {
     wait: { type: "boolean", help: "Wait for the outcome" },
     within: { type: "number", value: "S", help: "Seconds to wait, by default 300" },

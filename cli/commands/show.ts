@@ -12,6 +12,7 @@ type Row = Awaited<ReturnType<Client["list"]>>[number];
 export const show: Command = {
   summary: "Show all that is known of an envelope",
   usage: "UUID-OR-PREFIX",
+  words: true,
   flags: { ...JSON_FLAG, ...DATABASE_FLAGS },
   async run({ client, rest, flags, io }) {
     if (rest.length !== 1) throw usage("Cannot show: name one uuid, or the beginning of one");

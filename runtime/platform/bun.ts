@@ -9,6 +9,7 @@ import { webThread } from "./web_thread.ts";
 
 declare const Bun: { version: string };
 const STOP_BOUND_MS = 1_000;
+const RESOLVE = fileURLToPath(new URL("./bun_resolve.mjs", import.meta.url));
 
 /** The adapter for Bun. */
 export const bunPlatform: Platform = {
@@ -19,13 +20,16 @@ export const bunPlatform: Platform = {
   },
   deathNote: () => undefined,
   spawnThread(module, _limits, events) {
-    return webThread(module, events, (worker) =>
-      new Promise((resolve) => {
-        const timer = setTimeout(() => resolve(false), STOP_BOUND_MS);
-        worker.addEventListener("close", () => {
-          clearTimeout(timer);
-          resolve(true);
-        });
-      }));
+    return webThread(module, events, stopped, [RESOLVE]);
   },
 };
+
+function stopped(worker: Worker): Promise<boolean> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(false), STOP_BOUND_MS);
+    worker.addEventListener("close", () => {
+      clearTimeout(timer);
+      resolve(true);
+    });
+  });
+}

@@ -5,13 +5,17 @@
  */
 import type { Thread, ThreadEvents } from "./platform.ts";
 
-/** Start a Web Worker. `gone` tells whether the engine's own word that it stopped can be had and trusted. */
+/**
+ * Start a Web Worker. `gone` tells whether the engine's own word that it stopped can be had and trusted;
+ * `preload` names files that Bun loads into it first.
+ */
 export function webThread(
   module: URL,
   events: ThreadEvents,
   gone: (worker: Worker) => Promise<boolean>,
+  preload: string[] = [],
 ): Thread {
-  const worker = new Worker(module, { type: "module" });
+  const worker = new Worker(module, { type: "module", preload } as WorkerOptions);
   let stopped = false;
   worker.onmessage = (event: MessageEvent) => events.message(event.data);
   worker.onmessageerror = () => fail("MessageError", "A message could not be read");

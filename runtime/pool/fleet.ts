@@ -116,13 +116,14 @@ export class Fleet {
     return this.#clock.monotonic() >= this.#restartAt;
   }
 
-  /** A worker got ready. */
-  started(): void {
+  /** A worker did what it is there for. */
+  worked(): void {
     this.#failedStarts = 0;
   }
 
-  /** A worker did not get ready; returns the milliseconds until the next try. */
-  startFailed(): number {
+  /** A worker did not get that far; returns the milliseconds until the next try, unless one is waited for already. */
+  startFailed(): number | undefined {
+    if (!this.mayStart) return undefined;
     const wait = Math.min(RESTART_MS.most, RESTART_MS.first * 2 ** Math.min(this.#failedStarts++, 10));
     this.#restartAt = this.#clock.monotonic() + wait;
     return wait;

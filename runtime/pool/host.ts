@@ -44,7 +44,8 @@ function open(slot: number): void {
   entry.thread = here.spawnThread(WORKER, { memoryMb: env.workerMemoryMb }, {
     message(text) {
       if (text === '{"t":"closed"}') entry.closed();
-      else report(["said", slot, text]);
+      // A task can post what it likes; only texts are the worker's, and some other values cannot even be sent on.
+      else if (typeof text === "string") report(["said", slot, text]);
     },
     ended(reason) {
       if (threads.get(slot) !== entry) return;

@@ -8,7 +8,7 @@
  * | the thread does not stop | its host is leaky: no new work, replaced at once, killed when the siblings are done |
  * | a host dies and one attempt ran in it | that attempt is charged |
  * | a host dies and several ran in it | all are released, uncharged, and run alone from then on: the guilty one dies alone |
- * | a host dies before any of its slots is ready | the next start waits, longer each time |
+ * | a host dies before it has run anything | the next start waits, longer each time |
  * | a host does not answer a kill | it is killed |
  *
  * @module
@@ -216,7 +216,9 @@ export class Pool {
   }
 
   #said(slot: Slot, message: string): void {
-    const { report, text } = readReport(message);
+    const read = readReport(message);
+    if (!read) return;
+    const { report, text } = read;
     switch (report.t) {
       case "ready":
         return this.#ready(slot, report.heap);
@@ -226,6 +228,7 @@ export class Pool {
         if (slot.keepProgress(report.uuid, text)) this.#events.progress(slot.running!.claimed, text);
         return;
       case "done":
+        this.fleet.worked();
         this.endings.done(slot, report, text);
         return this.#freed();
       case "exit":
@@ -241,7 +244,6 @@ export class Pool {
     slot.heap = heap;
     slot.idleSince = this.clock.monotonic();
     if (slot.state === "starting") slot.state = "ready";
-    this.fleet.started();
     this.#freed();
   }
 
@@ -288,7 +290,8 @@ export class Pool {
       this.totals.crashed++;
       const uuids = running.map((slot) => slot.running!.claimed.uuid);
       this.#events.notice("error", message, { host: host.pid, running: uuids });
-      if (slots.every((slot) => slot.state === "starting")) this.#startFailed(how);
+      // Ready is not enough: one that dies of its memory limit gets that far each time.
+      if (slots.every((slot) => slot.sent === 0)) this.#startFailed(how);
     }
     for (const slot of running) {
       const error = host.condemned ?? { name: "HostDied", message };
@@ -302,6 +305,7 @@ export class Pool {
 
   #startFailed(why: string): void {
     const wait = this.fleet.startFailed();
+    if (wait === undefined) return;
     this.#events.notice("error", `Worker does not start: ${why}; next try in ${wait} ms`);
   }
 

@@ -84,11 +84,19 @@ export function writeReport(report: Report, text?: string): string {
   return text === undefined ? JSON.stringify(report) : `${JSON.stringify(report)}\n${text}`;
 }
 
-/** Take a report apart; the text stays as it is. */
-export function readReport(message: string): { report: Report; text: string } {
+/**
+ * Take a report apart; the text stays as it is. Undefined for what the worker did not write: a task shares its
+ * thread, and what it posts by itself must not reach the dispatcher as an error.
+ */
+export function readReport(message: unknown): { report: Report; text: string } | undefined {
+  if (typeof message !== "string") return undefined;
   const cut = message.indexOf("\n");
-  if (cut < 0) return { report: JSON.parse(message), text: "null" };
-  return { report: JSON.parse(message.slice(0, cut)), text: message.slice(cut + 1) };
+  try {
+    const report = JSON.parse(cut < 0 ? message : message.slice(0, cut));
+    if (typeof report?.t === "string") return { report, text: cut < 0 ? "null" : message.slice(cut + 1) };
+  } catch {
+    // Not ours.
+  }
 }
 
 /** A run order, with the arguments' JSON text put in as it is. */

@@ -15,21 +15,28 @@ const port = await threadPort();
 const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
 const say = (report: Report, text?: string) => port.post(writeReport(report, text));
 
-// The last progress that was held back, and when one was last sent; both belong to the running job.
+// Progress of the running job: the last one that is held back, when one was last sent, and when the next may be.
 let held: { uuid: string; text: string } | undefined;
-let sentAt = 0;
+let sentAt = -Infinity;
+let next: ReturnType<typeof setTimeout> | undefined;
+
+function flush(): void {
+  clearTimeout(next);
+  next = undefined;
+  if (!held) return;
+  sentAt = performance.now();
+  say({ t: "progress", uuid: held.uuid }, held.text);
+  held = undefined;
+}
 
 const executor = new Executor(new Registry(env), {
   timeout: (uuid, seconds) => say({ t: "timeout", uuid, seconds }),
   progress(uuid, text) {
-    const now = performance.now();
-    if (now - sentAt < PROGRESS_EVERY_MS) {
-      held = { uuid, text };
-      return;
-    }
-    sentAt = now;
-    held = undefined;
-    say({ t: "progress", uuid }, text);
+    held = { uuid, text };
+    const wait = sentAt + PROGRESS_EVERY_MS - performance.now();
+    if (wait <= 0) flush();
+    // Not left for the next call: there may be none for an hour.
+    else next ??= setTimeout(flush, wait);
   },
 });
 
@@ -50,9 +57,8 @@ port.onMessage((text) => {
 
 async function run(job: Extract<Order, { t: "run" }>): Promise<void> {
   const { done, text } = await executor.run(job);
-  if (held) say({ t: "progress", uuid: held.uuid }, held.text);
-  held = undefined;
-  sentAt = 0;
+  flush();
+  sentAt = -Infinity;
   say({ ...done, heap: heapUsed() }, text);
 }
 

@@ -1,0 +1,150 @@
+/**
+ * A database of its own with a client, and nodes on it: what an end-to-end test begins with.
+ *
+ * @module
+ */
+import { spawnSync } from "node:child_process";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { connect } from "../../mod.ts";
+import type { Client } from "../../runtime/client.ts";
+import { database, eventually, type Runtime, tempDir, type TestContext } from "../harness.ts";
+import { type CliResult, type NodeProcess, spawnCli, startNode } from "../processes.ts";
+
+/** Root of the tasks that only tests run. */
+export const FIXTURES = fileURLToPath(new URL("../fixtures/tasks", import.meta.url));
+const STOP_BOUND = 8_000;
+
+export type Row = Awaited<ReturnType<Client["list"]>>[number];
+
+/** What a node of a test is started with. */
+export interface NodeOptions {
+  name: string;
+  runtime?: Runtime;
+  /** The project's own unless told. */
+  tasks?: string;
+  workers?: number;
+  /** Content of its configuration file. */
+  config?: Record<string, unknown>;
+}
+
+export interface Cluster {
+  readonly url: string;
+  readonly client: Client;
+  /** Start a node; it is stopped after the test, without patience for what still runs. */
+  node(options: NodeOptions): Promise<NodeProcess>;
+  cli(...args: string[]): Promise<CliResult>;
+  /** All that is known of one envelope. */
+  row(uuid: string): Promise<Row>;
+  /** Wait until an envelope looks like this. */
+  until(uuid: string, looks: (row: Row) => unknown, within?: number): Promise<Row>;
+}
+
+/** Make a database and a client for it. */
+export async function cluster(t: TestContext): Promise<Cluster> {
+  const db = await database();
+  t.after(() => db.drop());
+  const client = await connect({ databaseUrl: db.url });
+  t.after(() => client.close());
+  const row = async (uuid: string) => (await client.find(uuid))[0];
+  return {
+    url: db.url,
+    client,
+    row,
+    async node(options) {
+      const node = await startNode({ url: db.url, runtime: options.runtime, args: argsOf(options) });
+      t.after(() => stopNow(node));
+      return node;
+    },
+    cli: (...args) => spawnCli([...args, "--database-url", db.url]),
+    until: (uuid, looks, within = 20_000) =>
+      eventually(async () => {
+        const found = await row(uuid);
+        return await looks(found) ? found : undefined;
+      }, { within }) as Promise<Row>,
+  };
+}
+
+function argsOf({ name, tasks, workers, config }: NodeOptions): string[] {
+  const args = ["--node", name];
+  if (tasks !== undefined) args.push("--tasks", tasks);
+  if (workers !== undefined) args.push("--workers", `${workers}`);
+  if (config !== undefined) {
+    const file = join(tempDir(), "config.json");
+    writeFileSync(file, JSON.stringify(config));
+    args.push("--config", file);
+  }
+  return args;
+}
+
+/** Twice SIGTERM: drain, and do not wait for what runs. A node that does not end then fails its test. */
+async function stopNow(node: NodeProcess): Promise<void> {
+  let ended = false;
+  const exited = node.exited.finally(() => ended = true);
+  node.kill("SIGTERM");
+  try {
+    // Two signals at once may be delivered as one.
+    await eventually(() => ended || node.stderr().includes("Draining"), { within: STOP_BOUND });
+    node.kill("SIGTERM");
+    await eventually(() => ended, { within: STOP_BOUND });
+  } finally {
+    node.kill("SIGKILL");
+    await exited;
+  }
+}
+
+interface ProcessStat {
+  pid: number;
+  parent: number;
+  /** Clock ticks in user and system mode. */
+  ticks: number;
+}
+
+/** Read /proc/PID/stat of every process. */
+function processes(): ProcessStat[] {
+  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
+    try {
+      const text = readFileSync(`/proc/${pid}/stat`, "latin1");
+      const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
+      if (fields[0] === "Z") return [];
+      return [{
+        pid: Number(pid),
+        parent: Number(fields[1]),
+        ticks: Number(fields[11]) + Number(fields[12]),
+      }];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** The live processes below one, with the CPU time that each has used. */
+export function descendants(pid: number): ProcessStat[] {
+  const all = processes();
+  const found = all.filter((process) => process.parent === pid);
+  // The list grows while the loop walks it.
+  for (const { pid } of found) found.push(...all.filter((process) => process.parent === pid));
+  return found;
+}
+
+export function isRunning(pid: number): boolean {
+  return processes().some((process) => process.pid === pid);
+}
+
+/** CPU time of a process and all below it, in clock ticks. */
+export function ticksOf(pid: number): number {
+  const own = processes().filter((process) => process.pid === pid);
+  return [...own, ...descendants(pid)].reduce((sum, { ticks }) => sum + ticks, 0);
+}
+
+/** Run a shell command in a folder and give what it prints. */
+export function shell(command: string, cwd: string): string {
+  const { status, stdout, stderr } = spawnSync("bash", ["-euo", "pipefail", "-c", command], {
+    cwd,
+    encoding: "utf8",
+    maxBuffer: 64 * 1024 * 1024,
+  });
+  if (status !== 0) throw new Error(`${command}: ${stderr}`);
+  return stdout;
+}
