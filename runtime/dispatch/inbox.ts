@@ -10,7 +10,7 @@ import { readWire, type Wire } from "../broker/wire.ts";
 import type { Clock } from "../clock.ts";
 import { coalesce } from "../coalesce.ts";
 import { answer as answerOf, type Command, reply } from "../control/control.ts";
-import { errorLine } from "../errors.ts";
+import { DispatcherError, errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Work } from "../service/service.ts";
 import type { Adoption, Store } from "../store/store.ts";
@@ -27,7 +27,8 @@ export interface InboxParts {
   /** Seconds that an incomplete message waits for its chunks. */
   chunkTimeout: number;
   commands: Readonly<Record<string, Command>>;
-  wake(): void;
+  /** These queues have work now, or ("") later. */
+  wake(queues: string[]): void;
 }
 
 type ControlMessage = Extract<Wire, { kind: "control" }>;
@@ -82,6 +83,18 @@ export class Inbox {
     }
   }
 
+  /** Take a task message for this node, as `run` gives it; resolves when it is written. */
+  async run(message: Record<string, unknown>): Promise<void> {
+    const { node, clock } = this.#parts;
+    const wire = readWire(JSON.stringify(message), node, clock.now());
+    if (wire.kind === "refused") throw new DispatcherError("invalid_envelope", wire.why);
+    if (wire.kind !== "task") {
+      throw new DispatcherError("invalid_envelope", "Cannot run a message without a task");
+    }
+    this.received.messages++;
+    await this.#adopt({ envelope: wire.envelope, anonymous: false, everyNode: false });
+  }
+
   /** What chunked messages have come, and which are incomplete. */
   chunks(): { status: Assembler["status"]; partials: ReturnType<Assembler["partials"]> } {
     return { status: this.#assembler.status, partials: this.#assembler.partials() };
@@ -106,7 +119,7 @@ export class Inbox {
     for (let attempt = 1;; attempt++) {
       try {
         const taken = await store.adopt(node, batch);
-        if (taken > 0) this.#parts.wake();
+        if (taken > 0) this.#parts.wake(batch.some((m) => m.envelope.delay !== null) ? [""] : []);
         return batch.map(() => undefined);
       } catch (error) {
         if (attempt >= ADOPT_TRIES) throw error;
