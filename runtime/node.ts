@@ -13,37 +13,21 @@
 import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
-import type { Broker } from "./broker/broker.ts";
-import { checkChannel } from "./broker/channels.ts";
-import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { SocketServer } from "./broker/socket_server.ts";
-import { type Clock, systemClock } from "./clock.ts";
-import { type Config, defaultNodeName } from "./config.ts";
+import type { Config } from "./config.ts";
 import { openDatabase } from "./connect.ts";
-import { type CommandParts, commandsOf } from "./control/commands.ts";
-import { Announcer } from "./dispatch/announcer.ts";
-import { Dispatcher } from "./dispatch/dispatcher.ts";
-import { Ears } from "./dispatch/ears.ts";
-import { Inbox } from "./dispatch/inbox.ts";
-import { BROADCAST_QUEUE } from "./envelope.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
 import type { LogSettings } from "./log.ts";
 import { platform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
 import { isKnownDead, processIdentity } from "./platform/process_identity.ts";
-import { poolOptions } from "./pool/options.ts";
-import { Pool } from "./pool/pool.ts";
+import type { Pool } from "./pool/pool.ts";
 import { heartbeat } from "./service/heartbeat.ts";
-import { Leader } from "./service/leader.ts";
-import { Producers } from "./service/producers.ts";
 import { takeName } from "./service/registration.ts";
 import { safetyPoll } from "./service/safety_poll.ts";
-import { SelfCheck } from "./service/self_check.ts";
 import { Service, type Work } from "./service/service.ts";
-import { isTransient, type Sql } from "./store/connection.ts";
-import { PostgresStore } from "./store/postgres.ts";
-import type { Store } from "./store/store.ts";
+import { type NodeParts, type NodeState, Works } from "./node_works.ts";
 import { uuid7 } from "./uuid.ts";
 import { VERSION } from "./version.ts";
 
@@ -58,17 +42,6 @@ export interface NodeOptions {
   once?: boolean;
 }
 
-/** What a node is built from. */
-interface NodeParts {
-  config: Config;
-  events: Events;
-  log: LogSettings;
-  platform: Platform;
-  sql: Sql;
-  url: string;
-  embedded: boolean;
-}
-
 /** How long the last outcomes may take to reach the database, in milliseconds. */
 const SETTLE_MS = 5_000;
 
@@ -81,176 +54,21 @@ export class DispatcherNode {
   readonly queues: string[];
   readonly embedded: boolean;
   readonly pool: Pool;
-  readonly #log: LogSettings;
   readonly #platform: Platform;
-  readonly #clock: Clock = systemClock;
-  readonly #store: Store;
-  readonly #broker: Broker;
-  readonly #announcer: Announcer;
-  readonly #dispatcher: Dispatcher;
-  readonly #leader: Leader;
-  readonly #producers: Producers;
-  readonly #selfCheck: SelfCheck;
-  readonly #inbox: Inbox;
-  readonly #ears: Ears;
-  readonly #services: Service[] = [];
+  readonly #works: Works;
+  readonly #state: NodeState = { instance: uuid7(), phase: "running" };
   #socket: SocketServer | undefined;
-  // Written by start and when the lease was lost.
-  #instance: string = uuid7();
-  #state: "running" | "draining" = "running";
   #stopping: Promise<void> | undefined;
 
   constructor(parts: NodeParts) {
-    const { config, events, platform, sql, url } = parts;
-    this.config = config;
-    this.events = events;
+    const works = this.#works = new Works(parts, this.#state);
+    this.config = parts.config;
+    this.events = parts.events;
     this.embedded = parts.embedded;
-    this.name = config.node ?? defaultNodeName();
-    this.queues = [...new Set([...config.queues, this.name])];
-    this.#platform = platform;
-    this.#log = parts.log;
-    this.#store = new PostgresStore(sql);
-    this.#broker = new PgNotifyBroker(sql, config.listen_url ?? url);
-    this.#announcer = new Announcer(this.#broker);
-    this.#dispatcher = this.#buildDispatcher();
-    this.pool = this.#buildPool(url);
-    this.#leader = this.#buildLeader();
-    this.#producers = this.#buildProducers();
-    this.#selfCheck = this.#buildSelfCheck();
-    this.#inbox = this.#buildInbox();
-    this.#ears = this.#buildEars();
-  }
-
-  // ---- building
-
-  #buildDispatcher(): Dispatcher {
-    const { config, events, queues } = this;
-    return new Dispatcher(this.#instance, {
-      store: this.#store,
-      clock: this.#clock,
-      events,
-      queues,
-      isTransient,
-      settled: (watched, released, restage) => {
-        this.#announcer.settled(watched);
-        if (this.#state === "draining") this.#announcer.wake(released);
-        if (restage) this.#announcer.wake([""]);
-      },
-    }, { node: this.name, backoff: config.backoff, maxAttempts: config.max_attempts });
-  }
-
-  #buildPool(url: string): Pool {
-    const { events } = this;
-    return new Pool(this.#platform, this.#clock, poolOptions(this.config, url), {
-      finished: (end) => this.#dispatcher.finished(end),
-      progress: (claimed, text) => {
-        // Progress is a courtesy: one that is lost is followed by the next.
-        this.#store.progress(this.#dispatcher.instance, claimed, text).catch(() => {});
-      },
-      room: () => this.#dispatcher.room(),
-      notice: (level, text, fields) => events.emit(level, "pool", text, fields),
-      output: (line) => events.emit("info", "task.output", line),
-    });
-  }
-
-  #buildLeader(): Leader {
-    const { config, events } = this;
-    return new Leader({
-      store: this.#store,
-      clock: this.#clock,
-      events,
-      retentionDays: config.retention_days,
-      rescueSeconds: config.heartbeat_seconds,
-      graceSeconds: config.leader_seconds * 2,
-      wake: (queues) => this.#announcer.wake(queues),
-    });
-  }
-
-  #buildProducers(): Producers {
-    const { config, events, name } = this;
-    return new Producers({
-      node: name,
-      store: this.#store,
-      clock: this.#clock,
-      events,
-      schedules: config.schedules,
-      onStart: config.on_start,
-      wake: () => this.#dispatcher.wake(),
-    });
-  }
-
-  #buildSelfCheck(): SelfCheck {
-    return new SelfCheck({
-      broker: this.#broker,
-      clock: this.#clock,
-      events: this.events,
-      channel: checkChannel(this.#instance),
-      every: this.config.self_check_seconds,
-      timeout: this.config.self_check_timeout,
-    });
-  }
-
-  #buildInbox(): Inbox {
-    const { config, events, name } = this;
-    return new Inbox({
-      node: name,
-      store: this.#store,
-      broker: this.#broker,
-      clock: this.#clock,
-      events,
-      everyNode: new Set([BROADCAST_QUEUE, ...config.broadcast_channels]),
-      chunkTimeout: config.chunk_message_timeout_seconds,
-      commands: commandsOf(this.#commandParts()),
-      wake: (queues) => {
-        this.#dispatcher.wake();
-        this.#announcer.wake(queues);
-      },
-    });
-  }
-
-  #buildEars(): Ears {
-    const { name, queues, events, config } = this;
-    return new Ears({
-      node: name,
-      queues,
-      broadcastChannels: config.broadcast_channels,
-      checkChannel: checkChannel(this.#instance),
-      broker: this.#broker,
-      store: this.#store,
-      events,
-      dispatcher: this.#dispatcher,
-      leader: this.#leader,
-      inbox: this.#inbox,
-      selfCheck: this.#selfCheck,
-      announcer: this.#announcer,
-    });
-  }
-
-  #commandParts(): CommandParts {
-    return {
-      node: this.name,
-      pid: process.pid,
-      runtime: `${this.#platform.name} ${this.#platform.version}`,
-      version: VERSION,
-      queues: [...this.queues, BROADCAST_QUEUE],
-      pool: this.pool,
-      clock: this.#clock,
-      state: () => this.#state,
-      leader: () => this.#leader.leading,
-      hearing: () => this.#dispatcher.connected ? this.#selfCheck.hearing : "down",
-      received: () => this.#inbox.received,
-      chunks: () => this.#inbox.chunks(),
-      producers: () => this.#producers.status(),
-      adopted: () => this.#store.adopted(this.name),
-      cancelAdopted: (uuids) => this.#store.cancel(uuids),
-      run: (message) => this.#inbox.run(message),
-      services: () => [...this.#services, ...this.#producers.services, ...this.#leader.services],
-      setLevel: (level) => {
-        const previous = this.#log.level;
-        this.#log.level = level;
-        return previous;
-      },
-    };
+    this.#platform = parts.platform;
+    this.name = works.name;
+    this.queues = works.queues;
+    this.pool = works.pool;
   }
 
   // ---- starting
@@ -259,39 +77,39 @@ export class DispatcherNode {
   async start(): Promise<void> {
     await this.#register();
     this.#serve(this.#heartbeat());
-    await Promise.all([this.pool.start(), this.#ears.open()]);
-    this.#dispatcher.start(this.pool);
-    this.#serve(safetyPoll(this.config.safety_poll_seconds, () => this.#dispatcher.wake()));
-    this.#serve(this.#inbox.sweeper());
-    this.#serve(this.#selfCheck.work());
+    await Promise.all([this.pool.start(), this.#works.ears.open()]);
+    this.#works.dispatcher.start(this.pool);
+    this.#serve(safetyPoll(this.config.safety_poll_seconds, () => this.#works.dispatcher.wake()));
+    this.#serve(this.#works.inbox.sweeper());
+    this.#serve(this.#works.selfCheck.work());
     if (this.config.socket_path !== undefined) await this.#openSocket(this.config.socket_path);
-    await this.#producers.start();
-    this.#leader.restage();
+    await this.#works.producers.start();
+    this.#works.leader.restage();
   }
 
   #serve(work: Work): void {
-    const service = new Service(work, this.#clock, this.events);
-    this.#services.push(service);
+    const service = new Service(work, this.#works.clock, this.events);
+    this.#works.services.push(service);
     service.start();
   }
 
   #heartbeat(): Work {
     const { config, pool } = this;
     return heartbeat({
-      store: this.#store,
-      clock: this.#clock,
+      store: this.#works.store,
+      clock: this.#works.clock,
       everySeconds: config.heartbeat_seconds,
       beat: () => ({
-        instance: this.#instance,
-        state: this.#state,
+        instance: this.#state.instance,
+        state: this.#state.phase,
         slots: pool.fleet.slots.size,
         busy: pool.busy,
         leaseSeconds: config.lease_seconds,
         leaderSeconds: config.leader_seconds,
       }),
-      leading: (leader) => this.#leader.lead(leader && this.#state === "running"),
+      leading: (leader) => this.#works.leader.lead(leader && this.#state.phase === "running"),
       cancel: (uuids) => uuids.forEach((uuid) => pool.abort(uuid, "CancelledError")),
-      broadcasts: () => void this.#ears.deliver(),
+      broadcasts: () => void this.#works.ears.deliver(),
       lost: () => this.#lost(),
     });
   }
@@ -300,7 +118,7 @@ export class DispatcherNode {
     const { config } = this;
     const rescued = await takeName({
       name: this.name,
-      instance: this.#instance,
+      instance: this.#state.instance,
       runtime: this.#platform.name,
       version: VERSION,
       host: hostname(),
@@ -310,14 +128,14 @@ export class DispatcherNode {
       maxSlots: config.pool.max_workers,
       queues: this.queues,
       leaseSeconds: config.lease_seconds,
-    }, { store: this.#store, isKnownDead });
+    }, { store: this.#works.store, isKnownDead });
     if (rescued > 0) this.events.emit("info", "rescued", `Took over ${rescued} envelopes of dead nodes`);
   }
 
   async #openSocket(path: string): Promise<void> {
     const socket = new SocketServer(
       path,
-      (payload, answer) => this.#inbox.message(this.name, payload, answer),
+      (payload, answer) => this.#works.inbox.message(this.name, payload, answer),
     );
     await socket.start();
     this.#socket = socket;
@@ -327,19 +145,19 @@ export class DispatcherNode {
 
   /** The lease was lost: what runs here is not ours any more. Stop it and begin again as a new instance. */
   async #lost(): Promise<void> {
-    if (this.#state !== "running") return;
+    if (this.#state.phase !== "running") return;
     this.events.emit("error", "lease.lost", `Node "${this.name}" lost its lease: its attempts are aborted`);
     for (const uuid of this.pool.holds()) this.pool.abort(uuid, "ShutdownError");
-    this.#instance = uuid7();
+    this.#state.instance = uuid7();
     await this.#register();
-    this.#dispatcher.renew(this.#instance);
+    this.#works.dispatcher.renew(this.#state.instance);
   }
 
   /** Whether nothing is left to do in its queues. */
   async idle(): Promise<boolean> {
-    await this.#store.deliver(this.name);
-    const quiet = this.pool.holds().length === 0 && this.#dispatcher.settledAll;
-    return quiet && await this.#store.waiting(this.queues) === 0;
+    await this.#works.store.deliver(this.name);
+    const quiet = this.pool.holds().length === 0 && this.#works.dispatcher.settledAll;
+    return quiet && await this.#works.store.waiting(this.queues) === 0;
   }
 
   // ---- stopping
@@ -354,27 +172,29 @@ export class DispatcherNode {
   }
 
   async #stop(patience: AbortSignal): Promise<void> {
-    this.#state = "draining";
+    this.#state.phase = "draining";
     this.events.emit("info", "node.draining", `Draining: ${this.pool.busy} attempts run`, {
       node: this.name,
     });
-    this.#dispatcher.pause();
+    this.#works.dispatcher.pause();
     await this.#socket?.stop();
-    await Promise.all([this.#leader.stop(), this.#producers.stop()]);
+    await Promise.all([this.#works.leader.stop(), this.#works.producers.stop()]);
     await this.pool.close(patience);
-    const bound = this.#clock.monotonic() + SETTLE_MS;
-    while (!this.#dispatcher.settledAll && this.#clock.monotonic() < bound) await this.#clock.sleep(10);
-    await Promise.all(this.#services.map((service) => service.stop()));
+    const bound = this.#works.clock.monotonic() + SETTLE_MS;
+    while (!this.#works.dispatcher.settledAll && this.#works.clock.monotonic() < bound) {
+      await this.#works.clock.sleep(10);
+    }
+    await Promise.all(this.#works.services.map((service) => service.stop()));
     await this.#leave();
-    await this.#broker.close();
-    await this.#store.close();
+    await this.#works.broker.close();
+    await this.#works.store.close();
     this.events.emit("info", "node.stopped", `Node "${this.name}" stopped`);
   }
 
   async #leave(): Promise<void> {
     try {
-      await this.#store.unregister(this.#instance);
-      this.#announcer.wake(this.queues);
+      await this.#works.store.unregister(this.#state.instance);
+      this.#works.announcer.wake(this.queues);
     } catch (error) {
       const rest = "what it holds is given back when its lease ends";
       this.events.emit("warning", "node.unregister", `Database did not answer: ${rest}: ${errorLine(error)}`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { resolve } from "node:path";
 import type { Config } from "../config.ts";
 import type { PoolOptions } from "./pool.ts";
 
@@ -13,6 +14,8 @@ export function poolOptions(config: Config, url: string): PoolOptions {
     root: config.tasks,
     prefixes: config.task_prefixes,
     allow: config.task_allow,
+    hooks: config.hooks === undefined ? undefined : resolve(config.hooks),
+    idleSeconds: config.idle_seconds,
     workerMemoryMb: pool.worker_memory_mb,
     hostMemoryMb: pool.host_memory_mb ?? pool.worker_memory_mb * pool.slots_per_host + 256,
     environment: { DATABASE_URL: url, DISPATCHER_TASKS: config.tasks },

@@ -30,6 +30,8 @@ export interface Supervised {
 
 /** A host that has not answered a kill for this long is killed itself. */
 const ANSWER_MS = 1_500;
+/** How long a thread that overran may take to close by itself: one that answers is not busy. */
+const KILL_MS = 200;
 /** Claimed work that no slot took for this long goes back to the queue, for another node. */
 const GIVE_BACK_MS = 3_000;
 const MB = 1024 * 1024;
@@ -56,7 +58,7 @@ function watchAttempt(pool: Supervised, slot: Slot, now: number): void {
     watchAnswer(slot, running.killSentAt, now);
   } else if (running.killAt !== null && now >= running.killAt) {
     running.killSentAt = now;
-    slot.host.send(["kill", slot.id]);
+    slot.host.send(["kill", slot.id, KILL_MS]);
   }
 }
 
