@@ -32,7 +32,7 @@ import {
 } from "./protocol.ts";
 import { claimAhead, slotsToAdd } from "./scaling.ts";
 import { abortError, type Finished, type Slot } from "./slot.ts";
-import { supervise } from "./supervisor.ts";
+import { isSpent, supervise } from "./supervisor.ts";
 
 /** How a pool is built. Times in seconds. */
 export interface PoolOptions extends HostSettings {
@@ -247,9 +247,14 @@ export class Pool {
       case "done":
         this.fleet.worked();
         this.endings.done(slot, report, text);
+        if (slot.state === "ready" && isSpent(this, slot)) this.stop(slot, "retired");
         return this.#freed();
       case "ask":
         return void this.#answer(slot, report, text);
+      case "broken":
+        // Its thread lives on, without a purpose.
+        slot.host.send(["kill", slot.id, 0]);
+        return this.#ended(slot, JSON.parse(text));
       case "log":
         return this.#events.said(slot.running?.claimed ?? null, report.level, String(JSON.parse(text)));
       case "exit":

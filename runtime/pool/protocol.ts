@@ -71,6 +71,8 @@ export type Report =
   | { t: "log"; uuid: string | null; level: LogLevel }
   /** The task tried to end the thread or the process. */
   | { t: "exit"; what: string }
+  /** It could not start; the text is the ErrorRecord. */
+  | { t: "broken" }
   | { t: "closed" };
 
 /** What a bound task can ask for: a control command of its node, or an envelope to be published. */

@@ -68,11 +68,15 @@ function watchAnswer({ host }: Slot, askedAt: number, now: number): void {
   host.kill({ name: "HostStuck", message: `Worker host ${host.pid} did not answer` });
 }
 
+/** Whether a worker has served its time: then it gets no further task, and a new one takes its place. */
+export function isSpent({ options, clock }: Pick<Supervised, "options" | "clock">, slot: Slot): boolean {
+  if (options.maxTasks > 0 && slot.finished >= options.maxTasks) return true;
+  return slot.heap > options.maxHeapMb * MB || clock.monotonic() - slot.bornAt > options.maxAge * 1000;
+}
+
 function watchIdle(pool: Supervised, slot: Slot, now: number): void {
   const { options, fleet, intake } = pool;
-  const old = now - slot.bornAt > options.maxAge * 1000;
-  const used = options.maxTasks > 0 && slot.finished >= options.maxTasks;
-  if (old || used || slot.heap > options.maxHeapMb * MB) return pool.stop(slot, "retired");
+  if (isSpent(pool, slot)) return pool.stop(slot, "retired");
   const spare = slot.host.solo ? intake.suspects === 0 : fleet.counted().length > options.minSlots;
   if (spare && now - slot.idleSince > options.scaledownWait * 1000) pool.stop(slot, "stopping");
 }
