@@ -8,7 +8,9 @@ import { test } from "./harness.ts";
 import { type Globs, matches, type Rules, violations } from "./imports/check.ts";
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
-const PURE: Globs = ["runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json}.ts"];
+const PURE: Globs = [
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version}.ts",
+];
 const PORTS: Globs = ["runtime/store/store.ts", "runtime/broker/broker.ts", "runtime/platform/platform.ts"];
 const ADAPTERS: Globs = [
   "runtime/store/**",
@@ -16,13 +18,13 @@ const ADAPTERS: Globs = [
   "runtime/broker/{pg_notify,socket}.ts",
   "runtime/platform/{deno,bun,node}.ts",
 ];
-const BEHAVIOUR: Globs = ["runtime/{dispatch,service,control}/**", "runtime/client.ts"];
+const BEHAVIOUR: Globs = ["runtime/{dispatch,service,control}/**", "runtime/{client,publisher,hints}.ts"];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
   "runtime/{events,log,metrics,tracing,config,task,registry}.ts",
   "runtime/broker/{channels,wire,chunks}.ts",
 ];
-const COMPOSERS: Globs = ["runtime/node.ts", "runtime/connect.ts"];
+const COMPOSERS: Globs = ["runtime/{node,node_works,connect}.ts"];
 /** What stands at the door of the runtime for HTTP and the command line. */
 const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts"];
 const QUIET_BUILTINS = ["node:buffer", "node:crypto", "node:path", "node:url", "node:util"];
@@ -30,10 +32,10 @@ const QUIET_BUILTINS = ["node:buffer", "node:crypto", "node:path", "node:url", "
 const RULES: Rules = {
   layers: [
     {
-      rule: "pure files import pure files, zod and built-ins without side effects",
+      rule: "pure files import pure files, zod, croner and built-ins without side effects",
       files: PURE,
       may: PURE,
-      packages: ["zod", ...QUIET_BUILTINS],
+      packages: ["zod", "croner", ...QUIET_BUILTINS],
     },
     {
       rule: "ports import pure files",
@@ -54,9 +56,10 @@ const RULES: Rules = {
       ownRoom: true,
     },
     {
-      rule: "cli/ speaks through client, node, connect, config, admin and pure files",
+      rule: "cli/ speaks through client, node, connect, config, admin, the bus, the log and pure files",
       files: ["cli/**"],
-      may: [...DOOR, ...PURE],
+      may: [...DOOR, ...PURE, "runtime/{events,log}.ts"],
+      mayTypes: ["runtime/task.ts", "runtime/control/**"],
       ownRoom: true,
     },
     {
@@ -80,8 +83,8 @@ const RULES: Rules = {
   runtimeGlobals: ["runtime/platform/**"],
   acyclic: { files: ["runtime/**"], types: true },
   maxLines: { files: ["runtime/**", "cli/**"], lines: 400 },
-  // The worker's cold start is the cost of every slot.
-  budget: { file: "runtime/pool/worker.ts", lines: 600 },
+  // The worker's cold start is the cost of every slot. Lines of code, without comments.
+  budget: { file: "runtime/pool/worker.ts", lines: 900 },
   aliases: { "edge-dispatcher": "mod.ts" },
 };
 
@@ -156,12 +159,12 @@ test("violations() finds cycles and what the worker loads in the end", () => {
   assert.deepEqual(cyclic, ["import cycle: runtime/a.ts -> runtime/b.ts -> runtime/c.ts -> runtime/a.ts"]);
   const heavy = check({
     "runtime/pool/worker.ts": `import "./protocol.ts";`,
-    "runtime/pool/protocol.ts": `import "./deep.ts";` + "\n//".repeat(300),
-    "runtime/pool/deep.ts": `import x from "croner";` + "\n//".repeat(300),
+    "runtime/pool/protocol.ts": `import "./deep.ts";` + "\nf();\n// c".repeat(450),
+    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(450),
   });
   assert.equal(heavy.length, 2);
   assert.match(heavy[0], /^runtime\/pool\/deep\.ts:1 imports croner: /);
-  assert.match(heavy[1], /loads 603 lines/);
+  assert.match(heavy[1], /loads 903 lines of code/);
 });
 
 test("importsOf() tells static, type and dynamic imports and their lines", () => {

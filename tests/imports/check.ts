@@ -135,6 +135,11 @@ function sizes(sources: ReadonlyMap<string, string>, { maxLines }: Rules): strin
     .map(([path, text]) => `${path} has ${linesOf(text)} lines: no more than ${maxLines.lines}`);
 }
 
+/** Lines that are neither blank nor comments. */
+function codeLinesOf(text: string): number {
+  return text.split("\n").filter((line) => !/^\s*($|\/\/|\/\*|\*)/.test(line)).length;
+}
+
 function linesOf(text: string): number {
   return text.replace(/\n$/, "").split("\n").length;
 }
@@ -151,9 +156,11 @@ function overBudget(sources: ReadonlyMap<string, string>, edges: Edge[], { budge
     }
   }
   const present = [...loaded].filter((path) => sources.has(path));
-  const lines = present.reduce((sum, path) => sum + linesOf(sources.get(path)!), 0);
+  const lines = present.reduce((sum, path) => sum + codeLinesOf(sources.get(path)!), 0);
   if (lines >= budget.lines) {
-    found.push(`${budget.file} loads ${lines} lines (${present.join(", ")}): fewer than ${budget.lines}`);
+    found.push(
+      `${budget.file} loads ${lines} lines of code (${present.join(", ")}): fewer than ${budget.lines}`,
+    );
   }
   return found;
 }
