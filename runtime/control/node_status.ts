@@ -6,7 +6,7 @@
 import process from "node:process";
 import type { Slot } from "../pool/slot.ts";
 import { heldBy, type Shown, shown } from "./attempts.ts";
-import type { CommandParts } from "./commands.ts";
+import type { CommandParts } from "./parts.ts";
 
 /** One slot. */
 export interface SlotStatus {
