@@ -43,7 +43,24 @@ export const scheduleSchema = z.strictObject({
     ctx.addIssue({ code: "custom", message: wrong, path: [schedule.cron === undefined ? "every" : "cron"] });
   }
 });
-export type ScheduleDefinition = z.output<typeof scheduleSchema>;
+
+/** A schedule of a configuration file, with its defaults filled in. */
+export interface ScheduleDefinition extends Rhythm {
+  task: string;
+  args: unknown[];
+  kwargs: Record<string, unknown>;
+  queue?: string;
+  every?: number;
+  cron?: string;
+  timezone?: string;
+  catch_up: CatchUp;
+  scope: "cluster" | "node";
+  enabled: boolean;
+  timeout?: number;
+  priority?: number;
+  max_attempts?: number;
+  on_duplicate?: "parallel" | "discard" | "serial" | "queue_one";
+}
 
 /** What is wrong with a rhythm, if anything. */
 export function rhythmFault({ every, cron, timezone }: Rhythm): string | undefined {
