@@ -25,7 +25,6 @@ import { Inbox } from "./dispatch/inbox.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events } from "./events.ts";
 import type { LogSettings } from "./log.ts";
-import type { platform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
 import { poolOptions } from "./pool/options.ts";
 import { Pool } from "./pool/pool.ts";
