@@ -1,6 +1,6 @@
 import type { Client } from "../../runtime/client.ts";
 import type { ErrorRecord } from "../../runtime/errors.ts";
-import { callText } from "../../runtime/redact.ts";
+import { callText, redact } from "../../runtime/redact.ts";
 import { usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
 import type { IO } from "../io.ts";
@@ -39,8 +39,8 @@ function writeRow(io: IO, row: Row): void {
   line("claimed", row.claimed_at && `${row.claimed_at} by ${row.node}`);
   line("cancel", row.cancel_at && `asked for at ${row.cancel_at}`);
   line("finished", row.finished_at);
-  if (row.progress !== null) line("progress", JSON.stringify(row.progress));
-  if (row.state === "completed") line("result", JSON.stringify(row.result));
+  if (row.progress !== null) line("progress", JSON.stringify(redact(row.progress)));
+  if (row.state === "completed") line("result", JSON.stringify(redact(row.result)));
   for (const attempt of row.attempts) {
     const { outcome, node, worker, started_at, finished_at, error } = attempt;
     const place = worker === null ? node : `${node} worker ${worker}`;
