@@ -9,7 +9,7 @@ import { type Clock, jitter, systemClock } from "./clock.ts";
 import { type Config, defaultNodeName, loadConfig } from "./config.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import type { Events } from "./events.ts";
-import { addressOf, connect as open, connectionError, type Sql } from "./store/connection.ts";
+import { connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrate } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
@@ -95,12 +95,18 @@ export async function ready(
 }
 
 function checkUrl(url: string): void {
-  if (!/^postgres(ql)?:\/\//.test(url) || addressOf(url) === "the given address") {
-    throw connectionError({
-      code: "28000",
-      message: "the address must look like postgres://user@host:5432/database",
-    }, "");
-  }
+  if (isAddress(url)) return;
+  throw connectionError({
+    code: "28000",
+    message: "the address must look like postgres://user@host:5432/database",
+  }, "");
+}
+
+/** A bare scheme would lead to whatever listens on this machine. */
+function isAddress(url: string): boolean {
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) return false;
+  const { hostname, searchParams } = new URL(url);
+  return hostname !== "" || searchParams.has("host");
 }
 
 const RETRY_MS = { first: 500, most: 10_000 };
