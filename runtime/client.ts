@@ -5,6 +5,7 @@
  * @module
  */
 import type { Broker } from "./broker/broker.ts";
+import { WAKE_CHANNEL } from "./broker/channels.ts";
 import { type Clock, jitter } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
@@ -13,8 +14,19 @@ import { DispatcherError, type ErrorRecord } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { Publisher, type Sent } from "./publisher.ts";
+import { nextTick } from "./schedule.ts";
+import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
-import type { Cancelled, EnvelopeFilter, EnvelopeRow, NodeRow, Put, QueueRow, Store } from "./store/store.ts";
+import type {
+  Cancelled,
+  EnvelopeFilter,
+  EnvelopeRow,
+  NodeRow,
+  Put,
+  QueueRow,
+  ScheduleRow,
+  Store,
+} from "./store/store.ts";
 import type { Published } from "./task.ts";
 
 /** What a client is made of. */
@@ -253,6 +265,27 @@ export class Client {
   /** The nodes, live ones first. */
   nodes(): Promise<NodeRow[]> {
     return this.#parts.store.nodes();
+  }
+
+  /** The schedules of the cluster; a node's own are its alone. */
+  schedules(): Promise<ScheduleRow[]> {
+    return this.#parts.store.schedules();
+  }
+
+  /** Publish what a schedule publishes, now and besides its ticks. */
+  async runSchedule(name: string): Promise<Published<unknown>> {
+    const { task, args, kwargs, queue, options } = await findSchedule(this.#parts.store, name, "run");
+    return await this.publish(task, args, { ...optionsOf(options), kwargs, queue });
+  }
+
+  /** Pause or resume a schedule; what is resumed goes on from now. */
+  async enableSchedule(name: string, enabled: boolean): Promise<void> {
+    const { store, broker, clock } = this.#parts;
+    const row = await findSchedule(store, name, enabled ? "resume" : "pause");
+    // To resume what is not paused would put its next tick off.
+    if (row.enabled === enabled) return;
+    await store.enableSchedule(name, enabled, (row) => nextTick(row, new Date(clock.now())));
+    await broker.notify(WAKE_CHANNEL, "").catch(() => {});
   }
 
   /**

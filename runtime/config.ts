@@ -4,12 +4,12 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { extname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { type Backoff, DEFAULT_BACKOFF } from "./backoff.ts";
+import { leavesOf, mergeTree, postgresUrl, putValue, readConfigFile, type Tree } from "./config_file.ts";
+import { fromDispatcherd, isDispatcherd } from "./dispatcherd_config.ts";
 import { BROADCAST_QUEUE, DEFAULT_QUEUE, queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { type Level, LEVELS } from "./events.ts";
@@ -167,9 +167,10 @@ export interface Loaded {
   config: Config;
   origins: Record<string, Origin>;
   file: string | null;
+  /** What the file says that has no meaning here, for people. */
+  warnings: string[];
 }
 
-type Tree = { [key: string]: unknown };
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -181,53 +182,29 @@ export async function loadConfig(
   { flags = {}, env = process.env, file }: { flags?: Tree; env?: Env; file?: string } = {},
 ): Promise<Loaded> {
   const path = file ?? env.DISPATCHER_CONFIG;
+  const { tree: fromFile, warnings } = asOurs(path ? await readConfigFile(path) : {});
   const layers: [Origin, Tree][] = [
-    ["file", path ? await readConfigFile(path) : {}],
+    ["file", fromFile],
     ["environment", fromEnvironment(env)],
     ["flag", flags],
   ];
   const merged: Tree = {};
   const origins: Record<string, Origin> = {};
-  for (const [origin, tree] of layers) merge(merged, tree, origin, origins, "");
+  for (const [origin, tree] of layers) {
+    mergeTree(merged, tree, (key) => origins[key] = origin);
+  }
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) throw configError(parsed.error, merged, origins, path);
-  for (const leaf of leaves(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
+  for (const leaf of leavesOf(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
   const config: Config = { ...parsed.data, tasks: resolve(parsed.data.tasks) };
-  return { config, origins, file: path ?? null };
+  return { config, origins, file: path ?? null, warnings };
 }
+
+const asOurs = (tree: Tree) => isDispatcherd(tree) ? fromDispatcherd(tree) : { tree, warnings: [] };
 
 /** The name a node has, unless it is given one. */
 export function defaultNodeName(): string {
   return hostname().slice(0, 63) || "node";
-}
-
-async function readConfigFile(path: string): Promise<Tree> {
-  const fail = (why: string) => new DispatcherError("config", `Cannot read configuration "${path}": ${why}`);
-  try {
-    if ([".ts", ".js", ".mjs"].includes(extname(path))) {
-      const { default: value } = await import(pathToFileURL(resolve(path)).href);
-      if (typeof value !== "object" || value === null) throw new Error("its default export is not an object");
-      return value;
-    }
-    if (extname(path) !== ".json") throw new Error("its name must end in .json, .ts, .js or .mjs");
-    const value = parseFile(await readFile(path, "utf8"));
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new Error("it is not an object");
-    }
-    return value as Tree;
-  } catch (error) {
-    throw fail((error as Error).message);
-  }
-}
-
-/** The engine's own message quotes the text around the fault, which may be a password. */
-function parseFile(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const place = /line \d+ column \d+|position \d+/.exec((error as Error).message)?.[0];
-    throw new Error(place ? `it is not JSON, see ${place}` : "it is not JSON");
-  }
 }
 
 /** Every leaf of the schema has a variable: `pool.min_workers` is DISPATCHER_POOL_MIN_WORKERS. */
@@ -240,11 +217,8 @@ function fromEnvironment(env: Env): Tree {
   for (const [path, kind] of Object.entries(LEAVES)) {
     const text = env[environmentName(path)];
     if (text === undefined || text === "") continue;
-    put(
-      tree,
-      path,
-      kind === "number" ? numberOf(text) : kind === "list" ? text.split(",").map((s) => s.trim()) : text,
-    );
+    const list = () => text.split(",").map((s) => s.trim());
+    putValue(tree, path, kind === "number" ? numberOf(text) : kind === "list" ? list() : text);
   }
   const url = tree.database_url ?? pgUrl(env);
   if (url !== undefined) tree.database_url = url;
@@ -259,55 +233,13 @@ function numberOf(text: string): number | string {
 /** PGHOST and its siblings as a URL. */
 function pgUrl(env: Env): string | undefined {
   if (!env.PGHOST && !env.PGDATABASE && !env.PGPORT) return undefined;
-  const user = encodeURIComponent(env.PGUSER ?? env.USER ?? "postgres");
-  const password = env.PGPASSWORD ? `:${encodeURIComponent(env.PGPASSWORD)}` : "";
-  const host = env.PGHOST ?? "localhost";
-  const database = encodeURIComponent(env.PGDATABASE ?? env.PGUSER ?? env.USER ?? "postgres");
-  return host.startsWith("/")
-    ? `postgres://${user}${password}@localhost:${env.PGPORT ?? 5432}/${database}?host=${
-      encodeURIComponent(host)
-    }`
-    : `postgres://${user}${password}@${host}:${env.PGPORT ?? 5432}/${database}`;
-}
-
-function merge(
-  into: Tree,
-  tree: Tree,
-  origin: Origin,
-  origins: Record<string, Origin>,
-  prefix: string,
-): void {
-  for (const [key, value] of Object.entries(tree)) {
-    if (value === undefined) continue;
-    // In a JSON file a key like another, but to assign to it would change every object there is.
-    if (key === "__proto__") {
-      throw new DispatcherError("config", `Unknown configuration key "${prefix}${key}"`);
-    }
-    if (isTree(value)) {
-      if (!isTree(into[key])) into[key] = {};
-      merge(into[key] as Tree, value, origin, origins, `${prefix}${key}.`);
-    } else {
-      into[key] = value;
-      origins[prefix + key] = origin;
-    }
-  }
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function put(tree: Tree, path: string, value: unknown): void {
-  const keys = path.split(".");
-  const last = keys.pop()!;
-  const at = keys.reduce<Tree>((node, key) => (node[key] ??= {}) as Tree, tree);
-  at[last] = value;
-}
-
-function leaves(tree: Tree, prefix = ""): string[] {
-  return Object.entries(tree).flatMap(([key, value]) =>
-    isTree(value) ? leaves(value, `${prefix}${key}.`) : [prefix + key]
-  );
+  return postgresUrl({
+    host: env.PGHOST,
+    port: env.PGPORT,
+    user: env.PGUSER ?? env.USER,
+    password: env.PGPASSWORD,
+    database: env.PGDATABASE,
+  });
 }
 
 /** Every leaf of the schema and how a variable's text is read. */

@@ -5,8 +5,10 @@
  */
 import { Client } from "./client.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
+import { SocketBroker } from "./broker/socket.ts";
 import { type Clock, jitter, systemClock } from "./clock.ts";
 import { type Config, defaultNodeName, loadConfig } from "./config.ts";
+import { type Reply, request } from "./control/control.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
@@ -61,6 +63,26 @@ export function clientOf(sql: Sql, broker: Broker, clock: Clock): Client {
       await store.close();
     },
   });
+}
+
+/**
+ * Send a control command to the one node behind a Unix socket, without the database.
+ *
+ * @param options.timeout Seconds, by default 1.
+ * @throws {DispatcherError} `unavailable` when nobody listens there.
+ */
+export async function controlSocket(
+  path: string,
+  command: string,
+  data?: Record<string, unknown>,
+  { timeout = 1, expected = 1 }: { timeout?: number; expected?: number } = {},
+): Promise<Reply[]> {
+  const broker = new SocketBroker(path);
+  try {
+    return await request(broker, systemClock, { channel: "socket", command, data, timeout, expected });
+  } finally {
+    await broker.close();
+  }
 }
 
 /** The address of the configured database, or of the embedded one, which is started if it must be. */

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { chmodSync, rmSync } from "node:fs";
+import { chmodSync, lstatSync, rmSync } from "node:fs";
 import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { DispatcherError } from "../errors.ts";
 import { readSocketLines } from "./lines.ts";
@@ -36,6 +36,8 @@ export class SocketServer {
    */
   async start(): Promise<void> {
     if (await answers(this.#path)) throw this.#error("another process listens on it");
+    const there = lstatSync(this.#path, { throwIfNoEntry: false });
+    if (there && !there.isSocket()) throw this.#error("something is there that is no socket");
     rmSync(this.#path, { force: true });
     const server = this.#server = createServer((socket) => this.#serve(socket));
     await new Promise<void>((resolve, reject) => {
@@ -50,9 +52,13 @@ export class SocketServer {
     socket.on("error", () => socket.destroy());
     socket.on("close", () => this.#sockets.delete(socket));
     readSocketLines(socket, (payload) => {
-      this.#handler(payload, (text) => {
-        if (!socket.destroyed) socket.write(`${text}\n`);
-      });
+      try {
+        this.#handler(payload, (text) => {
+          if (!socket.destroyed) socket.write(`${text}\n`);
+        });
+      } catch {
+        socket.destroy();
+      }
     });
   }
 

@@ -12,10 +12,11 @@
  */
 import type { Clock } from "../clock.ts";
 import { type PublishOptions, seal, type Sealed } from "../envelope.ts";
-import { errorLine } from "../errors.ts";
+import { DispatcherError, errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import { type Due, dueTicks, nextTick, type ScheduleDefinition } from "../schedule.ts";
 import type { ScheduleRow, Store } from "../store/store.ts";
+import { didYouMean } from "../suggest.ts";
 import { hashUuid } from "../uuid.ts";
 import type { Work } from "./service.ts";
 
@@ -69,6 +70,23 @@ export function tickOf(
 export function optionsOf(options: Record<string, unknown>): PublishOptions {
   const { timeout, priority, max_attempts, on_duplicate } = options as Partial<ScheduleDefinition>;
   return { timeout, priority, maxAttempts: max_attempts, onDuplicate: on_duplicate };
+}
+
+/**
+ * The schedule of a name.
+ *
+ * @throws {DispatcherError} `not_found`, with the name that may have been meant.
+ */
+export async function findSchedule(
+  store: Pick<Store, "schedules">,
+  name: string,
+  verb: string,
+): Promise<ScheduleRow> {
+  const rows = await store.schedules();
+  const found = rows.find((row) => row.name === name);
+  if (found) return found;
+  const guess = didYouMean(name, rows.map((row) => row.name));
+  throw new DispatcherError("not_found", `Cannot ${verb} schedule "${name}": no such schedule${guess}`);
 }
 
 /** What a node's own schedules work with. */

@@ -272,7 +272,7 @@ export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]
     unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
     for (const { asked, got } of await run(tx, SQL.PUBLISH_UNIQUE, publishParams(unique))) {
       if (got === asked) isNew.add(asked);
-      else duplicates.set(asked, got);
+      else if (got !== null) duplicates.set(asked, got);
     }
   }
   const own = batch.filter((e) => e.ownUuid && isNew.has(e.uuid)).map((e) => e.uuid);

@@ -37,7 +37,7 @@ returning e.uuid`;
 
 /**
  * Insert envelopes that have a rule for duplicates, one after the other under the lock of their keys; returns for
- * each the uuid that stands for it now. Index: envelope_dedupe.
+ * each the uuid that stands for it now, or null when its own is there already. Index: envelope_dedupe.
  */
 export const PUBLISH_UNIQUE = `
 select asked::text, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts,

@@ -20,7 +20,7 @@ exception when others then
 end $$;
 
 -- Write one envelope under a rule for duplicates. Returns its uuid, or that of the envelope it is a duplicate of
--- and for whose sake it was dropped. The lock lasts until the end of the transaction, and the look is a statement
+-- and for whose sake it was dropped, or null when it is there already. The lock lasts until the end of the transaction, and the look is a statement
 -- after it, so ten publishers at once see each other.
 create function dispatcher.put_unique(
   uuid uuid, origin uuid, queue text, task text, args json, kwargs json, options json, priority smallint,
@@ -31,6 +31,10 @@ declare
   other record;
 begin
   perform pg_advisory_xact_lock(hashtextextended(key, 4242));
+  perform from dispatcher.envelope e where e.uuid = put_unique.uuid;
+  if found then
+    return null;
+  end if;
   select e.uuid, e.state into other from dispatcher.envelope e
     where e.dedupe = key and (mode <> 'queue_one' or e.state <> 'running') order by e.id limit 1;
   if found and mode in ('discard', 'queue_one') then
@@ -44,7 +48,7 @@ begin
     put_unique.priority, put_unique.max_attempts, put_unique.timeout, put_unique.time_pub, due, key,
     found or due is not null, put_unique.adopter)
   on conflict on constraint envelope_pkey do nothing;
-  return put_unique.uuid;
+  return case when found then put_unique.uuid end;
 end $$;
 
 -- Write one envelope by whatever rule its options name.
@@ -93,9 +97,9 @@ begin
   perform dispatcher.check_call(task, args, kwargs, options);
   due := dispatcher.due(options);
   if mode <> 'parallel' then
-    id := dispatcher.put_unique(id, null, queue, task, args, kwargs, dispatcher.extras(options),
+    id := coalesce(dispatcher.put_unique(id, null, queue, task, args, kwargs, dispatcher.extras(options),
       coalesce((options ->> 'priority')::smallint, 0::smallint), (options ->> 'max_attempts')::int,
-      (options ->> 'timeout')::float8, extract(epoch from clock_timestamp())::float8, due, mode, null);
+      (options ->> 'timeout')::float8, extract(epoch from clock_timestamp())::float8, due, mode, null), id);
   else
     insert into dispatcher.envelope
       (uuid, queue, task, args, kwargs, options, state, priority, max_attempts, timeout, time_pub, due_at)
