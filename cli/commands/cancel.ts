@@ -1,5 +1,6 @@
+import type { Client } from "../../runtime/client.ts";
 import { DispatcherError, EXIT } from "../../runtime/errors.ts";
-import { LIVE_STATES } from "../../runtime/state.ts";
+import { isFinal, LIVE_STATES } from "../../runtime/state.ts";
 import { usage } from "../args.ts";
 import { type Command, type Context, DATABASE_FLAGS, FILTER_FLAGS, JSON_FLAG } from "../command.ts";
 import { filterOf } from "../filter.ts";
@@ -19,17 +20,22 @@ export const cancel: Command = {
   },
   async run(context) {
     const { io, flags } = context;
-    const uuids = await chosen(context);
-    const done = uuids.length === 0 ? [] : await (await context.client()).cancel(uuids);
-    for (const row of done) {
-      io.out(flags.json ? JSON.stringify(row) : `${row.uuid} ${sentence(row.did, row.node)}`);
-    }
+    const rows = await chosen(context);
+    // Told apart before: of what the call cancels and of what was cancelled already, it says the same word.
+    const final = rows.filter((row) => isFinal(row.state));
+    const live = rows.filter((row) => !isFinal(row.state)).map((row) => row.uuid);
+    const done = live.length === 0 ? [] : await (await context.client()).cancel(live);
+    const say = (row: object, text: string) => io.out(flags.json ? JSON.stringify(row) : text);
+    for (const row of done) say(row, `${row.uuid} ${sentence(row.did, row.node)}`);
+    for (const { uuid, state, node } of final) say({ uuid, did: state, node }, `${uuid} already ${state}`);
     const changed = done.filter((row) => row.did === "cancelled" || row.did === "requested").length;
-    return changed > 0 || uuids.length === 0 ? EXIT.ok : EXIT.refused;
+    return changed > 0 || rows.length === 0 ? EXIT.ok : EXIT.refused;
   },
 };
 
-async function chosen(context: Context): Promise<string[]> {
+type Row = Awaited<ReturnType<Client["list"]>>[number];
+
+async function chosen(context: Context): Promise<Row[]> {
   const { rest, flags, client: open } = context;
   const filter = filterOf(flags);
   const filtered = Object.values(filter).some((value) => value !== undefined);
@@ -38,13 +44,13 @@ async function chosen(context: Context): Promise<string[]> {
   const client = await open();
   if (rest.length > 0) {
     const found = await Promise.all(rest.map((word) => client.find(word, "cancel")));
-    return found.flat().map((row) => row.uuid);
+    return found.flat();
   }
   const rows = await client.list({ state: [...LIVE_STATES], ...definedOnly(filter), limit: MANY });
   if (rows.length > 0 && !flags.yes) {
     throw new DispatcherError("refused", `Cannot cancel ${rows.length} envelopes without --yes`);
   }
-  return rows.map((row) => row.uuid);
+  return rows;
 }
 
 function definedOnly<T extends object>(value: T): Partial<T> {

@@ -1,5 +1,6 @@
 import type { Client } from "../../runtime/client.ts";
 import { callText } from "../../runtime/redact.ts";
+import { usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS, FILTER_FLAGS, JSON_FLAG } from "../command.ts";
 import { filterOf } from "../filter.ts";
 import { shownRow } from "../rows.ts";
@@ -29,8 +30,12 @@ export const list: Command = {
   async run(context) {
     const { io, flags } = context;
     const filter = filterOf(flags);
+    const limit = flags.limit as number ?? LIMIT;
+    if (!Number.isInteger(limit) || limit < 1) {
+      throw usage(`Flag --limit needs a whole number from 1: given "${limit}"`);
+    }
     const client = await context.client();
-    const rows = await client.list({ ...filter, limit: (flags.limit as number | undefined) ?? LIMIT });
+    const rows = await client.list({ ...filter, limit });
     if (flags.json) {
       for (const row of rows) io.out(JSON.stringify(shownRow(row)));
       return;

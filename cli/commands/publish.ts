@@ -86,7 +86,11 @@ function parseJson(word: string, what: string): unknown {
 }
 
 /** One envelope a line from stdin, in batches; a line that is wrong is named and does not stop the others. */
-async function publishLines({ client: open, io }: Context): Promise<number> {
+async function publishLines({ client: open, io, flags, rest }: Context): Promise<number> {
+  const odd = rest[1] ??
+    Object.keys(flags).filter((name) => !(name in DATABASE_FLAGS)).map((name) => `--${name}`)[0];
+  // A flag for all lines would be lost.
+  if (odd !== undefined) throw usage(`Cannot use ${odd} together with -: each line has its own fields`);
   const client = await open();
   let batch: { call: BatchCall; line: number }[] = [];
   let wrong = 0;

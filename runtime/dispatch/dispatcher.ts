@@ -7,7 +7,7 @@
  * |---|---|
  * | the database is away | tasks go on; outcomes are kept and settled later; nothing is claimed meanwhile, so they are bounded by what the pool holds |
  * | the connection breaks before the answer | what the lost answer claimed is found by `reconcile` and given back |
- * | one verdict cannot be stored | the batch is settled one by one; that one is discarded with the reason |
+ * | one verdict cannot be stored | the batch is settled in halves; that one is discarded with the reason |
  * | the fence has moved on | 0 rows: logged as stale, nothing retried |
  *
  * @module
@@ -53,6 +53,8 @@ export class Dispatcher {
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #doubtful = false;
+  // Verdicts whose content was refused; one that is refused again waits as in an outage.
+  readonly #stripped = new WeakSet<Settlement>();
   readonly totals = { claimed: 0, settled: 0, stale: 0 };
 
   constructor(instance: string, parts: DispatcherParts, settler: SettlerOptions) {
@@ -185,7 +187,7 @@ export class Dispatcher {
       // The answer that was lost may have claimed something.
       this.#doubtful = true;
     }
-    if (!this.#parts.isTransient(error) && settlements.length > 0) return this.#isolate(settlements, error);
+    if (this.#isForContent(settlements, error)) return this.#isolate(settlements, error);
     if (this.#failures++ === 0) {
       this.#parts.events.emit("error", "store.down", `Database does not answer: ${errorLine(error)}`);
     }
@@ -197,13 +199,19 @@ export class Dispatcher {
     }, wait);
   }
 
+  /** Whether a batch may have been refused for what is in it; a verdict without content was not. */
+  #isForContent(settlements: Settlement[], error: unknown): boolean {
+    if (settlements.length === 0 || this.#parts.isTransient(error)) return false;
+    return settlements.length > 1 || !this.#stripped.has(settlements[0]);
+  }
+
   #recovered(): void {
     if (this.#failures === 0) return;
     this.#failures = 0;
     this.#parts.events.emit("info", "store.up", "Database answers again");
   }
 
-  /** A batch was refused for what is in it: settle one by one to find out which. */
+  /** A batch was refused for what is in it: settle it in halves to find out which. */
   #isolate(settlements: Settlement[], error: unknown): void {
     const culprit = settlements.length === 1 ? settlements[0] : undefined;
     this.#pending.splice(0, settlements.length);
@@ -211,7 +219,9 @@ export class Dispatcher {
       const why = errorLine(error);
       const text = `Outcome cannot be stored: ${why}`;
       this.#parts.events.emit("error", "settle.refused", text, { uuid: culprit.uuid });
-      this.#pending.unshift(withoutContent(culprit, why));
+      const stripped = withoutContent(culprit, why);
+      this.#stripped.add(stripped);
+      this.#pending.unshift(stripped);
       return;
     }
     const half = Math.ceil(settlements.length / 2);

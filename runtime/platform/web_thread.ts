@@ -17,6 +17,7 @@ export function webThread(
 ): Thread {
   const worker = new Worker(module, { type: "module", preload } as WorkerOptions);
   let stopped = false;
+  let closed = false;
   worker.onmessage = (event: MessageEvent) => events.message(event.data);
   worker.onmessageerror = () => fail("MessageError", "A message could not be read");
   worker.onerror = (event: ErrorEvent) => {
@@ -27,7 +28,10 @@ export function webThread(
     const { name, message } = readUncaught(event.message || "Worker failed");
     fail(name, message);
   };
-  worker.addEventListener("close", () => fail("WorkerExit", "Worker ended by itself"));
+  worker.addEventListener("close", () => {
+    closed = true;
+    fail("WorkerExit", "Worker ended by itself");
+  });
   const fail = (name: string, message: string, stack?: string) => {
     if (stopped) return;
     stopped = true;
@@ -37,6 +41,7 @@ export function webThread(
     post: (message) => worker.postMessage(message),
     terminate() {
       stopped = true;
+      if (closed) return Promise.resolve(true);
       const known = gone(worker);
       worker.terminate();
       return known;

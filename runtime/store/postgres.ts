@@ -6,7 +6,7 @@
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
-import { arrayLiteral, type Sql } from "./connection.ts";
+import { arrayLiteral, type Sql, transaction } from "./connection.ts";
 import * as SQL from "./sql.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
@@ -38,7 +38,11 @@ export class PostgresStore implements Port.Store {
   async publish(batch: Sealed[]): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-    return await this.#sql.begin((tx) => publishIn(tx as unknown as Runner, batch)) as Port.Put[];
+<<<<<<< HEAD
+    return await this.#sql.begin((tx) => publishIn(tx as unknown as Runner, batch));
+=======
+    return await transaction(this.#sql, (tx) => publishIn(tx as unknown as Runner, batch));
+>>>>>>> main
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -187,7 +191,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
-    const ticked = this.#sql.begin(async (tx) => {
+    return await transaction(this.#sql, async (tx) => {
       const runner = tx as unknown as Runner;
       const queues = new Set<string>();
       for (const { now, ...row } of await run(runner, SCHEDULE.DUE_SCHEDULES, [])) {
@@ -203,7 +207,6 @@ export class PostgresStore implements Port.Store {
       const [{ next }] = await run(runner, SCHEDULE.NEXT_TICK, []);
       return { queues: [...queues], next: next as number | null };
     });
-    return await ticked as Awaited<ReturnType<Port.Store["tick"]>>;
   }
 
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {

@@ -11,11 +11,12 @@ const SCHEDULE =
 /** All schedules. */
 export const SCHEDULES = `select ${SCHEDULE} from dispatcher.schedule order by name`;
 
-/** Write a schedule as it is configured. What a person paused stays paused. */
+/** Write a schedule as it is configured. What a person paused stays paused. By way of text: the
+ * client would encode a parameter of type json once more. */
 export const PUT_SCHEDULE = `
 insert into dispatcher.schedule as s
   (name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at)
-values ($1, $2, $3::json, $4::json, $5, $6::json, $7::float8, $8, $9, $10, $11, $12::timestamptz)
+values ($1, $2, $3::text::json, $4::text::json, $5, $6::text::json, $7::float8, $8, $9, $10, $11, $12::timestamptz)
 on conflict (name) do update set
   task = excluded.task, args = excluded.args, kwargs = excluded.kwargs, queue = excluded.queue,
   options = excluded.options, every = excluded.every, cron = excluded.cron, timezone = excluded.timezone,

@@ -2,8 +2,8 @@ import assert from "node:assert/strict";
 import { hostname } from "node:os";
 import { join } from "node:path";
 import { writeFileSync } from "node:fs";
-import { tempDir, test } from "../harness.ts";
-import { base, cli, ended, ndjson, nodeFor, NOWHERE, sharedSite, UUID } from "./site.ts";
+import { tempDir, test, thisRuntime } from "../harness.ts";
+import { atOnce, base, cli, ended, ndjson, nodeFor, NOWHERE, sharedSite, UUID } from "./site.ts";
 
 const site = sharedSite(["--node", "n1", "--workers", "2"]);
 
@@ -38,13 +38,16 @@ test("dispatcher prints one ready line on stdout with name, pid, workers, queues
   assert.equal(node.stdout(), `${line}\n`);
 });
 
-test("dispatcher names its own name, its queues and its workers in the ready line", async (t) => {
-  const { url } = await base(t);
-  const node = await nodeFor(t, url, ["--node", "awx_1", "--queues", "a, b", "--workers", "1"]);
+test("dispatcher under a name that lives is refused with 4 and names the holder", async () => {
+  const { cli, node } = await site();
+  const { code, stdout, stderr } = await cli("dispatcher", "--no-http", "--node", "n1", "--workers", "1");
+  assert.deepEqual({ code, stdout }, { code: 4, stdout: "" });
+  const holder = `the name is held by pid ${node.pid} on ${hostname()} \\(${thisRuntime()}\\)`;
   assert.match(
-    node.line,
-    /^ready node=awx_1 pid=\d+ workers=1 min=1 max=1 queues=a,b,awx_1,broadcast http=off /,
+    stderr,
+    new RegExp(`^Cannot start node "n1": ${holder}, last seen \\S+Z, lease until \\S+Z\n$`),
   );
+  assert.equal((await cli("node", "ping")).code, 0, "the holder goes on");
 });
 
 test("dispatcher writes the ready line as JSON with --log-format json, and logs as JSON on stderr", async (t) => {
@@ -78,7 +81,7 @@ test("dispatcher writes the ready line as JSON with --log-format json, and logs 
 });
 
 test("every command without a database ends with 69, one line on stderr and no password in it", async () => {
-  for (const args of NEED_DATABASE) {
+  await atOnce(NEED_DATABASE, async (args) => {
     const { code, stdout, stderr } = await cli(NOWHERE, args, { stdin: '{"task": "examples/add"}\n' });
     assert.deepEqual({ code, stdout }, { code: 69, stdout: "" }, args.join(" "));
     assert.match(
@@ -87,28 +90,24 @@ test("every command without a database ends with 69, one line on stderr and no p
       args.join(" "),
     );
     assert.ok(!stderr.includes("hunter2"));
-  }
+  });
 });
 
 test("commands that ask nodes end with 69 when there is none", async (t) => {
   const { cli } = await base(t);
-  for (const args of NEED_NODE) {
+  await atOnce(NEED_NODE, async (args) => {
     assert.deepEqual(ended(await cli(...args)), { code: 69, stdout: "", stderr: "No node is alive\n" });
-  }
+  });
   const control = await cli("control", "alive", "--timeout", "0.2");
   assert.deepEqual(ended(control), { code: 69, stdout: "", stderr: "No node answered\n" });
 });
 
 test("commands that ask one node end with 3 when there never was one of that name, and suggest another", async () => {
   const { cli } = await site();
-  for (const args of NEED_NODE) {
-    const { code, stdout, stderr } = await cli(...args, "--node", "n2");
-    assert.deepEqual({ code, stdout, stderr }, {
-      code: 3,
-      stdout: "",
-      stderr: 'No node "n2" (did you mean "n1"?)\n',
-    });
-  }
+  await atOnce(NEED_NODE, async (args) => {
+    const stderr = 'No node "n2" (did you mean "n1"?)\n';
+    assert.deepEqual(ended(await cli(...args, "--node", "n2")), { code: 3, stdout: "", stderr });
+  });
 });
 
 test("an unknown flag ends with 2 and names what may have been meant", async () => {
@@ -121,15 +120,18 @@ test("an unknown flag ends with 2 and names what may have been meant", async () 
 });
 
 test("an address that is none ends with 78 and does not print it", async () => {
-  for (const url of ["mysql://me:hunter2@host/db", "hunter2", "postgres://"]) {
-    const { code, stdout, stderr } = await cli(url, ["list"]);
-    assert.deepEqual({ code, stdout }, { code: 78, stdout: "" }, url);
-    assert.match(
-      stderr,
-      /^Cannot connect to PostgreSQL at the given address: the address must look like postgres:.*\n$/,
-    );
-    assert.ok(!stderr.includes("hunter2"));
-  }
+  await atOnce(
+    ["mysql://me:hunter2@host/db", "hunter2", "postgres://me:hunter2@host:port/db"],
+    async (url) => {
+      const { code, stdout, stderr } = await cli(url, ["list"]);
+      assert.deepEqual({ code, stdout }, { code: 78, stdout: "" }, url);
+      assert.match(
+        stderr,
+        /^Cannot connect to PostgreSQL at the given address: the address must look like postgres:.*\n$/,
+      );
+      assert.ok(!stderr.includes("hunter2"));
+    },
+  );
 });
 
 test("a bad configuration ends with 78, from a variable and from a file", async () => {
@@ -172,11 +174,6 @@ test("a result larger than a pipe's buffer arrives whole", async () => {
   );
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
   assert.match(stdout, new RegExp(`^${UUID}\n\\["x{100000}"\\]\n$`));
-});
-
-test("a command ends by itself when its stdin stays open", async () => {
-  const { cli } = await site();
-  assert.equal((await cli("node", "list")).code, 0);
 });
 
 test("the node of this file drains and exits 0", async () => {

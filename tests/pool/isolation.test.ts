@@ -182,7 +182,8 @@ test("Pool releases all that ran in a host that died, to run alone the next time
     run("context"),
   ]);
   assert.deepEqual(alone.map((end) => end.outcome), ["completed", "failed", "completed"]);
-  assert.equal(new Set(alone.map(hostOf)).size, 3);
+  const [, , other] = alone.map(hostOf);
+  assert.ok(alone.slice(0, 2).every((end) => hostOf(end) !== other), "suspects have hosts of their own");
 });
 
 // ---- recycling and size
@@ -245,11 +246,11 @@ function watchSize(t: TestContext, { pool }: Rig): () => number {
   return () => most;
 }
 
-test("Pool adds no slot for a burst of tiny tasks that one can do", async (t) => {
-  const made = await rig(t, { minSlots: 1, maxSlots: 1 });
+test("Pool runs a burst in its one worker, each attempt once", async (t) => {
+  const made = await rig(t);
   const ends = await Promise.all(Array.from({ length: 500 }, () => made.run("context")));
   assert.ok(ends.every((end) => end.outcome === "completed"));
-  assert.equal(made.ends.length, 500);
+  assert.deepEqual([made.ends.length, new Set(made.ends).size], [500, 500]);
   assert.equal(new Set(ends.map((end) => end.worker)).size, 1);
 });
 
@@ -265,7 +266,7 @@ for (
     const started = pool.start(stop.signal);
     const waits = () =>
       notices.flatMap(({ level, text }) => {
-        const found = /^Worker does not start: .+; next try in (\d+) ms$/.exec(text);
+        const found = /^Worker does not start: [^]+; next try in (\d+) ms$/.exec(text);
         return found && level === "error" ? [Number(found[1])] : [];
       });
     await eventually(() => waits().length >= 3, { within: 15_000 });

@@ -183,6 +183,15 @@ test("Pool tells the first progress at once, and the last one at the end", async
   assert.ok(progress.length < 50, `${progress.length} of 500 were sent`);
 });
 
+test("Pool tells the last of two progresses while the task goes on", async (t) => {
+  const { run, progress } = await rig(t);
+  const open = join(tempDir(), "open");
+  const end = run("waits#reports", [open]);
+  await eventually(() => assert.deepEqual(progress.map(({ value }) => value), ["first", "second"]));
+  writeFileSync(open, "");
+  assert.equal((await end).outcome, "completed");
+});
+
 test("Pool keeps the error of a module that does not load", async (t) => {
   const { run } = await rig(t);
   for (let i = 0; i < 2; i++) {

@@ -1,0 +1,281 @@
+import assert from "node:assert/strict";
+import { eventually, test } from "../harness.ts";
+import { claimed } from "../conformance/make.ts";
+import { Away, gate, idle, rig } from "./rig.ts";
+
+test("Dispatcher claims as much as the pool has room for and hands it over", async () => {
+  const { store, pool, start, dispatcher } = rig(4, 10);
+  const first = store.waiting.slice(0, 4);
+  start();
+  await idle();
+  assert.deepEqual(pool.held, first);
+  const [{ settlements, ...work }] = store.exchanges;
+  assert.deepEqual(work, { node: "node-1", instance: "instance-1", queues: ["default", "node-1"], limit: 4 });
+  assert.deepEqual(settlements, []);
+  assert.equal(dispatcher.totals.claimed, 4);
+  assert.equal(store.exchanges.length, 1, "there is no room for more");
+});
+
+test("Dispatcher does not ask again after a claim that found less than there was room for", async () => {
+  const { store, pool, start, dispatcher } = rig(4, 3);
+  start();
+  await idle();
+  assert.equal(pool.held.length, 3);
+  dispatcher.room();
+  await idle();
+  assert.equal(store.exchanges.length, 1, "only a wake says that there is more");
+  dispatcher.wake();
+  await idle();
+  assert.equal(store.exchanges.length, 2);
+  assert.equal(store.exchanges[1].limit, 1);
+});
+
+test("Dispatcher claims on when room comes after a claim that was full", async () => {
+  const { store, pool, start, dispatcher } = rig(2, 5);
+  start();
+  await idle();
+  pool.slots = 10;
+  dispatcher.room();
+  await idle();
+  assert.deepEqual(store.exchanges.map((work) => work.limit), [2, 8]);
+  assert.equal(pool.held.length, 5);
+});
+
+test("Dispatcher settles in the same statement that claims", async () => {
+  const { store, pool, start, finish } = rig(2, 4);
+  start();
+  await idle();
+  const uuids = [...pool.held].map((one) => one.uuid);
+  const [one, two] = pool.held;
+  finish(one);
+  finish(two);
+  await idle();
+  const claims = store.exchanges.filter((work) => work.limit > 0);
+  assert.ok(claims[1].settlements.length > 0, "no round trip of its own for the claim");
+  assert.deepEqual(store.outcomes(), uuids.map((uuid) => [uuid, "completed"]));
+  assert.equal(pool.held.length, 2);
+});
+
+test("Dispatcher gathers outcomes while two statements are under way, into one", async () => {
+  const { store, start, finish } = rig(0);
+  start();
+  const { open, opened } = gate();
+  store.before = () => opened;
+  for (let i = 0; i < 20; i++) finish();
+  await idle();
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 1]);
+  open();
+  await idle();
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 1, 18]);
+});
+
+test("Dispatcher settles no more than 500 in one statement", async () => {
+  const { store, start, finish, dispatcher } = rig(0);
+  start();
+  const { open, opened } = gate();
+  store.before = () => opened;
+  for (let i = 0; i < 1_202; i++) finish();
+  open();
+  await eventually(() => dispatcher.settledAll);
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 1, 500, 500, 200]);
+  assert.equal(dispatcher.totals.settled, 1_202);
+});
+
+test("Dispatcher never claims more than the room, with two claims under way", async () => {
+  const { store, pool, start, dispatcher } = rig(10, 100);
+  const { open, opened } = gate();
+  store.after = () => opened;
+  start();
+  await idle();
+  pool.slots = 15;
+  dispatcher.wake();
+  dispatcher.wake();
+  await idle();
+  assert.deepEqual(store.exchanges.map((work) => work.limit), [10, 5]);
+  open();
+  await idle();
+  assert.equal(pool.held.length, 15);
+});
+
+test("Dispatcher claims nothing more after pause() and settles on", async () => {
+  const { store, pool, start, finish, dispatcher } = rig(2, 5);
+  start();
+  await idle();
+  dispatcher.pause();
+  const uuid = finish(pool.held[0]);
+  dispatcher.wake();
+  dispatcher.room();
+  await idle();
+  assert.deepEqual(store.exchanges.slice(1).map((work) => work.limit), [0]);
+  assert.deepEqual(store.outcomes(), [[uuid, "completed"]]);
+  assert.equal(pool.held.length, 1);
+});
+
+test("Dispatcher tells who waits, and of queues that have work again", async () => {
+  const { start, finish, announced } = rig(0);
+  start();
+  const watch = () => claimed({ options: '{"watch":true}', maxAttempts: 2 });
+  const done = finish(watch());
+  finish();
+  await idle();
+  finish(watch(), { outcome: "failed", text: '{"name":"Error","message":"x"}' });
+  await idle();
+  finish(watch(), { outcome: "released", text: null });
+  await idle();
+  assert.deepEqual(announced, [[[done], [], false], [[], [], true], [[], ["default", "node-1"], false]]);
+});
+
+test("Dispatcher looks for work again after it released something", async () => {
+  const { store, start, finish } = rig(3, 0);
+  start();
+  await idle();
+  finish(claimed(), { outcome: "released", text: null });
+  await idle();
+  assert.deepEqual(store.exchanges.map((work) => work.limit), [3, 0, 3]);
+});
+
+test("Dispatcher logs a stale outcome and does not settle it again", async () => {
+  const { store, start, finish, dispatcher, said, announced } = rig(0);
+  start();
+  const late = claimed({ options: '{"watch":true}' });
+  store.stale.add(late.uuid);
+  finish(late);
+  await idle();
+  assert.equal(store.exchanges.length, 1);
+  assert.deepEqual([dispatcher.totals.stale, dispatcher.totals.settled], [1, 0]);
+  assert.deepEqual(said(), ["settle.stale"]);
+  assert.deepEqual(announced, []);
+});
+
+test("Dispatcher knows when everything is settled", async () => {
+  const { store, start, finish, dispatcher } = rig(0);
+  start();
+  assert.equal(dispatcher.settledAll, true);
+  const { open, opened } = gate();
+  store.before = () => opened;
+  finish();
+  await idle();
+  assert.equal(dispatcher.settledAll, false, "it is on its way");
+  open();
+  await idle();
+  assert.equal(dispatcher.settledAll, true);
+});
+
+test("Dispatcher drops what is pending of a lost instance and claims under the new one", async () => {
+  const { store, pool, start, finish, dispatcher } = rig(1, 2);
+  start();
+  await idle();
+  const { open, opened } = gate();
+  store.before = () => opened;
+  // Two statements are under way, the third outcome waits.
+  finish();
+  finish();
+  const dropped = finish();
+  dispatcher.renew("instance-2");
+  pool.held.length = 0;
+  open();
+  await idle();
+  assert.ok(!store.outcomes().some(([uuid]) => uuid === dropped));
+  assert.equal(store.exchanges.at(-1)?.instance, "instance-2");
+  assert.equal(pool.held.length, 1);
+});
+
+test("Dispatcher keeps outcomes while the database is away and settles them later", async () => {
+  const { store, start, finish, dispatcher, said, texts } = rig(0);
+  start();
+  let away = true;
+  store.before = () => {
+    if (away) throw new Away("connection refused");
+  };
+  const uuids = [finish(), finish(), finish()];
+  await idle();
+  assert.equal(dispatcher.connected, false);
+  assert.equal(dispatcher.settledAll, false);
+  uuids.push(finish());
+  // Fails a second time, then answers.
+  await eventually(() => store.exchanges.length >= 3);
+  away = false;
+  await eventually(() => dispatcher.settledAll);
+  assert.equal(dispatcher.connected, true);
+  assert.equal(dispatcher.totals.settled, 4);
+  const last = store.exchanges.at(-1)!.settlements.map((s) => s.uuid);
+  assert.deepEqual([...last].sort(), [...uuids].sort());
+  assert.deepEqual(said(), ["store.down", "store.up"], "one line at the start, one at the end");
+  assert.match(texts()[0], /^Database does not answer: Away: connection refused$/);
+});
+
+test("Dispatcher claims nothing while the database is away, and asks it once in a while only", async () => {
+  const { store, pool, start, dispatcher, said } = rig(4, 8);
+  let away = true;
+  store.before = () => {
+    if (away) throw new Away("gone");
+  };
+  start();
+  await idle();
+  for (let i = 0; i < 100; i++) {
+    dispatcher.wake();
+    dispatcher.room();
+  }
+  await idle();
+  assert.equal(store.exchanges.length, 1, "a wake does not make it ask sooner");
+  assert.deepEqual(pool.held, []);
+  away = false;
+  await eventually(() => pool.held.length === 4);
+  assert.deepEqual(said(), ["store.down", "store.up"]);
+});
+
+test("Dispatcher reconciles after a lost answer, naming all that it knows of, before it claims again", async () => {
+  const { store, pool, start, finish, dispatcher, said } = rig(4, 12);
+  start();
+  await idle();
+  store.after = () => {
+    throw new Away("connection closed");
+  };
+  const pending = finish(pool.held[0]);
+  const known = [...pool.holds(), pending];
+  await idle();
+  const lost = store.exchanges.at(-1)!;
+  assert.equal(lost.limit, 1, "its answer had something claimed");
+  store.after = () => {};
+  store.reconcile = (instance, held) => {
+    store.reconciled.push({ instance, held });
+    assert.equal(store.exchanges.at(-1), lost, "nothing was claimed meanwhile");
+    return Promise.resolve(1);
+  };
+  await eventually(() => dispatcher.settledAll && pool.held.length === 4);
+  assert.deepEqual(store.reconciled, [{ instance: "instance-1", held: known }]);
+  assert.deepEqual(said(), ["store.down", "store.up", "store.reconciled"]);
+});
+
+test("Dispatcher reconciles only when every statement under way has answered", async () => {
+  const { store, pool, start, dispatcher } = rig(2, 10);
+  const { open, opened } = gate();
+  store.after = async (work) => {
+    if (work === store.exchanges[0]) throw new Away("connection closed");
+    await opened;
+  };
+  start();
+  pool.slots = 5;
+  dispatcher.wake();
+  await idle();
+  assert.deepEqual(store.exchanges.map((work) => work.limit), [2, 3]);
+  assert.deepEqual(store.reconciled, []);
+  open();
+  await eventually(() => store.reconciled.length === 1);
+  assert.equal(store.reconciled[0].held.length, 3, "what the other statement claimed is known by then");
+});
+
+test("Dispatcher tries to reconcile until it is answered, and does not claim before", async () => {
+  const { store, pool, start } = rig(2, 10);
+  store.after = () => {
+    throw new Away("connection closed");
+  };
+  let tries = 0;
+  store.reconcile = () => {
+    store.after = () => {};
+    return ++tries < 2 ? Promise.reject(new Away("still gone")) : Promise.resolve(0);
+  };
+  start();
+  await eventually(() => tries === 2 && pool.held.length === 2);
+  assert.equal(store.exchanges.length, 2);
+});

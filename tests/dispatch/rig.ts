@@ -1,0 +1,118 @@
+import { Dispatcher } from "../../runtime/dispatch/dispatcher.ts";
+import { type DispatcherEvent, Events } from "../../runtime/events.ts";
+import type { Pool } from "../../runtime/pool/pool.ts";
+import type { Claimed, Exchange, Exchanged, Store } from "../../runtime/store/store.ts";
+import { claimed, finished } from "../conformance/make.ts";
+import { FakeClock } from "../fake_clock.ts";
+
+/** An error that passes by itself. */
+export class Away extends Error {
+  override name = "Away";
+}
+
+/** A store whose answers the test writes; it has what it was asked. */
+export class FakeStore {
+  readonly exchanges: Exchange[] = [];
+  readonly reconciled: { instance: string; held: string[] }[] = [];
+  /** What waits in the database. */
+  waiting: Claimed[] = [];
+  /** Before an exchange takes effect: what it throws is the answer. */
+  before: (work: Exchange) => void | Promise<void> = () => {};
+  /** After it took effect: what it throws is an answer that was lost. */
+  after: (work: Exchange) => void | Promise<void> = () => {};
+  /** Uuids whose settling changes nothing. */
+  readonly stale = new Set<string>();
+
+  async exchange(work: Exchange): Promise<Exchanged> {
+    this.exchanges.push(work);
+    // A turn of the event loop, as any real store takes.
+    await new Promise((resolve) => setImmediate(resolve));
+    await this.before(work);
+    const settled = work.settlements.map((s) => s.uuid).filter((uuid) => !this.stale.has(uuid));
+    const answer = { claimed: this.waiting.splice(0, work.limit), settled: new Set(settled) };
+    await this.after(work);
+    return answer;
+  }
+
+  reconcile: Store["reconcile"] = (instance, held) => {
+    this.reconciled.push({ instance, held });
+    return Promise.resolve(0);
+  };
+
+  /** Outcomes by uuid, of all exchanges so far, the failed ones included. */
+  outcomes(): [uuid: string, outcome: string][] {
+    return this.exchanges.flatMap((work) =>
+      work.settlements.map((s) => [s.uuid, s.outcome] as [string, string])
+    );
+  }
+}
+
+/** A pool of so many slots that runs nothing: what it was given, it holds until the test takes it out. */
+export class FakePool {
+  readonly held: Claimed[] = [];
+  slots: number;
+
+  constructor(slots: number) {
+    this.slots = slots;
+  }
+
+  room(): number {
+    return Math.max(0, this.slots - this.held.length);
+  }
+
+  submit(batch: Claimed[]): void {
+    this.held.push(...batch);
+  }
+
+  holds(): string[] {
+    return this.held.map((one) => one.uuid);
+  }
+}
+
+/** A dispatcher between a fake store and a fake pool. */
+export function rig(slots: number, waiting = 0) {
+  const store = new FakeStore();
+  store.waiting = Array.from({ length: waiting }, () => claimed());
+  const pool = new FakePool(slots);
+  const events = new Events();
+  const said: DispatcherEvent[] = [];
+  events.on((event) => said.push(event));
+  const announced: [watched: string[], released: string[], retried: boolean][] = [];
+  const dispatcher = new Dispatcher("instance-1", {
+    store: store as unknown as Store,
+    clock: new FakeClock(),
+    events,
+    queues: ["default", "node-1"],
+    isTransient: (error) => error instanceof Away,
+    settled: (...call) => announced.push(call),
+  }, { node: "node-1", backoff: { base: 2, factor: 2, max: 60, jitter: 0 }, maxAttempts: 1 });
+  return {
+    store,
+    pool,
+    dispatcher,
+    announced,
+    /** Names of what was said, in order. */
+    said: () => said.map((event) => event.name),
+    texts: () => said.map((event) => event.text),
+    start: () => dispatcher.start(pool as unknown as Pool),
+    /** The pool ends an attempt that it holds, or one more of its own. */
+    finish(one: Claimed = claimed(), fields: Parameters<typeof finished>[0] = {}) {
+      const at = pool.held.indexOf(one);
+      if (at >= 0) pool.held.splice(at, 1);
+      dispatcher.finished(finished({ claimed: one, ...fields }));
+      return one.uuid;
+    },
+  };
+}
+
+/** Whatever is ready to run has run. */
+export async function idle(): Promise<void> {
+  for (let i = 0; i < 20; i++) await new Promise((resolve) => setImmediate(resolve));
+}
+
+/** A promise that the test resolves. */
+export function gate() {
+  let open = () => {};
+  const opened = new Promise<void>((resolve) => open = resolve);
+  return { open, opened };
+}
