@@ -38,11 +38,7 @@ export class PostgresStore implements Port.Store {
   async publish(batch: Sealed[]): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-<<<<<<< HEAD
-    return await this.#sql.begin((tx) => publishIn(tx as unknown as Runner, batch));
-=======
     return await transaction(this.#sql, (tx) => publishIn(tx as unknown as Runner, batch));
->>>>>>> main
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import type { Level } from "../../runtime/events.ts";
 import { answer, type Reply } from "../../runtime/control/control.ts";
-import { type CommandParts, commandsOf } from "../../runtime/control/commands.ts";
+import { commandsOf } from "../../runtime/control/commands.ts";
+import type { CommandParts } from "../../runtime/control/parts.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import type { AdoptedRow, Claimed } from "../../runtime/store/store.ts";
 import { claimed } from "../conformance/make.ts";
