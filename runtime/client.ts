@@ -243,6 +243,8 @@ export class Client {
    */
   async cancel(uuids: string[]): Promise<Cancelled[]> {
     const done = await this.#parts.store.cancel(uuids);
+    // What is gone may have stood before an equal one.
+    if (done.some(({ did }) => did === "cancelled")) this.#publisher.restage();
     const nodes = new Map<string, string[]>();
     for (const { uuid, did, node } of done) {
       if (did === "requested" && node) nodes.set(node, [...nodes.get(node) ?? [], uuid]);

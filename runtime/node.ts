@@ -84,7 +84,8 @@ export class DispatcherNode {
     this.#serve(this.#works.selfCheck.work());
     if (this.config.socket_path !== undefined) await this.#openSocket(this.config.socket_path);
     await this.#works.producers.start();
-    this.#works.leader.restage();
+    // Whoever leads must look at the schedules that this node brought.
+    this.#works.announcer.wake([""]);
   }
 
   #serve(work: Work): void {

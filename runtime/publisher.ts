@@ -67,14 +67,19 @@ export class Publisher {
       const batch = envelopes.slice(at, at + BATCH);
       const put = await this.#parts.store.publish(batch);
       sent.push(...batch.map((envelope, i) => sentOf(envelope, put[i])));
-      for (const queue of new Set(batch.map(wakeOf))) this.#wake(queue).catch(() => {});
+      for (const queue of new Set(batch.flatMap(wakesOf))) this.#wake(queue).catch(() => {});
     }
     return sent;
   }
 
   /** Wake those who can run it. A wake that is lost costs one safety poll, and its error is not the publisher's. */
   wake(envelope: Sealed): void {
-    this.#wake(wakeOf(envelope)).catch(() => {});
+    for (const hint of wakesOf(envelope)) this.#wake(hint).catch(() => {});
+  }
+
+  /** Something may be due, or free to go, at another time than before. */
+  restage(): void {
+    this.#wake("").catch(() => {});
   }
 
   async #send(envelope: Sealed): Promise<Sent> {
@@ -90,9 +95,11 @@ export class Publisher {
   }
 }
 
-/** What to wake: the queue, or the stager where it is due later. */
-function wakeOf({ queue, delay, at }: Sealed): string {
-  return queue !== BROADCAST_QUEUE && (delay !== null || at !== null) ? "" : queue;
+/** What to wake: the queue, or ("") the stager, where it is due later or may stand behind an equal one. */
+function wakesOf({ queue, delay, at, unique }: Sealed): string[] {
+  const later = queue !== BROADCAST_QUEUE && (delay !== null || at !== null);
+  if (unique) return [queue, ""];
+  return [later ? "" : queue];
 }
 
 function sentOf({ uuid, queue }: Sealed, { isNew, duplicateOf }: Put): Sent {

@@ -15,13 +15,6 @@ import type { Broker, Listener } from "./broker.ts";
 const GAP_DEBOUNCE_MS = 20;
 const LINGER_MS = 1_000;
 
-interface Subscription {
-  channels: readonly string[];
-  listener: Listener;
-  /** Unlisten; made anew with the connection. */
-  end(): Promise<void>;
-}
-
 /** LISTEN on a connection of its own, which is there while somebody listens; NOTIFY through the given pool. */
 export class PgNotifyBroker implements Broker {
   readonly #pool: Sql;
@@ -42,37 +35,26 @@ export class PgNotifyBroker implements Broker {
 
   async listen(channels: readonly string[], listener: Listener): Promise<() => Promise<void>> {
     clearTimeout(this.#linger);
-    const subscription: Subscription = { channels, listener, end: () => Promise.resolve() };
+    const subscription = new Subscription(channels, listener);
     this.#subscriptions.add(subscription);
     try {
-      await this.#subscribe(subscription);
+      await subscription.open(this.#client());
     } catch (error) {
+      subscription.stop();
       this.#subscriptions.delete(subscription);
+      // The client would give this same error to all who ask for these channels again.
+      if (this.#subscriptions.size === 0) await this.close();
       throw error;
     }
     return async () => {
-      this.#subscriptions.delete(subscription);
-      await subscription.end();
+      if (!this.#subscriptions.delete(subscription)) return;
+      await subscription.close(this.#listening);
       if (this.#subscriptions.size === 0) this.#linger = setTimeout(() => void this.close(), LINGER_MS);
     };
   }
 
-  async #subscribe(subscription: Subscription): Promise<void> {
-    const { channels, listener } = subscription;
-    const sql = this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const gap = () => {
-      clearTimeout(timer);
-      timer = setTimeout(() => listener.gap(), GAP_DEBOUNCE_MS);
-    };
-    const made = await Promise.all(
-      channels.map((channel) => sql.listen(channel, (payload) => listener.message(channel, payload), gap)),
-    );
-    subscription.end = async () => {
-      clearTimeout(timer);
-      // One that was given up cannot be told, and need not be.
-      if (this.#listening === sql) await Promise.all(made.map((one) => one.unlisten()));
-    };
+  #client(): Sql {
+    return this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
   }
 
   async reset(): Promise<void> {
@@ -80,7 +62,7 @@ export class PgNotifyBroker implements Broker {
     this.#listening = undefined;
     // Not awaited: a connection that swallows everything swallows its own end too.
     dead?.end({ timeout: 0 }).catch(() => {});
-    await Promise.all([...this.#subscriptions].map((subscription) => this.#subscribe(subscription)));
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.open(this.#client())));
   }
 
   async notify(channel: string, payload: string): Promise<void> {
@@ -92,5 +74,49 @@ export class PgNotifyBroker implements Broker {
     const sql = this.#listening;
     this.#listening = undefined;
     await sql?.end({ timeout: 1 });
+  }
+}
+
+/** One listener and its channels, on whichever connection there is. */
+class Subscription {
+  readonly #channels: readonly string[];
+  readonly #listener: Listener;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  // After a reconnect the client does not find what it is to unlisten: the listener must be deaf by itself.
+  #stopped = false;
+  // What was made of it, and on which connection; a new one after a reset.
+  #made: { sql: Sql; unlisten: (() => Promise<void>)[] } | undefined;
+
+  constructor(channels: readonly string[], listener: Listener) {
+    this.#channels = channels;
+    this.#listener = listener;
+  }
+
+  /** Listen on a connection; what an earlier one still says is not heard. */
+  async open(sql: Sql): Promise<void> {
+    const made = this.#made = { sql, unlisten: [] as (() => Promise<void>)[] };
+    const lives = () => !this.#stopped && this.#made === made;
+    const gap = () => {
+      clearTimeout(this.#timer);
+      if (lives()) this.#timer = setTimeout(() => this.#listener.gap(), GAP_DEBOUNCE_MS);
+    };
+    const subscriptions = await Promise.all(this.#channels.map((channel) =>
+      sql.listen(channel, (payload) => {
+        if (lives()) this.#listener.message(channel, payload);
+      }, gap)
+    ));
+    made.unlisten = subscriptions.map(({ unlisten }) => unlisten);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async close(current: Sql | undefined): Promise<void> {
+    this.stop();
+    // A session that is gone has forgotten its channels.
+    if (this.#made?.sql !== current) return;
+    await Promise.allSettled(this.#made!.unlisten.map((unlisten) => unlisten()));
   }
 }

@@ -85,6 +85,7 @@ function stager({ store, wake }: LeaderParts): Work {
   return {
     name: "stager",
     retryMs: 1_000,
+    exact: true,
     async once() {
       const { queues, next } = await store.stage(STAGE_BATCH);
       if (queues.length > 0) wake(queues);

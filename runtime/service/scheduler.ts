@@ -36,6 +36,7 @@ export function scheduler({ store, events, graceMs, wake }: SchedulerParts): Wor
   return {
     name: "scheduler",
     retryMs: 1_000,
+    exact: true,
     async once() {
       const { queues, next } = await store.tick((row, now) => {
         try {
@@ -103,6 +104,7 @@ export function nodeSchedule(name: string, definition: ScheduleDefinition, parts
   return {
     name: `schedule ${name}`,
     retryMs: 1_000,
+    exact: true,
     async once() {
       if (next === null) return MOST_MS;
       const now = new Date(clock.now());

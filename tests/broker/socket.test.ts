@@ -6,7 +6,7 @@ import { SocketBroker } from "../../runtime/broker/socket.ts";
 import { type SocketHandler, SocketServer } from "../../runtime/broker/socket_server.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import { request } from "../../runtime/control/control.ts";
-import { DispatcherError } from "../../runtime/errors.ts";
+import type { DispatcherError } from "../../runtime/errors.ts";
 import { eventually, tempDir, test, type TestContext } from "../harness.ts";
 
 const MB = 1024 * 1024;
