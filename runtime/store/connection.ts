@@ -42,29 +42,6 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
   }) as unknown as Sql;
 }
 
-/**
- * Run a function in a transaction: commit what it did, or roll it back when it throws. Not the client's own `begin`:
- * when the connection is lost it writes its rollback to a socket that is no more, an error that nobody can catch
- * and that ends the process (porsager/postgres#1208).
- */
-export async function transaction<T>(sql: Sql, run: (tx: Sql) => Promise<T>): Promise<T> {
-  const tx = await sql.reserve();
-  try {
-    await tx`begin`;
-    const result = await run(tx);
-    await tx`commit`;
-    tx.release();
-    return result;
-  } catch (error) {
-    // The server has rolled back, and the pool takes the connection back by itself.
-    if (!isLost(error)) {
-      await tx`rollback`;
-      tx.release();
-    }
-    throw error;
-  }
-}
-
 /** `2026-11-24 05:55:35.123456+00` as `2026-11-24T05:55:35.123Z`: not every engine's Date reads the former. */
 export function isoTime(text: string): string {
   const [, date, time, offset = "Z"] =
@@ -130,11 +107,6 @@ const TRANSIENT_CODES = new Set([
 export function isTransient(error: unknown): boolean {
   const code = (error as PgError)?.code ?? "";
   return TRANSIENT_CODES.has(code) || TRANSIENT_STATES.test(code);
-}
-
-/** Whether the connection is gone, or about to be: nothing more can be said on it. */
-function isLost(error: unknown): boolean {
-  return /^(CONNECTION_|E|08|57P0)/.test((error as PgError)?.code ?? "");
 }
 
 /** An error of the client as one of ours, without the password that it may quote. */

@@ -10,7 +10,7 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import { type Sql, transaction } from "./connection.ts";
+import type { Sql } from "./connection.ts";
 import { DispatcherError } from "../errors.ts";
 
 interface Migration {
@@ -83,11 +83,11 @@ export async function migrate(sql: Sql): Promise<string[]> {
   if ((await schemaStatus(sql)).ready) return [];
   const texts = new Map<number, string>();
   for (const migration of MIGRATIONS) texts.set(migration.version, await migrationText(migration.name));
-  return await transaction(sql, async (tx) => {
+  return await sql.begin(async (tx) => {
     // Released by the commit, also through a pooler that hands the session to somebody else afterwards.
     await tx`select pg_advisory_xact_lock(${String(LOCK)}::bigint)`;
     await tx.unsafe(BOOTSTRAP);
-    const { version } = await schemaStatus(tx);
+    const { version } = await schemaStatus(tx as unknown as Sql);
     const applied: string[] = [];
     for (const m of MIGRATIONS.filter((m) => m.version > version)) {
       await tx.unsafe(texts.get(m.version)!);

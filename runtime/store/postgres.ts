@@ -6,7 +6,7 @@
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
-import { arrayLiteral, type Sql, transaction } from "./connection.ts";
+import { arrayLiteral, type Sql } from "./connection.ts";
 import * as SQL from "./sql.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
@@ -38,7 +38,7 @@ export class PostgresStore implements Port.Store {
   async publish(batch: Sealed[]): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-    return await transaction(this.#sql, (tx) => publishIn(tx as unknown as Runner, batch));
+    return await publishIn(this.#sql as unknown as Runner, batch);
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -187,22 +187,20 @@ export class PostgresStore implements Port.Store {
   }
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
-    return await transaction(this.#sql, async (tx) => {
-      const runner = tx as unknown as Runner;
-      const queues = new Set<string>();
-      for (const { now, ...row } of await run(runner, SCHEDULE.DUE_SCHEDULES, [])) {
-        const { envelopes, next } = plan(row, new Date(now));
-        if (envelopes.length > 0) await publishIn(runner, envelopes);
-        for (const { queue } of envelopes) queues.add(queue);
-        await run(runner, SCHEDULE.TICKED, [
-          row.name,
-          next?.toISOString() ?? null,
-          envelopes.at(-1)?.uuid ?? null,
-        ]);
-      }
-      const [{ next }] = await run(runner, SCHEDULE.NEXT_TICK, []);
-      return { queues: [...queues], next: next as number | null };
-    });
+    const queues = new Set<string>();
+    for (const { now, ...row } of await this.#run(SCHEDULE.DUE_SCHEDULES)) {
+      const { envelopes, next } = plan(row, new Date(now));
+      const ticked = await this.#run(SCHEDULE.TICK, [
+        row.name,
+        row.next_at,
+        next?.toISOString() ?? null,
+        envelopes.at(-1)?.uuid ?? null,
+        ...publishParams(envelopes),
+      ]);
+      if (ticked.length > 0) { for (const { queue } of envelopes) queues.add(queue); }
+    }
+    const [{ next }] = await this.#run(SCHEDULE.NEXT_TICK);
+    return { queues: [...queues], next };
   }
 
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
@@ -254,33 +252,20 @@ export class PostgresStore implements Port.Store {
 }
 
 /**
- * Write envelopes inside a transaction of the caller's: rolled back, nothing was published. Any runner with the
- * `unsafe` method of the `postgres` package serves.
+ * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
+ * published. Any runner with the `unsafe` method of the `postgres` package serves.
  */
 export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
   const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
   const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
   const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
-  const isNew = new Set<string>();
-  const duplicates = new Map<string, string>();
-  if (rows.length > 0) {
-    for (const row of await run(tx, SQL.PUBLISH, publishParams(rows))) isNew.add(row.uuid);
-  }
-  if (unique.length > 0) {
-    // In one order for everybody, so that two batches do not wait for each other's locks.
-    unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
-    for (const { asked, got } of await run(tx, SQL.PUBLISH_UNIQUE, publishParams(unique))) {
-      if (got === asked) isNew.add(asked);
-      else if (got !== null) duplicates.set(asked, got);
-    }
-  }
-  const own = batch.filter((e) => e.ownUuid && isNew.has(e.uuid)).map((e) => e.uuid);
-  if (own.length > 0) {
-    for (const row of await run(tx, SQL.FORGET_KNOWN, [arrayLiteral(own)])) isNew.delete(row.uuid);
-  }
-  if (casts.length > 0) {
-    for (const row of await run(tx, SQL.BROADCAST, broadcastParams(casts))) isNew.add(row.uuid);
-  }
+  // In one order for everybody, so that two batches do not wait for each other's locks.
+  unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
+  const own = arrayLiteral(batch.filter((e) => e.ownUuid).map((e) => e.uuid));
+  const params = [...publishParams(rows), ...broadcastParams(casts), ...publishParams(unique), own];
+  const written = await run(tx, SQL.PUBLISH_ANY, params);
+  const isNew = new Set(written.filter((row) => row.duplicate_of === null).map((row) => row.uuid));
+  const duplicates = new Map(written.map((row) => [row.uuid, row.duplicate_of]));
   // The second of two equal uuids in one batch is as known as one that came earlier.
   return batch.map((e) => ({ isNew: isNew.delete(e.uuid), duplicateOf: duplicates.get(e.uuid) ?? null }));
 }

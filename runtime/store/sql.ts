@@ -27,40 +27,41 @@ on conflict (uuid) do nothing
 returning uuid`;
 
 /**
- * Take back inserts whose uuid is in the archive. It must be a later statement of the same transaction: an
- * insert that looked by itself would miss a row that was settled while it waited. Index: archive_uuid.
+ * Insert envelopes of any kind: plain ones, such as go to the broadcast log, and such as have a rule for duplicates,
+ * which are written one after the other under the lock of their keys. One statement and no transaction around
+ * several: the client cannot lose a connection inside of one without an error that ends the process
+ * (porsager/postgres#1208). What is known already is taken back by a function, because it sees what was settled while
+ * the insert waited; the statement itself would not. Returns the uuids that are new, and for a duplicate the one for
+ * whose sake it was dropped. Indexes: primary key, archive_uuid, broadcast_uuid_key, envelope_dedupe.
  */
-export const FORGET_KNOWN = `
-delete from dispatcher.envelope e
-where e.uuid = any($1::uuid[]) and exists (select from dispatcher.archive a where a.uuid = e.uuid)
-returning e.uuid`;
-
-/**
- * Insert envelopes that have a rule for duplicates, one after the other under the lock of their keys; returns for
- * each the uuid that stands for it now, or null when its own is there already. Index: envelope_dedupe.
- */
-export const PUBLISH_UNIQUE = `
-select asked::text, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts,
-  timeout, time_pub, case
-    when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-    when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null)::text got
-from unnest($1::uuid[], $2::text[], $3::text[], $4::json[], $5::json[], $6::json[], $7::smallint[], $8::int[],
-  $9::float8[], $10::float8[], $11::float8[], $12::float8[])
-  u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)`;
-
-/** Append to the broadcast log. Index: broadcast_uuid_key. */
-export const BROADCAST = `
-insert into dispatcher.broadcast
-  (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, expires_at)
-select uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, case
-    when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-    when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
-  clock_timestamp() + coalesce(ttl, 3600) * interval '1 second'
-from unnest($1::uuid[], $2::text[], $3::json[], $4::json[], $5::json[], $6::smallint[], $7::int[], $8::float8[],
-  $9::float8[], $10::float8[], $11::float8[], $12::float8[])
-  u (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at, ttl)
-on conflict (uuid) do nothing
-returning uuid`;
+export const PUBLISH_ANY = `
+with rows as (${PUBLISH}), casts as (
+  insert into dispatcher.broadcast
+    (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, expires_at)
+  select uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, case
+      when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+      when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
+    clock_timestamp() + coalesce(ttl, 3600) * interval '1 second'
+  from unnest($13::uuid[], $14::text[], $15::json[], $16::json[], $17::json[], $18::smallint[], $19::int[],
+    $20::float8[], $21::float8[], $22::float8[], $23::float8[], $24::float8[])
+    u (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at, ttl)
+  on conflict (uuid) do nothing
+  returning uuid
+), uniques as materialized (
+  select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts, timeout,
+    time_pub, case
+      when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+      when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
+  from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[], $32::int[],
+    $33::float8[], $34::float8[], $35::float8[], $36::float8[])
+    u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
+)
+select uuid::text, null duplicate_of from rows where not (uuid = any($37::uuid[]) and dispatcher.forget_known(uuid))
+union all
+select uuid::text, null from casts
+union all
+select asked::text, case when got <> asked then got::text end from uniques
+where got is not null and not (got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked))`;
 
 /**
  * Settle and claim in one statement: one round trip, one commit, one fsync.

@@ -29,16 +29,28 @@ on conflict (name) do update set
 export const ENABLE_SCHEDULE = `
 update dispatcher.schedule set enabled = $2, next_at = $3::timestamptz, updated_at = clock_timestamp() where name = $1`;
 
-/** The schedules that are due, under their locks. Index: schedule_due. */
+/** The schedules that are due. Index: schedule_due. */
 export const DUE_SCHEDULES = `
 select ${SCHEDULE}, clock_timestamp() now from dispatcher.schedule
-where enabled and next_at <= clock_timestamp() order by next_at limit 100 for update skip locked`;
+where enabled and next_at <= clock_timestamp() order by next_at limit 100`;
 
-/** Move a schedule on. */
-export const TICKED = `
-update dispatcher.schedule set next_at = $2::timestamptz,
-  last_at = case when $3::uuid is null then last_at else clock_timestamp() end, last_uuid = coalesce($3::uuid, last_uuid)
-where name = $1`;
+/**
+ * Move a schedule on and publish its ticks, if nobody has moved it meanwhile: of two leaders one finds another
+ * next_at than it has read, and publishes nothing. Index: primary key.
+ */
+export const TICK = `
+with moved as (
+  update dispatcher.schedule set next_at = $3::timestamptz,
+    last_at = case when $4::uuid is null then last_at else clock_timestamp() end,
+    last_uuid = coalesce($4::uuid, last_uuid)
+  where name = $1 and date_trunc('milliseconds', next_at) = $2::timestamptz and enabled
+  returning name
+)
+select dispatcher.put(uuid, null, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub,
+  null::timestamptz, null)::text uuid
+from moved, unnest($5::uuid[], $6::text[], $7::text[], $8::json[], $9::json[], $10::json[], $11::smallint[],
+  $12::int[], $13::float8[], $14::float8[], $15::float8[], $16::float8[])
+  u (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)`;
 
 /** Seconds until the next tick. Index: schedule_due. */
 export const NEXT_TICK = `

@@ -43,18 +43,19 @@ export function run(
   platform: Platform,
   source: string,
   options?: { memoryMb?: number },
-): Promise<{ code: number | null; signal: string | null; output: string }> {
+): Promise<{ code: number | null; signal: string | null; output: string; errors: string }> {
   const dir = join(tempDir(), "a place (x) é");
   mkdirSync(dir);
   writeFileSync(join(dir, "child.ts"), source);
   const { file, args, env } = platform.command(pathToFileURL(join(dir, "child.ts")), options);
-  const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "inherit"] });
+  const child = spawn(file, args, { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
   t.after(() => child.kill("SIGKILL"));
-  let output = "";
+  let [output, errors] = ["", ""];
   child.stdout.setEncoding("utf8").on("data", (text: string) => output += text);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => errors += text);
   return new Promise((resolve, reject) => {
     child.once("error", reject);
-    child.once("close", (code, signal) => resolve({ code, signal, output }));
+    child.once("close", (code, signal) => resolve({ code, signal, output, errors }));
   });
 }
 
@@ -88,11 +89,8 @@ function processes(load: () => Promise<Platform>): void {
     const source = `const { runtimeName } = await import(${detect});
       const found: string = runtimeName();
       console.log(found, process.pid !== ${process.pid});`;
-    assert.deepEqual(await run(t, platform, source), {
-      code: 0,
-      signal: null,
-      output: `${platform.name} true\n`,
-    });
+    const { code, output, errors } = await run(t, platform, source);
+    assert.deepEqual([code, output], [0, `${platform.name} true\n`], errors);
   });
 
   test("command() hands the child's exit code on", async (t) => {

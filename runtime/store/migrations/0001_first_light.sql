@@ -256,6 +256,15 @@ begin
   return id;
 end $$;
 
+-- Take back an envelope that was just written although its uuid is in the archive; tells whether it was. A statement
+-- of its own, so that it sees what was settled while the insert waited.
+create function dispatcher.forget_known(given uuid) returns boolean language plpgsql as $$
+begin
+  delete from dispatcher.envelope e where e.uuid = given
+    and exists (select from dispatcher.archive a where a.uuid = given);
+  return found;
+end $$;
+
 -- Publish one envelope, inside the caller's transaction: rolled back, nothing was sent. Returns the uuid;
 -- a uuid that is known already changes nothing.
 create function dispatcher.publish(
@@ -283,10 +292,8 @@ begin
     coalesce((options ->> 'priority')::smallint, 0), (options ->> 'max_attempts')::int,
     (options ->> 'timeout')::float8, extract(epoch from clock_timestamp()), due)
   on conflict (uuid) do nothing;
-  -- A statement of its own, so that it sees what was settled while the insert waited.
-  if own is not null then
-    delete from dispatcher.envelope e where e.uuid = own
-      and exists (select from dispatcher.archive a where a.uuid = own);
+  if found and own is not null then
+    perform dispatcher.forget_known(own);
   end if;
   perform pg_notify('dispatcher_wake', case when due is null then queue else '' end);
   return id;

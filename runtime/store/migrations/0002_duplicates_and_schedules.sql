@@ -109,10 +109,8 @@ begin
       (options ->> 'timeout')::float8, extract(epoch from clock_timestamp()), due)
     on conflict (uuid) do nothing;
   end if;
-  -- A statement of its own, so that it sees what was settled while the insert waited.
-  if own is not null then
-    delete from dispatcher.envelope e where e.uuid = own
-      and exists (select from dispatcher.archive a where a.uuid = own);
+  if own is not null and id = own then
+    perform dispatcher.forget_known(own);
   end if;
   perform pg_notify('dispatcher_wake', case when due is null then queue else '' end);
   return id;
