@@ -39,7 +39,7 @@ export const DATABASE_FLAGS: Flags = {
     value: "URL",
     help: "PostgreSQL to use, by default DATABASE_URL or the embedded one",
   },
-  config: { type: "string", value: "FILE", help: "Configuration file (.json, .ts, .js)" },
+  config: { type: "string", value: "FILE", help: "Configuration file (.json, .yaml, .ts, .js)" },
 };
 
 /** The flag of every command that reads. */

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import { WAKE_CHANNEL } from "./broker/channels.ts";
 import type { Broker } from "./broker/broker.ts";
+import { WAKE_CHANNEL } from "./broker/channels.ts";
 import { type Clock, jitter } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
@@ -13,8 +13,20 @@ import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } f
 import { DispatcherError, type ErrorRecord } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
+import { Publisher, type Sent } from "./publisher.ts";
+import { nextTick } from "./schedule.ts";
+import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
-import type { Cancelled, EnvelopeFilter, EnvelopeRow, NodeRow, QueueRow, Store } from "./store/store.ts";
+import type {
+  Cancelled,
+  EnvelopeFilter,
+  EnvelopeRow,
+  NodeRow,
+  Put,
+  QueueRow,
+  ScheduleRow,
+  Store,
+} from "./store/store.ts";
 import type { Published } from "./task.ts";
 
 /** What a client is made of. */
@@ -23,7 +35,7 @@ export interface ClientParts {
   broker: Broker;
   clock: Clock;
   /** Write inside a transaction of the caller's. */
-  publishIn(transaction: unknown, batch: Sealed[]): Promise<boolean[]>;
+  publishIn(transaction: unknown, batch: Sealed[]): Promise<Put[]>;
   close(): Promise<void>;
 }
 
@@ -41,29 +53,20 @@ export interface Outcome {
   error: ErrorRecord | null;
 }
 
-const PUBLISH_BATCH = 1_000;
+const OUTCOME_BATCH = 1_000;
 const POLL_MS = { first: 20, most: 1_000 };
 const WAIT_SECONDS = 300;
 
 /** A connection to the dispatchers of one database. Make one with `connect()`. */
 export class Client {
   readonly #parts: ClientParts;
-  readonly #publish: (envelope: Sealed) => Promise<boolean>;
-  readonly #wake: (queue: string) => Promise<void>;
+  readonly #publisher: Publisher;
   readonly #outcome: (uuid: string) => Promise<Outcome | undefined>;
   readonly #hints: Hints;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
-    this.#publish = coalesce((batch: Sealed[]) => parts.store.publish(batch), {
-      max: PUBLISH_BATCH,
-      concurrency: 2,
-    });
-    // Apart from the insert's transaction: a NOTIFY in it would hold a lock of the whole cluster over its fsync.
-    this.#wake = coalesce(async (queues: string[]) => {
-      await Promise.all([...new Set(queues)].map((queue) => parts.broker.notify(WAKE_CHANNEL, queue)));
-      return queues.map(() => undefined);
-    }, { max: PUBLISH_BATCH });
+    this.#publisher = new Publisher(parts);
     this.#hints = new Hints(parts.broker);
     // However many wait, one query at a time asks for all of them.
     this.#outcome = coalesce(async (uuids: string[]) => {
@@ -72,7 +75,7 @@ export class Client {
         const row = rows.get(uuid);
         return row && { uuid, state: row.state, result: row.result, error: row.error };
       });
-    }, { max: PUBLISH_BATCH });
+    }, { max: OUTCOME_BATCH });
   }
 
   /**
@@ -93,24 +96,17 @@ export class Client {
     args: unknown[] = [],
     options: PublishOptions = {},
   ): Promise<Published<R>> {
-    const envelope = seal(task, args, { watch: true, ...options }, this.#parts.clock.now());
-    const isNew = await this.#publish(envelope);
-    if (isNew) this.#wakeSoon(envelope);
-    return this.#published(envelope, isNew);
+    return this.#published(await this.#publisher.publish(task, args, { watch: true, ...options }));
   }
 
   /** Publish many in as few statements as they take; the results are in the order of the calls. */
-  async publishMany(calls: BatchCall[]): Promise<{ uuid: string; known: boolean }[]> {
+  async publishMany(
+    calls: BatchCall[],
+  ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null }[]> {
     const now = this.#parts.clock.now();
-    const sealed = calls.map(({ task, args = [], ...options }) => seal(task, args, options, now));
-    const done: { uuid: string; known: boolean }[] = [];
-    for (let at = 0; at < sealed.length; at += PUBLISH_BATCH) {
-      const batch = sealed.slice(at, at + PUBLISH_BATCH);
-      const isNew = await this.#parts.store.publish(batch);
-      batch.forEach((envelope, i) => done.push({ uuid: envelope.uuid, known: !isNew[i] }));
-      for (const envelope of new Map(batch.map((e) => [e.queue, e])).values()) this.#wakeSoon(envelope);
-    }
-    return done;
+    return await this.#publisher.publishMany(
+      calls.map(({ task, args = [], ...options }) => seal(task, args, options, now)),
+    );
   }
 
   /**
@@ -122,29 +118,23 @@ export class Client {
     task: string,
     args: unknown[] = [],
     options: PublishOptions = {},
-  ): Promise<{ uuid: string; known: boolean; wake(): void }> {
+  ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null; wake(): void }> {
     const envelope = seal(task, args, options, this.#parts.clock.now());
-    const [isNew] = await this.#parts.publishIn(transaction, [envelope]);
-    return { uuid: envelope.uuid, known: !isNew, wake: () => this.#wakeSoon(envelope) };
+    const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
+    const known = !isNew && duplicateOf === null;
+    return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
   }
 
-  #wakeSoon(envelope: Sealed): void {
-    const later = envelope.delay !== null || envelope.at !== null;
-    // A wake that is lost costs one safety poll; nobody waits for it, and its error is not the publisher's.
-    this.#wake(later && envelope.queue !== BROADCAST_QUEUE ? "" : envelope.queue).catch(() => {});
-  }
-
-  #published<R>(envelope: Sealed, isNew: boolean): Published<R> {
-    const { uuid, queue } = envelope;
+  #published<R>({ uuid, queue, known, duplicateOf, volatile }: Sent): Published<R> {
     return {
       uuid,
       queue,
-      known: !isNew,
+      known,
+      duplicateOf,
       result: async ({ within = WAIT_SECONDS, signal } = {}) => {
-        const broadcast = queue === BROADCAST_QUEUE;
-        const outcome = broadcast
+        const outcome = queue === BROADCAST_QUEUE
           ? await this.waitAll(uuid, within, signal)
-          : await this.wait(uuid, within, signal);
+          : await this.wait(duplicateOf ?? uuid, within, signal, volatile);
         return resultOf(outcome) as R;
       },
     };
@@ -154,12 +144,19 @@ export class Client {
    * Wait until an envelope is final.
    *
    * @param within Seconds.
+   * @param patient Wait also for one that is not there yet, as a volatile one that nobody has taken.
    * @throws {DispatcherError} `timeout`, or `not_found`.
    */
-  async wait(given: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
+  async wait(
+    given: string,
+    within: number = WAIT_SECONDS,
+    signal?: AbortSignal,
+    patient: boolean = false,
+  ): Promise<Outcome> {
     const uuid = given.toLowerCase();
     return await this.#follow(uuid, within, signal, async () => {
       const outcome = await this.#outcome(uuid);
+      if (!outcome && patient) return undefined;
       if (!outcome) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
       return isFinal(outcome.state) ? outcome : undefined;
     });
@@ -246,6 +243,8 @@ export class Client {
    */
   async cancel(uuids: string[]): Promise<Cancelled[]> {
     const done = await this.#parts.store.cancel(uuids);
+    // What is gone may have stood before an equal one.
+    if (done.some(({ did }) => did === "cancelled")) this.#publisher.restage();
     const nodes = new Map<string, string[]>();
     for (const { uuid, did, node } of done) {
       if (did === "requested" && node) nodes.set(node, [...nodes.get(node) ?? [], uuid]);
@@ -268,6 +267,27 @@ export class Client {
   /** The nodes, live ones first. */
   nodes(): Promise<NodeRow[]> {
     return this.#parts.store.nodes();
+  }
+
+  /** The schedules of the cluster; a node's own are its alone. */
+  schedules(): Promise<ScheduleRow[]> {
+    return this.#parts.store.schedules();
+  }
+
+  /** Publish what a schedule publishes, now and besides its ticks. */
+  async runSchedule(name: string): Promise<Published<unknown>> {
+    const { task, args, kwargs, queue, options } = await findSchedule(this.#parts.store, name, "run");
+    return await this.publish(task, args, { ...optionsOf(options), kwargs, queue });
+  }
+
+  /** Pause or resume a schedule; what is resumed goes on from now. */
+  async enableSchedule(name: string, enabled: boolean): Promise<void> {
+    const { store, broker, clock } = this.#parts;
+    const row = await findSchedule(store, name, enabled ? "resume" : "pause");
+    // To resume what is not paused would put its next tick off.
+    if (row.enabled === enabled) return;
+    await store.enableSchedule(name, enabled, (row) => nextTick(row, new Date(clock.now())));
+    await broker.notify(WAKE_CHANNEL, "").catch(() => {});
   }
 
   /**

@@ -4,16 +4,17 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
-import { extname, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { resolve } from "node:path";
 import { z } from "zod";
 import { type Backoff, DEFAULT_BACKOFF } from "./backoff.ts";
+import { leavesOf, mergeTree, postgresUrl, putValue, readConfigFile, type Tree } from "./config_file.ts";
+import { fromDispatcherd, isDispatcherd } from "./dispatcherd_config.ts";
 import { BROADCAST_QUEUE, DEFAULT_QUEUE, queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { type Level, LEVELS } from "./events.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
+import { type ScheduleDefinition, scheduleSchema } from "./schedule.ts";
 import { didYouMean } from "./suggest.ts";
 
 const positive = z.number().positive();
@@ -43,6 +44,20 @@ const backoffSchema = z.strictObject({
   jitter: z.number().min(0).max(1).default(DEFAULT_BACKOFF.jitter),
 }).prefault({});
 
+const onStartSchema = z.strictObject({
+  task: z.string().min(1),
+  args: z.array(z.unknown()).default([]),
+  kwargs: z.record(z.string(), z.unknown()).default({}),
+  scope: z.enum(["node", "cluster"]).default("node").describe("On every node, or on the first of a cluster"),
+});
+/** A task that is published when a node starts. */
+export interface OnStart {
+  task: string;
+  args: unknown[];
+  kwargs: Record<string, unknown>;
+  scope: "node" | "cluster";
+}
+
 /** The schema of a configuration file. */
 export const configSchema = z.strictObject({
   database_url: z.string().optional().describe("PostgreSQL to use; without one, an embedded server"),
@@ -61,6 +76,21 @@ export const configSchema = z.strictObject({
   max_attempts: z.int().min(1).default(1).describe("Attempts where neither message nor task says"),
   backoff: backoffSchema,
   pool: poolSchema,
+  schedules: z.record(z.string().min(1).max(200), scheduleSchema).default({}).describe(
+    "Periodic tasks by name",
+  ),
+  on_start: z.array(onStartSchema).default([]).describe("Tasks to publish when a node starts"),
+  socket_path: z.string().optional().describe(
+    "Unix socket on which the node answers control messages and takes tasks",
+  ),
+  hooks: z.string().optional().describe(
+    "Module whose onStart, onShutdown, preTask, postTask, onIdle run in each worker",
+  ),
+  idle_seconds: positive.default(10).describe("Idleness of a worker after which onIdle is called, and again"),
+  self_check_seconds: positive.default(30).describe("Silence after which the listening connection is tested"),
+  self_check_timeout: positive.default(2).describe(
+    "Seconds the test may take before the connection counts as dead",
+  ),
   lease_seconds: positive.default(30).describe("A node that is silent for so long is taken for dead"),
   heartbeat_seconds: positive.default(5),
   leader_seconds: positive.default(15).describe("A leader that is silent for so long is succeeded"),
@@ -112,6 +142,13 @@ export interface Config {
     worker_memory_mb: number;
     host_memory_mb?: number;
   };
+  schedules: Record<string, ScheduleDefinition>;
+  on_start: OnStart[];
+  socket_path?: string;
+  hooks?: string;
+  idle_seconds: number;
+  self_check_seconds: number;
+  self_check_timeout: number;
   lease_seconds: number;
   heartbeat_seconds: number;
   leader_seconds: number;
@@ -130,9 +167,10 @@ export interface Loaded {
   config: Config;
   origins: Record<string, Origin>;
   file: string | null;
+  /** What the file says that has no meaning here, for people. */
+  warnings: string[];
 }
 
-type Tree = { [key: string]: unknown };
 type Env = Readonly<Record<string, string | undefined>>;
 
 /**
@@ -144,53 +182,29 @@ export async function loadConfig(
   { flags = {}, env = process.env, file }: { flags?: Tree; env?: Env; file?: string } = {},
 ): Promise<Loaded> {
   const path = file ?? env.DISPATCHER_CONFIG;
+  const { tree: fromFile, warnings } = asOurs(path ? await readConfigFile(path) : {});
   const layers: [Origin, Tree][] = [
-    ["file", path ? await readConfigFile(path) : {}],
+    ["file", fromFile],
     ["environment", fromEnvironment(env)],
     ["flag", flags],
   ];
   const merged: Tree = {};
   const origins: Record<string, Origin> = {};
-  for (const [origin, tree] of layers) merge(merged, tree, origin, origins, "");
+  for (const [origin, tree] of layers) {
+    mergeTree(merged, tree, (key) => origins[key] = origin);
+  }
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) throw configError(parsed.error, merged, origins, path);
-  for (const leaf of leaves(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
+  for (const leaf of leavesOf(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
   const config: Config = { ...parsed.data, tasks: resolve(parsed.data.tasks) };
-  return { config, origins, file: path ?? null };
+  return { config, origins, file: path ?? null, warnings };
 }
+
+const asOurs = (tree: Tree) => isDispatcherd(tree) ? fromDispatcherd(tree) : { tree, warnings: [] };
 
 /** The name a node has, unless it is given one. */
 export function defaultNodeName(): string {
   return hostname().slice(0, 63) || "node";
-}
-
-async function readConfigFile(path: string): Promise<Tree> {
-  const fail = (why: string) => new DispatcherError("config", `Cannot read configuration "${path}": ${why}`);
-  try {
-    if ([".ts", ".js", ".mjs"].includes(extname(path))) {
-      const { default: value } = await import(pathToFileURL(resolve(path)).href);
-      if (typeof value !== "object" || value === null) throw new Error("its default export is not an object");
-      return value;
-    }
-    if (extname(path) !== ".json") throw new Error("its name must end in .json, .ts, .js or .mjs");
-    const value = parseFile(await readFile(path, "utf8"));
-    if (typeof value !== "object" || value === null || Array.isArray(value)) {
-      throw new Error("it is not an object");
-    }
-    return value as Tree;
-  } catch (error) {
-    throw fail((error as Error).message);
-  }
-}
-
-/** The engine's own message quotes the text around the fault, which may be a password. */
-function parseFile(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    const place = /line \d+ column \d+|position \d+/.exec((error as Error).message)?.[0];
-    throw new Error(place ? `it is not JSON, see ${place}` : "it is not JSON");
-  }
 }
 
 /** Every leaf of the schema has a variable: `pool.min_workers` is DISPATCHER_POOL_MIN_WORKERS. */
@@ -203,11 +217,8 @@ function fromEnvironment(env: Env): Tree {
   for (const [path, kind] of Object.entries(LEAVES)) {
     const text = env[environmentName(path)];
     if (text === undefined || text === "") continue;
-    put(
-      tree,
-      path,
-      kind === "number" ? numberOf(text) : kind === "list" ? text.split(",").map((s) => s.trim()) : text,
-    );
+    const list = () => text.split(",").map((s) => s.trim());
+    putValue(tree, path, kind === "number" ? numberOf(text) : kind === "list" ? list() : text);
   }
   const url = tree.database_url ?? pgUrl(env);
   if (url !== undefined) tree.database_url = url;
@@ -222,55 +233,13 @@ function numberOf(text: string): number | string {
 /** PGHOST and its siblings as a URL. */
 function pgUrl(env: Env): string | undefined {
   if (!env.PGHOST && !env.PGDATABASE && !env.PGPORT) return undefined;
-  const user = encodeURIComponent(env.PGUSER ?? env.USER ?? "postgres");
-  const password = env.PGPASSWORD ? `:${encodeURIComponent(env.PGPASSWORD)}` : "";
-  const host = env.PGHOST ?? "localhost";
-  const database = encodeURIComponent(env.PGDATABASE ?? env.PGUSER ?? env.USER ?? "postgres");
-  return host.startsWith("/")
-    ? `postgres://${user}${password}@localhost:${env.PGPORT ?? 5432}/${database}?host=${
-      encodeURIComponent(host)
-    }`
-    : `postgres://${user}${password}@${host}:${env.PGPORT ?? 5432}/${database}`;
-}
-
-function merge(
-  into: Tree,
-  tree: Tree,
-  origin: Origin,
-  origins: Record<string, Origin>,
-  prefix: string,
-): void {
-  for (const [key, value] of Object.entries(tree)) {
-    if (value === undefined) continue;
-    // In a JSON file a key like another, but to assign to it would change every object there is.
-    if (key === "__proto__") {
-      throw new DispatcherError("config", `Unknown configuration key "${prefix}${key}"`);
-    }
-    if (isTree(value)) {
-      if (!isTree(into[key])) into[key] = {};
-      merge(into[key] as Tree, value, origin, origins, `${prefix}${key}.`);
-    } else {
-      into[key] = value;
-      origins[prefix + key] = origin;
-    }
-  }
-}
-
-function isTree(value: unknown): value is Tree {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-function put(tree: Tree, path: string, value: unknown): void {
-  const keys = path.split(".");
-  const last = keys.pop()!;
-  const at = keys.reduce<Tree>((node, key) => (node[key] ??= {}) as Tree, tree);
-  at[last] = value;
-}
-
-function leaves(tree: Tree, prefix = ""): string[] {
-  return Object.entries(tree).flatMap(([key, value]) =>
-    isTree(value) ? leaves(value, `${prefix}${key}.`) : [prefix + key]
-  );
+  return postgresUrl({
+    host: env.PGHOST,
+    port: env.PGPORT,
+    user: env.PGUSER ?? env.USER,
+    password: env.PGPASSWORD,
+    database: env.PGDATABASE,
+  });
 }
 
 /** Every leaf of the schema and how a variable's text is read. */

@@ -5,9 +5,12 @@
  */
 import { Client } from "./client.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
-import { type Clock, systemClock } from "./clock.ts";
-import { type Config, loadConfig } from "./config.ts";
+import { SocketBroker } from "./broker/socket.ts";
+import { type Clock, jitter, systemClock } from "./clock.ts";
+import { type Config, defaultNodeName, loadConfig } from "./config.ts";
+import { type Reply, request } from "./control/control.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
+import type { Events } from "./events.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrate } from "./store/migrate.ts";
@@ -62,6 +65,26 @@ export function clientOf(sql: Sql, broker: Broker, clock: Clock): Client {
   });
 }
 
+/**
+ * Send a control command to the one node behind a Unix socket, without the database.
+ *
+ * @param options.timeout Seconds, by default 1.
+ * @throws {DispatcherError} `unavailable` when nobody listens there.
+ */
+export async function controlSocket(
+  path: string,
+  command: string,
+  data?: Record<string, unknown>,
+  { timeout = 1, expected = 1 }: { timeout?: number; expected?: number } = {},
+): Promise<Reply[]> {
+  const broker = new SocketBroker(path);
+  try {
+    return await request(broker, systemClock, { channel: "socket", command, data, timeout, expected });
+  } finally {
+    await broker.close();
+  }
+}
+
 /** The address of the configured database, or of the embedded one, which is started if it must be. */
 export async function database(
   config: Config,
@@ -106,4 +129,36 @@ function isAddress(url: string): boolean {
   if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) return false;
   const { hostname, searchParams } = new URL(url);
   return hostname !== "" || searchParams.has("host");
+}
+
+const RETRY_MS = { first: 500, most: 10_000 };
+
+/** How a node waits for its database. */
+export interface OpenOptions {
+  events: Events;
+  /** Give up at the first failure. */
+  once: boolean;
+  signal?: AbortSignal;
+}
+
+/** Open the database of a node, and wait for it while it does not answer. */
+export async function openDatabase(
+  config: Config,
+  { events, once, signal }: OpenOptions,
+): Promise<{ url: string; embedded: boolean; sql: Sql }> {
+  const { url, embedded } = await database(config, (line) => events.emit("info", "embedded", line));
+  const application = `edge-dispatcher ${config.node ?? defaultNodeName()}`.slice(0, 63);
+  for (let failures = 0;; failures++) {
+    try {
+      return { url, embedded, sql: await ready(url, { max: 4, application }) };
+    } catch (error) {
+      const transient = error instanceof DispatcherError && error.code === "unavailable";
+      if (once || !transient || signal?.aborted) throw error;
+      const wait = jitter(Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** failures));
+      const next = `next try in ${(wait / 1000).toFixed(1)} s`;
+      events.emit("warning", "store.unavailable", `${error.message}; ${next}`);
+      await systemClock.sleep(wait, signal);
+      if (signal?.aborted) throw error;
+    }
+  }
 }

@@ -20,7 +20,7 @@ const TASK_CHARS = 400;
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
 
 // A queue's name is a channel too; these carry hints and replies.
-const RESERVED = /^dispatcher_(wake$|settled$|reply_)/;
+const RESERVED = /^dispatcher_(wake$|settled$|reply_|check_)/;
 
 /** A queue's name: 1 to 63 bytes (it is also a NOTIFY channel), not blank, without control characters. */
 export const queueName: z.ZodType<string> = z.string().superRefine((name, ctx) => {
@@ -67,6 +67,15 @@ export interface PublishOptions {
   maxAttempts?: number;
   /** The publisher's own id; publishing it twice changes nothing. */
   uuid?: string;
+  /** What to do when an equal one (queue, task, args, kwargs) waits or runs, by default `parallel`. */
+  onDuplicate?: OnDuplicate;
+  /**
+   * Send it over the broker instead of writing it: lowest latency, at most once, lost when nobody listens.
+   */
+  volatile?: boolean;
+  /** Messages to run in the same worker after success, and after failure. */
+  callbacks?: TaskMessage[];
+  errbacks?: TaskMessage[];
   /** An id of the caller's that stays with the envelope. */
   guid?: string;
   /** How long a broadcast waits for nodes that are away, in seconds, by default an hour. */
@@ -86,6 +95,19 @@ const time = z.union([z.date(), z.iso.datetime({ offset: true })]).refine((at) =
   return ms >= YEAR_1 && ms < YEAR_10000;
 }, "it is outside of the years 1 to 9999");
 
+/** A call that follows another one, as it travels. */
+export interface TaskMessage {
+  task: string;
+  args?: unknown[];
+  kwargs?: Record<string, unknown>;
+}
+
+const taskMessage = z.looseObject({
+  task: z.string().min(1),
+  args: z.array(z.unknown()).optional(),
+  kwargs: z.record(z.string(), z.unknown()).optional(),
+});
+
 const publishOptions = z.strictObject({
   kwargs: z.record(z.string(), z.unknown()).optional(),
   queue: queueName.optional(),
@@ -95,6 +117,10 @@ const publishOptions = z.strictObject({
   priority: z.int().min(-32768).max(32767).optional(),
   maxAttempts: z.int().min(1).max(1000).optional(),
   uuid: z.string().refine(isUuid, "it is not a UUID").optional(),
+  onDuplicate: z.enum(ON_DUPLICATE).optional(),
+  volatile: z.boolean().optional(),
+  callbacks: z.array(taskMessage).optional(),
+  errbacks: z.array(taskMessage).optional(),
   guid: z.string().optional(),
   ttl: z.number().positive().max(LONGEST_SECONDS).optional(),
   watch: z.boolean().optional(),
@@ -106,6 +132,8 @@ export interface EnvelopeExtras {
   guid?: string;
   watch?: boolean;
   bind?: boolean;
+  callbacks?: TaskMessage[];
+  errbacks?: TaskMessage[];
   [field: string]: unknown;
 }
 
@@ -114,6 +142,8 @@ export interface Sealed {
   uuid: string;
   /** True when the publisher chose the uuid: only then can it be known already. */
   ownUuid: boolean;
+  /** True when it has a rule for duplicates. */
+  unique: boolean;
   queue: string;
   task: string;
   /** JSON text of an array. */
@@ -161,6 +191,7 @@ export function seal(task: unknown, args: unknown, given: PublishOptions = {}, n
   return {
     uuid: o.uuid?.toLowerCase() ?? uuid7(now),
     ownUuid: o.uuid !== undefined,
+    unique: o.onDuplicate !== undefined && o.onDuplicate !== "parallel",
     queue: o.queue ?? DEFAULT_QUEUE,
     task: name,
     args: encode(args, "args", where),
@@ -178,6 +209,9 @@ export function seal(task: unknown, args: unknown, given: PublishOptions = {}, n
 
 function extras(o: z.infer<typeof publishOptions>): EnvelopeExtras {
   const kept: EnvelopeExtras = {};
+  if (o.onDuplicate !== undefined) kept.on_duplicate = o.onDuplicate;
+  if (o.callbacks !== undefined) kept.callbacks = o.callbacks;
+  if (o.errbacks !== undefined) kept.errbacks = o.errbacks;
   if (o.guid !== undefined) kept.guid = o.guid;
   if (o.watch) kept.watch = true;
   return kept;

@@ -36,6 +36,23 @@ export interface TaskContext {
   readonly signal: AbortSignal;
   /** Keep a value that `show` displays while the task runs; JSON, the last one wins. */
   progress(value: unknown): void;
+  /** Write a line to the node's log, with this envelope's uuid, task and attempt. */
+  log(message: string, level?: "debug" | "info" | "warning" | "error"): void;
+  /**
+   * Ask the node that runs this, as `dispatcherctl` would, without the broker.
+   *
+   * @example
+   * ```ts ignore
+   * const running = await context.control("running", { task: "examples/sleep" });
+   * ```
+   */
+  control(command: string, data?: Record<string, unknown>): Promise<Record<string, unknown>>;
+  /** Publish a follow-up through the node, which has the connection already. */
+  publish(
+    task: string,
+    args?: unknown[],
+    options?: PublishOptions,
+  ): Promise<{ uuid: string; queue: string; known: boolean; duplicateOf: string | null }>;
 }
 
 /** How a task is delivered and run, unless the call says otherwise. */
@@ -62,6 +79,8 @@ export interface Published<R> {
   readonly queue: string;
   /** True when the uuid was known already: nothing was published. */
   readonly known: boolean;
+  /** The equal envelope for whose sake this one was dropped, by `onDuplicate`; `result()` is that one's then. */
+  readonly duplicateOf: string | null;
   /**
    * Wait for the outcome.
    *
@@ -111,6 +130,7 @@ export interface TaskPublisher {
     task: Task<never[], unknown>,
     call: PublishOptions & { args: unknown[] },
   ): Promise<Published<unknown>>;
+  publishName(task: string, args: unknown[], options: PublishOptions): Promise<Published<unknown>>;
 }
 // Written once by mod.ts, read by applyAsync.
 let publisher: () => Promise<TaskPublisher> = () =>
@@ -213,8 +233,20 @@ function isClass(target: { prototype?: { run?: unknown } }): boolean {
 
 /** A context for a task that is called directly: nothing aborts it and nobody sees its progress. */
 function localContext(): TaskContext {
-  const signal = new AbortController().signal;
-  return { uuid: crypto.randomUUID(), attempt: 1, workerId: "local", signal, progress: () => {} };
+  return {
+    uuid: crypto.randomUUID(),
+    attempt: 1,
+    workerId: "local",
+    signal: new AbortController().signal,
+    progress: () => {},
+    log: (message, level = "info") => console.error(`${level}: ${message}`),
+    control: () =>
+      Promise.reject(new Error("Cannot ask a node: this task was called directly and runs on none")),
+    publish: async (task, args = [], options = {}) => {
+      const { uuid, queue, known, duplicateOf } = await (await publisher()).publishName(task, args, options);
+      return { uuid, queue, known, duplicateOf };
+    },
+  };
 }
 
 /** The first file in the stack that is not this one: the module that called `task()`. */

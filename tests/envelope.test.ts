@@ -35,6 +35,7 @@ test("seal() makes a complete envelope of a task and its arguments", () => {
   assert.match(uuid, /^[0-9a-f]{8}-[0-9a-f]{4}-7/);
   assert.deepEqual(rest, {
     ownUuid: false,
+    unique: false,
     queue: "default",
     task: "examples/add",
     args: '[1,"zwei"]',

@@ -36,7 +36,8 @@ export const configCheck: Command = {
   usage: "[--config FILE]",
   flags: DATABASE_FLAGS,
   async run(context: Context) {
-    const { file } = await context.config();
+    const { file, warnings } = await context.config();
+    for (const warning of warnings) context.io.err(warning);
     context.io.out(file === null ? "ok" : `ok ${file}`);
   },
 };

@@ -5,11 +5,12 @@ import { type Command, DATABASE_FLAGS } from "../command.ts";
 /** The raw control call of dispatcherd: any command, any channel, the replies as they come. */
 export const control: Command = {
   summary: "Send a control command and print the replies as JSON",
-  usage: "COMMAND [--data JSON] [--channel C] [--expected-replies N] [--timeout S]",
+  usage: "COMMAND [--data JSON] [--channel C | --socket PATH] [--expected-replies N] [--timeout S]",
   words: true,
   flags: {
     data: { type: "string", value: "JSON", help: "Data of the command, an object" },
     channel: { type: "string", value: "C", help: "Where to send it: a node's name, by default `broadcast`" },
+    socket: { type: "string", value: "PATH", help: "Ask the node on this Unix socket, without the database" },
     "expected-replies": { type: "number", value: "N", help: "End when so many have come; fewer exit 5" },
     timeout: { type: "number", value: "S", help: "Seconds to wait, by default 1" },
     ...DATABASE_FLAGS,
@@ -17,11 +18,16 @@ export const control: Command = {
   async run({ rest, flags, io, client }) {
     if (rest.length !== 1) throw usage("Cannot send a control command: name one");
     const expected = flags["expected-replies"] as number | undefined;
-    const replies = await (await client()).control(rest[0], dataOf(flags.data as string | undefined), {
-      channel: flags.channel as string | undefined,
-      timeout: flags.timeout as number | undefined,
-      expected,
-    });
+    const data = dataOf(flags.data as string | undefined);
+    const channel = flags.channel as string | undefined;
+    const options = { timeout: flags.timeout as number | undefined, expected };
+    if (flags.socket !== undefined && channel !== undefined) {
+      throw usage("Cannot use --socket together with --channel: one node listens on a socket");
+    }
+    const replies = flags.socket === undefined
+      ? await (await client()).control(rest[0], data, { channel, ...options })
+      : await (await import("../../runtime/connect.ts"))
+        .controlSocket(flags.socket as string, rest[0], data, options);
     for (const reply of replies) io.out(JSON.stringify(reply));
     if (replies.length === 0 && expected !== 0) throw new DispatcherError("unavailable", "No node answered");
     return expected !== undefined && replies.length < expected ? EXIT.partial : EXIT.ok;

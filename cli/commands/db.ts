@@ -3,7 +3,7 @@ import { DispatcherError, errorLine, EXIT } from "../../runtime/errors.ts";
 import { type Command, type Context, JSON_FLAG } from "../command.ts";
 
 const flags = {
-  config: { type: "string" as const, value: "FILE", help: "Configuration file (.json, .ts, .js)" },
+  config: { type: "string" as const, value: "FILE", help: "Configuration file (.json, .yaml, .ts, .js)" },
 };
 
 /** Start the embedded server, or find it running. */

@@ -36,13 +36,14 @@ export const dispatcher: Command = {
     if (flags.workers !== undefined && (flags["min-workers"] ?? flags["max-workers"]) !== undefined) {
       throw new DispatcherError("usage", "Cannot use --workers together with --min-workers or --max-workers");
     }
-    const { config } = await loadConfig({
+    const { config, warnings } = await loadConfig({
       flags: configFlags(flags),
       file: flags.config as string | undefined,
     });
     const log = { level: config.log_level, format: config.log_format };
     const events = new Events();
     events.on(logWriter(log, (line) => io.err(line)));
+    for (const warning of warnings) events.emit("warning", "config.ignored", warning);
     const { startNode } = await import("../../runtime/node.ts");
     const signals = watchSignals();
     const node = await startNode({ config, events, log, once: flags.once === true, signal: signals.stop });

@@ -9,6 +9,7 @@ import { configCheck, configSchemaCommand, configShow } from "./config.ts";
 import { control } from "./control.ts";
 import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
 import { dispatcher } from "./dispatcher.ts";
+import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
 import { list } from "./list.ts";
 import { migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
 import { nodeList, nodePing } from "./node.ts";
@@ -16,6 +17,7 @@ import { publish } from "./publish.ts";
 import { queueList } from "./queue.ts";
 import { result } from "./result.ts";
 import { running } from "./running.ts";
+import { scheduleList, scheduleNext, schedulePause, scheduleResume, scheduleRun } from "./schedule.ts";
 import { show } from "./show.ts";
 import { status } from "./status.ts";
 
@@ -32,7 +34,19 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "node list": nodeList,
   "node ping": nodePing,
   alive: nodePing,
+  "schedule list": scheduleList,
+  "schedule run": scheduleRun,
+  "schedule pause": schedulePause,
+  "schedule resume": scheduleResume,
+  "schedule next": scheduleNext,
   control,
+  workers,
+  producers,
+  main: mainCommand,
+  metrics,
+  chunks,
+  aio_tasks: aioTasks,
+  set_log_level: setLogLevel,
   migrate: migrateUp,
   "migrate up": migrateUp,
   "migrate status": migrateStatus,

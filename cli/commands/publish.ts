@@ -1,7 +1,7 @@
 import type { BatchCall, Client } from "../../runtime/client.ts";
-import { resultOf } from "../../runtime/client.ts";
 import { DispatcherError, errorLine, EXIT } from "../../runtime/errors.ts";
 import type { PublishOptions } from "../../runtime/envelope.ts";
+import type { Published } from "../../runtime/task.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { type Parsed, usage } from "../args.ts";
 import { type Command, type Context, DATABASE_FLAGS } from "../command.ts";
@@ -25,6 +25,12 @@ export const publish: Command = {
     timeout: { type: "number", value: "S", help: "Seconds that an attempt may take" },
     priority: { type: "number", value: "N", help: "Smaller runs earlier, by default 0" },
     "max-attempts": { type: "number", value: "N", help: "Attempts at most, by default what the task says" },
+    "on-duplicate": {
+      type: "string",
+      value: "M",
+      help: "When an equal one waits or runs: parallel, discard, serial, queue_one",
+    },
+    volatile: { type: "boolean", help: "Over the broker only: lowest latency, lost when nobody listens" },
     uuid: { type: "string", value: "U", help: "An id of your own; publishing it twice changes nothing" },
     wait: { type: "boolean", help: "Wait for the outcome and print the result" },
     within: { type: "number", value: "S", help: "Seconds to wait for the outcome, by default 300" },
@@ -41,9 +47,8 @@ export const publish: Command = {
     const published = await client.publish(task, args, options);
     io.out(published.uuid);
     if (published.known) io.err(`Already known: ${published.uuid} (nothing was published)`);
-    return flags.wait
-      ? await follow(context, client, published.uuid, options.queue === "broadcast")
-      : EXIT.ok;
+    if (published.duplicateOf) io.err(`Duplicate of ${published.duplicateOf} (nothing was published)`);
+    return flags.wait ? await follow(context, published) : EXIT.ok;
   },
 };
 
@@ -60,19 +65,14 @@ function optionsOf(flags: Parsed["flags"]): PublishOptions {
     timeout: flags.timeout as number,
     priority: flags.priority as number,
     maxAttempts: flags["max-attempts"] as number,
+    onDuplicate: flags["on-duplicate"] as PublishOptions["onDuplicate"],
+    volatile: flags.volatile as boolean,
     uuid: flags.uuid as string,
   };
 }
 
-async function follow(
-  { flags, io }: Context,
-  client: Client,
-  uuid: string,
-  everyNode: boolean,
-): Promise<number> {
-  const within = flags.within as number | undefined;
-  const outcome = everyNode ? await client.waitAll(uuid, within) : await client.wait(uuid, within);
-  io.out(JSON.stringify(resultOf(outcome)));
+async function follow({ flags, io }: Context, published: Published<unknown>): Promise<number> {
+  io.out(JSON.stringify(await published.result({ within: flags.within as number | undefined })));
   return EXIT.ok;
 }
 
@@ -170,12 +170,10 @@ function readCall(text: string): BatchCall {
     throw usage("Cannot read line: it is not an object");
   }
   const { time_pub: _, on_duplicate: mode, max_attempts, uuid = uuid7(), ...call } = value;
-  if (mode !== undefined && mode !== "parallel") {
-    throw usage(`Cannot publish with on_duplicate ${JSON.stringify(mode)}`);
-  }
   return {
     ...call,
     uuid,
+    ...(mode === undefined ? {} : { onDuplicate: mode }),
     ...(max_attempts === undefined ? {} : { maxAttempts: max_attempts }),
   } as unknown as BatchCall;
 }

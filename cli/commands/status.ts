@@ -1,4 +1,5 @@
-import type { NodeStatus, Shown, SlotStatus } from "../../runtime/control/commands.ts";
+import type { Shown } from "../../runtime/control/attempts.ts";
+import type { NodeStatus, SlotStatus } from "../../runtime/control/node_status.ts";
 import { DispatcherError, EXIT } from "../../runtime/errors.ts";
 import { callText } from "../../runtime/redact.ts";
 import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
@@ -36,7 +37,9 @@ export const status: Command = {
 function nodeBlock(node: NodeStatus): string[] {
   const { node_id, pid, total, min, max, rss } = node;
   return [
-    `${node_id}[pid:${pid}] workers total=${total} min=${min} max=${max} rss=${megabytes(rss)}`,
+    `${node_id}[pid:${pid}] workers total=${total} min=${min} max=${max} rss=${megabytes(rss)}${
+      node.connection === "connected" ? "" : ` [${node.connection.toUpperCase()}]`
+    }`,
     ...node.workers.flatMap(workerLines),
     ...node.queued.map((waiting) => `     - queued ${waiting.uuid} ${callText(waiting.task, waiting.args)}`),
   ];

@@ -19,6 +19,8 @@ export interface Broker {
   listen(channels: readonly string[], listener: Listener): Promise<() => Promise<void>>;
   /** Send one message of at most {@link PAYLOAD_BYTES} bytes to all who listen. */
   notify(channel: string, payload: string): Promise<void>;
+  /** Give up the listening connection, which may be dead without knowing it, and listen anew. */
+  reset(): Promise<void>;
   close(): Promise<void>;
 }
 

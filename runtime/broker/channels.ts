@@ -15,3 +15,8 @@ export const SETTLED_CHANNEL = "dispatcher_settled";
 export function replyChannel(): string {
   return `dispatcher_reply_${uuid7().replaceAll("-", "_")}`;
 }
+
+/** The channel on which a node hears itself. */
+export function checkChannel(instance: string): string {
+  return `dispatcher_check_${instance.replaceAll("-", "_")}`;
+}

@@ -21,7 +21,7 @@ export class PgNotifyBroker implements Broker {
   readonly #url: string;
   // The listening client and who uses it; it lingers a little, for those who ask again and again.
   #listening: Sql | undefined;
-  #listeners = 0;
+  readonly #subscriptions = new Set<Subscription>();
   #linger: ReturnType<typeof setTimeout> | undefined;
 
   /**
@@ -35,36 +35,34 @@ export class PgNotifyBroker implements Broker {
 
   async listen(channels: readonly string[], listener: Listener): Promise<() => Promise<void>> {
     clearTimeout(this.#linger);
-    this.#listeners++;
-    const sql = this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    // After a reconnect the client does not find what it is to unlisten: the listener must be deaf by itself.
-    let stopped = false;
-    const gap = () => {
-      clearTimeout(timer);
-      if (!stopped) timer = setTimeout(() => listener.gap(), GAP_DEBOUNCE_MS);
-    };
-    const hear = (channel: string) =>
-      sql.listen(channel, (payload) => stopped || listener.message(channel, payload), gap);
+    const subscription = new Subscription(channels, listener);
+    this.#subscriptions.add(subscription);
     try {
-      const subscriptions = await Promise.all(channels.map(hear));
-      return async () => {
-        if (stopped) return;
-        stopped = true;
-        clearTimeout(timer);
-        // A session that is gone has forgotten its channels.
-        if (this.#listening === sql) {
-          await Promise.allSettled(subscriptions.map(({ unlisten }) => unlisten()));
-        }
-        if (--this.#listeners === 0) this.#linger = setTimeout(() => void this.close(), LINGER_MS);
-      };
+      await subscription.open(this.#client());
     } catch (error) {
-      stopped = true;
-      clearTimeout(timer);
+      subscription.stop();
+      this.#subscriptions.delete(subscription);
       // The client would give this same error to all who ask for these channels again.
-      if (--this.#listeners === 0) await this.close();
+      if (this.#subscriptions.size === 0) await this.close();
       throw error;
     }
+    return async () => {
+      if (!this.#subscriptions.delete(subscription)) return;
+      await subscription.close(this.#listening);
+      if (this.#subscriptions.size === 0) this.#linger = setTimeout(() => void this.close(), LINGER_MS);
+    };
+  }
+
+  #client(): Sql {
+    return this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
+  }
+
+  async reset(): Promise<void> {
+    const dead = this.#listening;
+    this.#listening = undefined;
+    // Not awaited: a connection that swallows everything swallows its own end too.
+    dead?.end({ timeout: 0 }).catch(() => {});
+    await Promise.all([...this.#subscriptions].map((subscription) => subscription.open(this.#client())));
   }
 
   async notify(channel: string, payload: string): Promise<void> {
@@ -76,5 +74,49 @@ export class PgNotifyBroker implements Broker {
     const sql = this.#listening;
     this.#listening = undefined;
     await sql?.end({ timeout: 1 });
+  }
+}
+
+/** One listener and its channels, on whichever connection there is. */
+class Subscription {
+  readonly #channels: readonly string[];
+  readonly #listener: Listener;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  // After a reconnect the client does not find what it is to unlisten: the listener must be deaf by itself.
+  #stopped = false;
+  // What was made of it, and on which connection; a new one after a reset.
+  #made: { sql: Sql; unlisten: (() => Promise<void>)[] } | undefined;
+
+  constructor(channels: readonly string[], listener: Listener) {
+    this.#channels = channels;
+    this.#listener = listener;
+  }
+
+  /** Listen on a connection; what an earlier one still says is not heard. */
+  async open(sql: Sql): Promise<void> {
+    const made = this.#made = { sql, unlisten: [] as (() => Promise<void>)[] };
+    const lives = () => !this.#stopped && this.#made === made;
+    const gap = () => {
+      clearTimeout(this.#timer);
+      if (lives()) this.#timer = setTimeout(() => this.#listener.gap(), GAP_DEBOUNCE_MS);
+    };
+    const subscriptions = await Promise.all(this.#channels.map((channel) =>
+      sql.listen(channel, (payload) => {
+        if (lives()) this.#listener.message(channel, payload);
+      }, gap)
+    ));
+    made.unlisten = subscriptions.map(({ unlisten }) => unlisten);
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    clearTimeout(this.#timer);
+  }
+
+  async close(current: Sql | undefined): Promise<void> {
+    this.stop();
+    // A session that is gone has forgotten its channels.
+    if (this.#made?.sql !== current) return;
+    await Promise.allSettled(this.#made!.unlisten.map((unlisten) => unlisten()));
   }
 }

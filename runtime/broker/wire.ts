@@ -32,6 +32,7 @@ const taskMessage = z.looseObject({
   delay: optional(z.number().nonnegative().max(LONGEST_SECONDS)),
   priority: optional(z.int().min(-32768).max(32767)),
   on_duplicate: optional(z.enum(ON_DUPLICATE)),
+  max_attempts: optional(z.int().min(1).max(1_000)),
 });
 
 const controlMessage = z.looseObject({
@@ -89,8 +90,19 @@ function readTask(message: object, queue: string, now: number): Wire {
 }
 
 function sealed(message: z.output<typeof taskMessage>, queue: string, now: number): Sealed {
-  const { task, uuid, args = [], kwargs = {}, time_pub, timeout, delay, priority, on_duplicate, ...rest } =
-    message;
+  const {
+    task,
+    uuid,
+    args = [],
+    kwargs = {},
+    time_pub,
+    timeout,
+    delay,
+    priority,
+    on_duplicate,
+    max_attempts,
+    ...rest
+  } = message;
   const extras: EnvelopeExtras = { ...rest };
   if (on_duplicate) extras.on_duplicate = on_duplicate;
   // Any text is a uuid to dispatcherd; ours is derived from it, and its own stays with the message.
@@ -98,13 +110,14 @@ function sealed(message: z.output<typeof taskMessage>, queue: string, now: numbe
   return {
     uuid: uuid === undefined ? uuid7(now) : isUuid(uuid) ? uuid.toLowerCase() : hashUuid(uuid),
     ownUuid: uuid !== undefined,
+    unique: on_duplicate !== undefined && on_duplicate !== "parallel",
     queue,
     task,
     args: encodeJson(args, "args"),
     kwargs: encodeJson(kwargs, "kwargs"),
     options: encodeJson(extras, "the message"),
     priority: priority ?? 0,
-    maxAttempts: null,
+    maxAttempts: max_attempts ?? null,
     timeout: timeout ?? null,
     delay: delay ?? null,
     at: null,
@@ -119,4 +132,20 @@ function refused(what: string, error: z.ZodError): Wire {
     kind: "refused",
     why: `Cannot read ${what}: ${path.length ? `${path.join(".")}: ` : ""}${message}`,
   };
+}
+
+/** An envelope as a task message, for those who listen. */
+export function writeTask(envelope: Sealed): string {
+  const { uuid, task, args, kwargs, options, timeout, delay, priority, maxAttempts, timePub } = envelope;
+  const head = {
+    task,
+    uuid,
+    time_pub: timePub,
+    ...(timeout === null ? {} : { timeout }),
+    ...(delay === null ? {} : { delay }),
+    ...(priority === 0 ? {} : { priority }),
+    ...(maxAttempts === null ? {} : { max_attempts: maxAttempts }),
+    ...JSON.parse(options),
+  };
+  return `${JSON.stringify(head).slice(0, -1)},"args":${args},"kwargs":${kwargs}}`;
 }

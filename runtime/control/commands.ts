@@ -5,75 +5,14 @@
  * @module
  */
 import { z } from "zod";
-import type { Clock } from "../clock.ts";
 import { issueText } from "../envelope.ts";
-import { DispatcherError } from "../errors.ts";
+import { DispatcherError, errorLine } from "../errors.ts";
 import type { Level } from "../events.ts";
-import type { Pool } from "../pool/pool.ts";
-import { redact } from "../redact.ts";
-import type { Claimed } from "../store/store.ts";
+import type { Slot } from "../pool/slot.ts";
+import { type AttemptFilter, heldBy, matches, type Shown, shown, shownAdopted } from "./attempts.ts";
 import type { Command } from "./control.ts";
-
-/** What the commands look at. */
-export interface CommandParts {
-  node: string;
-  pid: number;
-  runtime: string;
-  version: string;
-  queues: string[];
-  pool: Pool;
-  clock: Clock;
-  state(): "running" | "draining";
-  leader(): boolean;
-  connected(): boolean;
-  received(): { messages: number; controls: number };
-  services(): { name: string; failing: boolean }[];
-  setLevel(level: Level): Level;
-}
-
-/** A running or waiting attempt as it may be shown. */
-export interface Shown {
-  uuid: string;
-  task: string;
-  args: unknown;
-  /** Seconds since it began; null while it waits. */
-  seconds: number | null;
-}
-
-/** One slot in `node_status`. */
-export interface SlotStatus {
-  tid: number;
-  host_pid: number;
-  state: string;
-  sent: number;
-  finished: number;
-  qsize: number;
-  /** Bytes. */
-  heap: number;
-  /** Seconds. */
-  age: number;
-  running: Shown[];
-}
-
-/** The answer of `node_status`. */
-export interface NodeStatus {
-  node_id: string;
-  pid: number;
-  runtime: string;
-  version: string;
-  state: string;
-  leader: boolean;
-  connected: boolean;
-  queues: string[];
-  total: number;
-  min: number;
-  max: number;
-  /** Bytes, of the dispatcher and all its hosts. */
-  rss: number;
-  workers: SlotStatus[];
-  /** Claimed and before a slot. */
-  queued: Shown[];
-}
+import { nodeStatus } from "./node_status.ts";
+import type { CommandParts } from "./parts.ts";
 
 const filterSchema = z.strictObject({
   task: z.string().optional(),
@@ -82,6 +21,8 @@ const filterSchema = z.strictObject({
   kwargs: z.record(z.string(), z.unknown()).optional(),
 });
 const levelSchema = z.strictObject({ level: z.string() });
+const limitSchema = z.strictObject({ limit: z.int().min(1).optional() });
+const nothing = z.strictObject({});
 const LEVEL_OF: Record<string, Level> = {
   debug: "debug",
   info: "info",
@@ -93,108 +34,69 @@ const LEVEL_OF: Record<string, Level> = {
 
 /** Build the table of commands. */
 export function commandsOf(parts: CommandParts): Record<string, Command> {
-  const { pool } = parts;
-  return {
+  const table: Record<string, Command> = {
     alive: () => ({}),
-    running: (data) => matching(parts, data),
-    cancel(data) {
-      const found = matching(parts, data);
-      for (const { uuid } of Object.values(found)) {
-        const held = everyAttempt(parts).find((a) => a.claimed.origin === uuid || a.claimed.uuid === uuid);
-        if (held) pool.abort(held.claimed.uuid, "CancelledError");
-      }
-      return found;
+    running: (data) => find(parts, data),
+    cancel: (data) => cancel(parts, data),
+    workers: (data) => {
+      read(nothing, data);
+      return Object.fromEntries(
+        [...parts.pool.fleet.slots.values()].map((slot, i) => [`worker-${i}`, workerOf(parts, slot)]),
+      );
     },
-    workers: () =>
-      Object.fromEntries(
-        [...pool.fleet.slots.values()].map((s, i) => [`worker-${i}`, workerOf(parts, s.id)]),
-      ),
-    main: () => ({
-      received_count: parts.received().messages,
-      control_count: parts.received().controls,
-      pid: parts.pid,
-      pool: {
-        next_worker_id: Math.max(0, ...pool.fleet.slots.keys()) + 1,
-        finished_count: pool.endings.totals.finished,
-        canceled_count: pool.endings.totals.cancelled,
-        retirement_count: pool.totals.retired,
-      },
-    }),
-    aio_tasks: () =>
-      Object.fromEntries(
-        parts.services().map((s) => [s.name, { done: false, stack: s.failing ? "failing" : "" }]),
-      ),
-    set_log_level(data) {
-      const { level } = parse(levelSchema, data);
-      const known = LEVEL_OF[level.toLowerCase()];
-      if (!known) return { error: `Unknown log level ${JSON.stringify(level)}` };
-      return {
-        logger: "dispatcher",
-        level: level.toUpperCase(),
-        previous_level: parts.setLevel(known).toUpperCase(),
-      };
-    },
+    producers: () => parts.producers(),
+    main: () => mainOf(parts),
+    // dispatcherd's exporter is another process's business here: metrics are served over HTTP.
+    metrics: () => ({ enabled: false, status: "disabled" }),
+    chunks: () => parts.chunks(),
+    aio_tasks: (data) => servicesOf(parts, read(limitSchema, data).limit),
+    set_log_level: (data) => setLevel(parts, read(levelSchema, data).level),
+    run: (data) => run(parts, data),
     node_status: () => nodeStatus(parts),
   };
+  table.status = async () => {
+    const names = ["running", "aio_tasks", "workers", "producers", "metrics", "main", "chunks"];
+    return Object.fromEntries(await Promise.all(names.map(async (name) => [name, await table[name]({})])));
+  };
+  return table;
 }
 
-function parse<T>(schema: z.ZodType<T>, data: unknown): T {
+function read<T>(schema: z.ZodType<T>, data: unknown): T {
   const parsed = schema.safeParse(data);
   if (parsed.success) return parsed.data;
   throw new DispatcherError("invalid_args", `Cannot read control_data: ${issueText(parsed.error, data)}`);
 }
 
-interface Held {
-  key: "worker" | "queued";
-  claimed: Claimed;
-  since: number | null;
-}
-
-function everyAttempt({ pool }: CommandParts): Held[] {
-  const running = [...pool.fleet.slots.values()].flatMap((s) =>
-    s.running ? [{ key: "worker" as const, claimed: s.running.claimed, since: s.running.since }] : []
-  );
-  const queued = pool.intake.all();
-  return [...running, ...queued.map((claimed) => ({ key: "queued" as const, claimed, since: null }))];
-}
-
-function matching(parts: CommandParts, data: Record<string, unknown>): Record<string, Shown> {
-  const filter = parse(filterSchema, data);
+async function find(parts: CommandParts, data: unknown): Promise<Record<string, Shown>> {
+  const filter: AttemptFilter = read(filterSchema, data);
   const found: Record<string, Shown> = {};
   const counts = { worker: 0, queued: 0 };
-  for (const { key, claimed, since } of everyAttempt(parts)) {
-    if (filter.task !== undefined && filter.task !== claimed.task) continue;
-    if (filter.uuid !== undefined && filter.uuid !== claimed.uuid && filter.uuid !== claimed.origin) continue;
-    if (filter.args !== undefined && !equalJson(filter.args, claimed.args)) continue;
-    if (filter.kwargs !== undefined && !equalJson(filter.kwargs, claimed.kwargs)) continue;
-    found[`${key}-${counts[key]++}`] = shown(parts, claimed, since);
+  for (const held of heldBy(parts.pool)) {
+    if (matches(filter, held)) found[`${held.key}-${counts[held.key]++}`] = shown(held, parts.clock);
   }
+  try {
+    return { ...found, ...shownAdopted(await parts.adopted(), filter) };
+  } catch {
+    // The database is away; what runs here is known without it.
+    return found;
+  }
+}
+
+/** Signal what runs, remove what waits; answers with what it was. */
+async function cancel(parts: CommandParts, data: unknown): Promise<Record<string, Shown>> {
+  const filter: AttemptFilter = read(filterSchema, data);
+  const found = await find(parts, data);
+  for (const held of heldBy(parts.pool)) {
+    if (matches(filter, held)) parts.pool.abort(held.claimed.uuid, "CancelledError");
+  }
+  const waiting = Object.entries(found).filter(([key]) => /^(blocked|delayed)-/.test(key)).map(([, one]) =>
+    one.uuid
+  );
+  if (waiting.length > 0) await parts.cancelAdopted(waiting);
   return found;
 }
 
-function shown({ clock }: CommandParts, claimed: Claimed, since: number | null): Shown {
-  return {
-    uuid: claimed.origin ?? claimed.uuid,
-    task: claimed.task,
-    args: redact(JSON.parse(claimed.args)),
-    seconds: since === null ? null : Math.round(clock.monotonic() - since) / 1000,
-  };
-}
-
-function equalJson(value: unknown, text: string): boolean {
-  return canonical(value) === canonical(JSON.parse(text));
-}
-
-/** JSON with the keys in order, so that equal values have equal texts. */
-function canonical(value: unknown): string {
-  return JSON.stringify(value, (_key, member) => {
-    if (typeof member !== "object" || member === null || Array.isArray(member)) return member;
-    return Object.fromEntries(Object.entries(member).sort(([a], [b]) => a < b ? -1 : 1));
-  });
-}
-
-function workerOf({ pool, clock }: CommandParts, id: number): Record<string, unknown> {
-  const slot = pool.fleet.slots.get(id)!;
+function workerOf({ clock }: CommandParts, slot: Slot): Record<string, unknown> {
   return {
     worker_id: slot.id,
     pid: slot.host.pid,
@@ -207,36 +109,40 @@ function workerOf({ pool, clock }: CommandParts, id: number): Record<string, unk
   };
 }
 
-function nodeStatus(parts: CommandParts): NodeStatus {
-  const { pool, clock } = parts;
-  const slots = [...pool.fleet.slots.values()];
-  const hosts = [...pool.fleet.hosts].reduce((sum, host) => sum + host.rss, 0);
+function mainOf({ pool, pid, received }: CommandParts): Record<string, unknown> {
   return {
-    node_id: parts.node,
-    pid: parts.pid,
-    runtime: parts.runtime,
-    version: parts.version,
-    state: parts.state(),
-    leader: parts.leader(),
-    connected: parts.connected(),
-    queues: parts.queues,
-    total: slots.length,
-    min: pool.options.minSlots,
-    max: pool.options.maxSlots,
-    rss: process.memoryUsage().rss + hosts,
-    workers: slots.map((slot) => ({
-      tid: slot.id,
-      host_pid: slot.host.pid,
-      state: slot.state,
-      sent: slot.sent,
-      finished: slot.finished,
-      qsize: slot.sent - slot.finished,
-      heap: slot.heap,
-      age: (clock.monotonic() - slot.bornAt) / 1000,
-      running: slot.running ? [shown(parts, slot.running.claimed, slot.running.since)] : [],
-    })),
-    queued: everyAttempt(parts).filter((held) => held.key === "queued").map((held) =>
-      shown(parts, held.claimed, null)
-    ),
+    received_count: received().messages,
+    control_count: received().controls,
+    pid,
+    pool: {
+      next_worker_id: Math.max(0, ...pool.fleet.slots.keys()) + 1,
+      finished_count: pool.endings.totals.finished,
+      canceled_count: pool.endings.totals.cancelled,
+      retirement_count: pool.totals.retired,
+    },
   };
+}
+
+function servicesOf({ services }: CommandParts, limit?: number): Record<string, unknown> {
+  const all = services().map(({ name, failing }) =>
+    [name, { done: false, stack: failing ? "failing" : "" }] as const
+  );
+  return Object.fromEntries(all.slice(0, limit));
+}
+
+function setLevel(parts: CommandParts, level: string): Record<string, unknown> {
+  const known = LEVEL_OF[level.toLowerCase()];
+  if (!known) return { error: `Unknown log level ${JSON.stringify(level)}` };
+  const previous = parts.setLevel(known);
+  return { logger: "dispatcher", level: level.toUpperCase(), previous_level: previous.toUpperCase() };
+}
+
+async function run(parts: CommandParts, data: Record<string, unknown>): Promise<Record<string, unknown>> {
+  try {
+    await parts.run(data);
+    const { kwargs: _, ...ack } = data;
+    return { ack };
+  } catch (error) {
+    return { error: errorLine(error) };
+  }
 }

@@ -29,7 +29,7 @@ export interface DispatcherParts {
   /** Whether the same call may succeed later. */
   isTransient(error: unknown): boolean;
   /** Uuids whose publishers wait were settled; queues that have work again. */
-  settled(watched: string[], released: string[], retried: boolean): void;
+  settled(watched: string[], released: string[], restage: boolean): void;
 }
 
 /** Statements under way at most. */
@@ -152,7 +152,7 @@ export class Dispatcher {
     if (settlements.length === 0) return;
     const watched: string[] = [];
     let released = false;
-    let retried = false;
+    let restage = false;
     for (const s of settlements) {
       if (!settled.has(s.uuid)) {
         this.#stale(s);
@@ -161,11 +161,12 @@ export class Dispatcher {
       this.totals.settled++;
       if (s.watch && s.outcome !== "retry" && s.outcome !== "released") watched.push(s.uuid);
       if (s.outcome === "released") released = true;
-      if (s.outcome === "retry") retried = true;
+      // A retry is due later, and the end of a keyed one lets the next one go: both are the stager's business.
+      if (s.outcome === "retry" || s.keyed) restage = true;
     }
     if (released) this.#hungry = true;
-    if (watched.length > 0 || released || retried) {
-      this.#parts.settled(watched, released ? this.#parts.queues : [], retried);
+    if (watched.length > 0 || released || restage) {
+      this.#parts.settled(watched, released ? this.#parts.queues : [], restage);
     }
   }
 

@@ -6,11 +6,11 @@
  */
 import { Assembler } from "../broker/chunks.ts";
 import type { Broker } from "../broker/broker.ts";
-import { readWire } from "../broker/wire.ts";
+import { readWire, type Wire } from "../broker/wire.ts";
 import type { Clock } from "../clock.ts";
 import { coalesce } from "../coalesce.ts";
-import { answer, type Command, reply } from "../control/control.ts";
-import { errorLine } from "../errors.ts";
+import { answer as answerOf, type Command, reply } from "../control/control.ts";
+import { DispatcherError, errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Work } from "../service/service.ts";
 import type { Adoption, Store } from "../store/store.ts";
@@ -27,8 +27,11 @@ export interface InboxParts {
   /** Seconds that an incomplete message waits for its chunks. */
   chunkTimeout: number;
   commands: Readonly<Record<string, Command>>;
-  wake(): void;
+  /** These queues have work now, or ("") later. */
+  wake(queues: string[]): void;
 }
+
+type ControlMessage = Extract<Wire, { kind: "control" }>;
 
 const ADOPT_BATCH = 500;
 const ADOPT_TRIES = 8;
@@ -48,22 +51,26 @@ export class Inbox {
     this.#adopt = coalesce((batch: Adoption[]) => this.#write(batch), { max: ADOPT_BATCH });
   }
 
-  /** Take a payload; never throws. */
-  message(channel: string, payload: string): void {
+  /**
+   * Take a payload; never throws.
+   *
+   * @param answer Where the sender hears, if not on the channel that it names.
+   */
+  message(channel: string, payload: string, answer?: (text: string) => void): void {
     const { clock, events } = this.#parts;
     const wire = readWire(payload, channel, clock.now());
     switch (wire.kind) {
       case "chunk": {
         const { text, error } = this.#assembler.add(wire.chunk, clock.now());
         if (error) events.emit("warning", "wire.refused", error, { channel });
-        if (text !== undefined) this.message(channel, text);
+        if (text !== undefined) this.message(channel, text, answer);
         return;
       }
       case "refused":
         return events.emit("warning", "wire.refused", wire.why, { channel });
       case "control":
         this.received.controls++;
-        return void this.#control(wire.command, wire.data, wire.replyTo);
+        return void this.#control(wire, answer);
       case "task": {
         this.received.messages++;
         const everyNode = this.#parts.everyNode.has(channel);
@@ -74,6 +81,23 @@ export class Inbox {
         });
       }
     }
+  }
+
+  /** Take a task message for this node, as `run` gives it; resolves when it is written. */
+  async run(message: Record<string, unknown>): Promise<void> {
+    const { node, clock } = this.#parts;
+    const wire = readWire(JSON.stringify(message), node, clock.now());
+    if (wire.kind === "refused") throw new DispatcherError("invalid_envelope", wire.why);
+    if (wire.kind !== "task") {
+      throw new DispatcherError("invalid_envelope", "Cannot run a message without a task");
+    }
+    this.received.messages++;
+    await this.#adopt({ envelope: wire.envelope, anonymous: false, everyNode: false });
+  }
+
+  /** What chunked messages have come, and which are incomplete. */
+  chunks(): { status: Assembler["status"]; partials: ReturnType<Assembler["partials"]> } {
+    return { status: this.#assembler.status, partials: this.#assembler.partials() };
   }
 
   /** Gives up messages whose chunks do not come. */
@@ -95,7 +119,7 @@ export class Inbox {
     for (let attempt = 1;; attempt++) {
       try {
         const taken = await store.adopt(node, batch);
-        if (taken > 0) this.#parts.wake();
+        if (taken > 0) this.#parts.wake(batch.some((m) => m.envelope.delay !== null) ? [""] : []);
         return batch.map(() => undefined);
       } catch (error) {
         if (attempt >= ADOPT_TRIES) throw error;
@@ -104,10 +128,11 @@ export class Inbox {
     }
   }
 
-  async #control(command: string, data: Record<string, unknown>, replyTo: string | null): Promise<void> {
+  async #control({ command, data, replyTo }: ControlMessage, answer?: (text: string) => void): Promise<void> {
     const { commands, node, broker, events } = this.#parts;
-    const message = await answer(commands, node, command, data);
+    const message = await answerOf(commands, node, command, data);
     if (replyTo === null) return;
+    if (answer) return answer(JSON.stringify(message));
     try {
       await reply(broker, replyTo, message);
     } catch (error) {

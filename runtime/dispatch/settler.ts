@@ -33,6 +33,7 @@ export function settlementOf(end: Finished, options: SettlerOptions): Settlement
     solo: end.solo ?? false,
     progress: end.progress,
     watch: claimed.options.includes('"watch"'),
+    keyed: claimed.keyed,
   };
 }
 

@@ -7,12 +7,16 @@ import { errorRecord } from "../errors.ts";
 import { encodeJson } from "../json.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
 import { ArgumentsError, checkArgs, type TaskContext, type TaskDefinition } from "../task.ts";
-import type { AbortReason, Done, Job } from "./protocol.ts";
+import type { Hooks, HookTask } from "./hooks.ts";
+import type { AbortReason, AskWhat, Done, Job, LogLevel } from "./protocol.ts";
 
 /** What the executor may say while a task runs. */
 export interface ExecutorEvents {
   timeout(uuid: string, seconds: number): void;
   progress(uuid: string, text: string): void;
+  /** Ask the dispatcher; rejects with its error. */
+  ask(uuid: string, what: AskWhat, payload: unknown): Promise<unknown>;
+  log(uuid: string, level: LogLevel, message: string): void;
 }
 
 /** The verdict of the worker: the header, and the JSON text of the result or the error. */
@@ -37,12 +41,14 @@ const MESSAGES: Record<AbortReason, string> = {
 /** Executes jobs, one at a time. */
 export class Executor {
   readonly #registry: Registry;
+  readonly #hooks: Hooks;
   readonly #events: ExecutorEvents;
   // The running job and its abort; written by run(), read by abort().
   #current: { uuid: string; controller: AbortController } | undefined;
 
-  constructor(registry: Registry, events: ExecutorEvents) {
+  constructor(registry: Registry, hooks: Hooks, events: ExecutorEvents) {
     this.#registry = registry;
+    this.#hooks = hooks;
     this.#events = events;
   }
 
@@ -67,9 +73,13 @@ export class Executor {
     });
     try {
       definition = (await this.#registry.load(job.task)).definition;
+      await this.#hooks.preTask?.(hookTask(job));
       const value = await this.#invoke(job, definition, controller.signal);
-      return report(true, resultText(value, job.task));
+      const text = resultText(value, job.task);
+      await this.#after(job, true, controller.signal);
+      return report(true, text);
     } catch (error) {
+      await this.#after(job, false, controller.signal);
       const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError ||
         error instanceof ResultError;
       return report(false, JSON.stringify(errorRecord(error)), hopeless || undefined);
@@ -83,20 +93,60 @@ export class Executor {
     if (this.#current?.uuid === uuid) this.#current.controller.abort(new Aborted(reason));
   }
 
+  /** The calls that follow, and the hook, whose errors are said and change nothing. */
+  async #after(job: Job, ok: boolean, signal: AbortSignal): Promise<void> {
+    const follow = (ok ? job.options.callbacks : job.options.errbacks) ?? [];
+    for (const { task, args = [], kwargs = {} } of follow) {
+      await this.#guarded(job, `${ok ? "Callback" : "Errback"} ${task}`, async () => {
+        const { definition } = await this.#registry.load(task);
+        await this.#invoke({ ...job, task, args, kwargs, timed: true }, definition, signal);
+      });
+    }
+    await this.#guarded(job, "Hook postTask", () => this.#hooks.postTask?.({ ...hookTask(job), ok }));
+  }
+
+  async #guarded(job: Job, what: string, run: () => unknown): Promise<void> {
+    try {
+      await run();
+    } catch (error) {
+      const { name, message } = errorRecord(error);
+      this.#events.log(job.uuid, "error", `${what} failed: ${name}: ${message}`);
+    }
+  }
+
   async #invoke(job: Job, { invoke, options }: TaskDefinition, signal: AbortSignal): Promise<unknown> {
     const args = options.args ? await checkArgs(options.args, job.args, job.task) : [...job.args];
     if (Object.keys(job.kwargs).length > 0) args.push(job.kwargs);
     if (options.timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, options.timeout);
-    if (!options.bind) return await invoke(...args);
-    const context: TaskContext = {
-      uuid: job.origin ?? job.uuid,
+    // A message may ask for it too, as dispatcherd's publishers do.
+    if (!options.bind && !job.options.bind) return await invoke(...args);
+    return await invoke(this.#context(job, signal), ...args);
+  }
+
+  #context(job: Job, signal: AbortSignal): TaskContext {
+    const { uuid } = job;
+    const events = this.#events;
+    return {
+      uuid: job.origin ?? uuid,
       attempt: job.attempt,
       workerId: job.worker,
       signal,
-      progress: (value) => this.#events.progress(job.uuid, encodeJson(value, "progress")),
+      progress: (value) => events.progress(uuid, encodeJson(value, "progress")),
+      log: (message, level = "info") => events.log(uuid, level, String(message)),
+      control: async (command, data = {}) =>
+        await events.ask(uuid, "control", { command, data }) as Record<string, unknown>,
+      publish: async (task, args = [], options = {}) => {
+        encodeJson([args, options.kwargs ?? {}], "args");
+        return await events.ask(uuid, "publish", { task, args, options }) as Awaited<
+          ReturnType<TaskContext["publish"]>
+        >;
+      },
     };
-    return await invoke(context, ...args);
   }
+}
+
+function hookTask({ uuid, origin, task, attempt }: Job): HookTask {
+  return { uuid: origin ?? uuid, task, attempt };
 }
 
 /** What the task returned is not JSON; it has run, so it is not tried again. */

@@ -19,7 +19,6 @@ import type { Thread } from "../platform/platform.ts";
 import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 
 const WORKER = new URL("./worker.ts", import.meta.url);
-const CLOSE_BOUND_MS = 200;
 const LOOK_EVERY_MS = 250;
 const LAST_WORD_MS = 10;
 const MB = 1024 * 1024;
@@ -58,13 +57,13 @@ function open(slot: number): void {
   threads.set(slot, entry);
 }
 
-async function kill(slot: number): Promise<void> {
+async function kill(slot: number, patience: number): Promise<void> {
   const entry = threads.get(slot);
   if (!entry) return report(["killed", slot, true]);
   threads.delete(slot);
   // A thread that answers is not busy and will really end; one that does not may only be stopped by the engine.
   const answered = await new Promise<boolean>((resolve) => {
-    const timer = setTimeout(() => resolve(false), CLOSE_BOUND_MS);
+    const timer = setTimeout(() => resolve(false), patience);
     entry.closed = () => {
       clearTimeout(timer);
       resolve(true);
@@ -80,7 +79,7 @@ process.on("message", (batch: HostCommand[]) => {
     try {
       if (command[0] === "post") threads.get(command[1])?.thread.post(command[2]);
       else if (command[0] === "open") open(command[1]);
-      else if (command[0] === "kill") void kill(command[1]);
+      else if (command[0] === "kill") void kill(command[1], command[2]);
       else end();
     } catch (error) {
       if (command[0] !== "exit") report(["ended", command[1], errorRecord(error)]);

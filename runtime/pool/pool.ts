@@ -14,17 +14,25 @@
  * @module
  */
 import type { Clock } from "../clock.ts";
-import type { ErrorRecord } from "../errors.ts";
+import { type ErrorRecord, errorRecord } from "../errors.ts";
 import type { Platform } from "../platform/platform.ts";
 import type { Claimed } from "../store/store.ts";
 import { Endings } from "./endings.ts";
 import { Fleet } from "./fleet.ts";
 import type { HostProcess, HostSettings } from "./host_process.ts";
 import { Intake } from "./intake.ts";
-import { type AbortReason, type HostReport, readReport, writeRun } from "./protocol.ts";
+import {
+  type AbortReason,
+  type AskWhat,
+  type HostReport,
+  type LogLevel,
+  readReport,
+  type Report,
+  writeRun,
+} from "./protocol.ts";
 import { claimAhead, slotsToAdd } from "./scaling.ts";
 import { abortError, type Finished, type Slot } from "./slot.ts";
-import { supervise } from "./supervisor.ts";
+import { isSpent, supervise } from "./supervisor.ts";
 
 /** How a pool is built. Times in seconds. */
 export interface PoolOptions extends HostSettings {
@@ -52,10 +60,16 @@ export interface PoolEvents {
   /** Something that a person may want to know. */
   notice(level: "info" | "warning" | "error", text: string, fields?: Record<string, unknown>): void;
   output(line: string): void;
+  /** A bound task asks for something of its node. */
+  ask(claimed: Claimed, what: AskWhat, payload: unknown): Promise<unknown>;
+  /** A bound task, or (null) a hook, has something to say. */
+  said(claimed: Claimed | null, level: LogLevel, text: string): void;
 }
 
 /** How often the supervisor looks, in milliseconds. */
 const TICK_MS = { busy: 100, idle: 1_000 };
+/** What a worker that is stopped in peace has for its hook, less than its host has to answer. */
+const PEACE_MS = 1_000;
 const POLL_MS = 10;
 const ANSWER_SECONDS = 3;
 const SHUTDOWN = abortError("ShutdownError", null);
@@ -148,8 +162,9 @@ export class Pool {
     slot.running = { ...begun, aborted: null, killAt: null, killSentAt: null, progress: null };
     slot.sent++;
     this.totals.sent++;
-    const { uuid, origin, attempt, task, args, kwargs, timeout } = claimed;
-    const job = { uuid, origin, attempt, task, worker: slot.worker, args, kwargs, timed: timeout !== null };
+    const { uuid, origin, attempt, task, args, kwargs, options, timeout } = claimed;
+    const call = { task, args, kwargs, options };
+    const job = { uuid, origin, attempt, worker: slot.worker, timed: timeout !== null, ...call };
     slot.host.send(["post", slot.id, writeRun(job)]);
     this.#hurry();
   }
@@ -186,7 +201,7 @@ export class Pool {
     if (state === "retired") this.totals.retired++;
     slot.state = state;
     slot.stopSentAt = this.clock.monotonic();
-    slot.host.send(["kill", slot.id]);
+    slot.host.send(["kill", slot.id, state === "error" ? 0 : PEACE_MS]);
     this.#hurry();
   }
 
@@ -197,6 +212,8 @@ export class Pool {
     while (this.busy > 0 && !patience.aborted) await this.clock.sleep(POLL_MS, patience);
     for (const slot of this.fleet.running()) this.abortSlot(slot, "ShutdownError");
     await this.#until(() => this.busy === 0, this.options.abortGrace + ANSWER_SECONDS);
+    for (const slot of this.fleet.slots.values()) if (slot.state === "ready") this.stop(slot, "stopping");
+    await this.#until(() => this.fleet.slots.size === 0, ANSWER_SECONDS);
     for (const host of this.fleet.hosts) host.kill(SHUTDOWN);
     await this.#until(() => this.fleet.hosts.size === 0, ANSWER_SECONDS);
     clearTimeout(this.#timer);
@@ -230,7 +247,16 @@ export class Pool {
       case "done":
         this.fleet.worked();
         this.endings.done(slot, report, text);
+        if (slot.state === "ready" && isSpent(this, slot)) this.stop(slot, "retired");
         return this.#freed();
+      case "ask":
+        return void this.#answer(slot, report, text);
+      case "broken":
+        // Its thread lives on, without a purpose.
+        slot.host.send(["kill", slot.id, 0]);
+        return this.#ended(slot, JSON.parse(text));
+      case "log":
+        return this.#events.said(slot.running?.claimed ?? null, report.level, String(JSON.parse(text)));
       case "exit":
         this.endings.broken(slot, "failed", {
           name: "WorkerExit",
@@ -238,6 +264,16 @@ export class Pool {
         });
         this.stop(slot, "error");
     }
+  }
+
+  async #answer(slot: Slot, { id, uuid, what }: Extract<Report, { t: "ask" }>, text: string): Promise<void> {
+    const running = slot.running;
+    if (running?.claimed.uuid !== uuid) return;
+    const answer = await this.#events.ask(running.claimed, what, JSON.parse(text)).then(
+      (value) => ({ ok: true, value }),
+      (error) => ({ ok: false, value: errorRecord(error) }),
+    );
+    if (slot.host.alive) slot.host.send(["post", slot.id, JSON.stringify({ t: "answer", id, ...answer })]);
   }
 
   #ready(slot: Slot, heap: number): void {

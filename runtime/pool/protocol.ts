@@ -10,13 +10,15 @@
  *
  * @module
  */
+import type { EnvelopeExtras } from "../envelope.ts";
 import type { ErrorRecord } from "../errors.ts";
 
 /** Dispatcher to host. */
 export type HostCommand =
   | ["open", slot: number]
   | ["post", slot: number, text: string]
-  | ["kill", slot: number]
+  /** Stop a thread; it has `patience` milliseconds to close by itself. */
+  | ["kill", slot: number, patience: number]
   | ["exit"];
 
 /** Host to dispatcher. */
@@ -32,6 +34,8 @@ export type HostReport =
 export type Order =
   | ({ t: "run" } & Job)
   | { t: "abort"; uuid: string; reason: AbortReason }
+  /** To an `ask`: the answer, or an ErrorRecord when not ok. */
+  | { t: "answer"; id: number; ok: boolean; value: unknown }
   | { t: "close" };
 
 /** One attempt to execute. */
@@ -44,6 +48,7 @@ export interface Job {
   worker: string;
   args: unknown[];
   kwargs: Record<string, unknown>;
+  options: EnvelopeExtras;
   /** True when the message itself has a timeout, which goes before the task's. */
   timed: boolean;
 }
@@ -60,9 +65,19 @@ export type Report =
   | { t: "progress"; uuid: string }
   /** The text is the result, or an ErrorRecord when `ok` is false. */
   | Done
+  /** A bound task wants something of the dispatcher; the text is what, as JSON. */
+  | { t: "ask"; id: number; uuid: string; what: AskWhat }
+  /** A bound task, or a hook, has something to say; the text is it, as JSON. */
+  | { t: "log"; uuid: string | null; level: LogLevel }
   /** The task tried to end the thread or the process. */
   | { t: "exit"; what: string }
+  /** It could not start; the text is the ErrorRecord. */
+  | { t: "broken" }
   | { t: "closed" };
+
+/** What a bound task can ask for: a control command of its node, or an envelope to be published. */
+export type AskWhat = "control" | "publish";
+export type LogLevel = "debug" | "info" | "warning" | "error";
 
 /** The end of an attempt, as the worker saw it. */
 export interface Done {
@@ -101,10 +116,11 @@ export function readReport(message: unknown): { report: Report; text: string } |
 
 /** A run order, with the arguments' JSON text put in as it is. */
 export function writeRun(
-  job: Omit<Job, "args" | "kwargs"> & { args: string; kwargs: string },
+  job: Omit<Job, "args" | "kwargs" | "options"> & { args: string; kwargs: string; options: string },
 ): string {
-  const { args, kwargs, ...head } = job;
-  return `${JSON.stringify({ t: "run", ...head }).slice(0, -1)},"args":${args},"kwargs":${kwargs}}`;
+  const { args, kwargs, options, ...head } = job;
+  const text = JSON.stringify({ t: "run", ...head }).slice(0, -1);
+  return `${text},"args":${args},"kwargs":${kwargs},"options":${options}}`;
 }
 
 /** What a worker must know before it runs anything; travels in the environment variable of this name. */
@@ -113,6 +129,10 @@ export interface WorkerEnv {
   root: string;
   prefixes: readonly string[];
   allow: readonly string[];
+  /** File of the hooks module. */
+  hooks?: string;
+  /** Seconds of idleness after which onIdle is called. */
+  idleSeconds: number;
   /** MB of heap that one thread may use, where the runtime can hold it to that. */
   workerMemoryMb: number;
   /** MB of resident memory at which a host ends itself. */

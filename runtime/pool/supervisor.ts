@@ -30,6 +30,8 @@ export interface Supervised {
 
 /** A host that has not answered a kill for this long is killed itself. */
 const ANSWER_MS = 1_500;
+/** How long a thread that overran may take to close by itself: one that answers is not busy. */
+const KILL_MS = 200;
 /** Claimed work that no slot took for this long goes back to the queue, for another node. */
 const GIVE_BACK_MS = 3_000;
 const MB = 1024 * 1024;
@@ -56,7 +58,7 @@ function watchAttempt(pool: Supervised, slot: Slot, now: number): void {
     watchAnswer(slot, running.killSentAt, now);
   } else if (running.killAt !== null && now >= running.killAt) {
     running.killSentAt = now;
-    slot.host.send(["kill", slot.id]);
+    slot.host.send(["kill", slot.id, KILL_MS]);
   }
 }
 
@@ -66,11 +68,15 @@ function watchAnswer({ host }: Slot, askedAt: number, now: number): void {
   host.kill({ name: "HostStuck", message: `Worker host ${host.pid} did not answer` });
 }
 
+/** Whether a worker has served its time: then it gets no further task, and a new one takes its place. */
+export function isSpent({ options, clock }: Pick<Supervised, "options" | "clock">, slot: Slot): boolean {
+  if (options.maxTasks > 0 && slot.finished >= options.maxTasks) return true;
+  return slot.heap > options.maxHeapMb * MB || clock.monotonic() - slot.bornAt > options.maxAge * 1000;
+}
+
 function watchIdle(pool: Supervised, slot: Slot, now: number): void {
   const { options, fleet, intake } = pool;
-  const old = now - slot.bornAt > options.maxAge * 1000;
-  const used = options.maxTasks > 0 && slot.finished >= options.maxTasks;
-  if (old || used || slot.heap > options.maxHeapMb * MB) return pool.stop(slot, "retired");
+  if (isSpent(pool, slot)) return pool.stop(slot, "retired");
   const spare = slot.host.solo ? intake.suspects === 0 : fleet.counted().length > options.minSlots;
   if (spare && now - slot.idleSince > options.scaledownWait * 1000) pool.stop(slot, "stopping");
 }

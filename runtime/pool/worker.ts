@@ -4,63 +4,85 @@
  *
  * @module
  */
-import { closeThread, heapUsed, threadPort, trapExits } from "../platform/thread.ts";
+import { errorLine, errorRecord } from "../errors.ts";
+import { closeThread, heapUsed, type ThreadPort, threadPort, trapExits } from "../platform/thread.ts";
 import { Registry } from "../registry.ts";
 import { Executor } from "./executor.ts";
-import { type Order, type Report, WORKER_ENV, type WorkerEnv, writeReport } from "./protocol.ts";
+import { type Hooks, loadHooks } from "./hooks.ts";
+import { type Order, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { WorkerVoice } from "./worker_voice.ts";
 
-const PROGRESS_EVERY_MS = 100;
+/** One worker: takes orders, runs tasks, calls the hooks. */
+class Worker {
+  readonly #voice: WorkerVoice;
+  readonly #hooks: Hooks;
+  readonly #executor: Executor;
+  readonly #idleMs: number;
+  // Armed while no task runs, if there is a hook for it.
+  #idleTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(voice: WorkerVoice, hooks: Hooks, env: WorkerEnv) {
+    this.#voice = voice;
+    this.#hooks = hooks;
+    this.#idleMs = env.idleSeconds * 1000;
+    this.#executor = new Executor(new Registry(env), hooks, {
+      timeout: (uuid, seconds) => voice.say({ t: "timeout", uuid, seconds }),
+      progress: (uuid, text) => voice.progress(uuid, text),
+      ask: (uuid, what, payload) => voice.ask(uuid, what, payload),
+      log: (uuid, level, message) => voice.log(uuid, level, message),
+    });
+  }
+
+  async start(port: ThreadPort): Promise<void> {
+    port.onMessage((text) => this.#take(JSON.parse(text)));
+    await this.#hooks.onStart?.();
+    this.#voice.say({ t: "ready", heap: heapUsed() });
+    this.#idle();
+  }
+
+  #take(order: Order): void {
+    if (order.t === "run") void this.#run(order);
+    else if (order.t === "abort") this.#executor.abort(order.uuid, order.reason);
+    else if (order.t === "answer") this.#voice.answered(order);
+    else void this.#close();
+  }
+
+  async #run(job: Extract<Order, { t: "run" }>): Promise<void> {
+    clearTimeout(this.#idleTimer);
+    const { done, text } = await this.#executor.run(job);
+    this.#voice.taskEnded();
+    this.#voice.say({ ...done, heap: heapUsed() }, text);
+    this.#idle();
+  }
+
+  /** Close in peace: the hook first, then the thread. */
+  async #close(): Promise<void> {
+    await this.#guarded("onShutdown");
+    this.#voice.say({ t: "closed" });
+    closeThread();
+  }
+
+  #idle(): void {
+    if (!this.#hooks.onIdle) return;
+    this.#idleTimer = setTimeout(() => void this.#guarded("onIdle").then(() => this.#idle()), this.#idleMs);
+  }
+
+  async #guarded(name: "onShutdown" | "onIdle"): Promise<void> {
+    try {
+      await this.#hooks[name]?.();
+    } catch (error) {
+      this.#voice.log(null, "error", `Hook ${name} failed: ${errorLine(error)}`);
+    }
+  }
+}
 
 const port = await threadPort();
-const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
-const say = (report: Report, text?: string) => port.post(writeReport(report, text));
-
-// Progress of the running job: the last one that is held back, when one was last sent, and when the next may be.
-let held: { uuid: string; text: string } | undefined;
-let sentAt = -Infinity;
-let next: ReturnType<typeof setTimeout> | undefined;
-
-function flush(): void {
-  clearTimeout(next);
-  next = undefined;
-  if (!held) return;
-  sentAt = performance.now();
-  say({ t: "progress", uuid: held.uuid }, held.text);
-  held = undefined;
+const voice = new WorkerVoice(port);
+trapExits((what) => voice.say({ t: "exit", what }));
+try {
+  const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
+  await new Worker(voice, await loadHooks(env.hooks), env).start(port);
+} catch (error) {
+  // Said by itself: not every runtime tells the owner of a thread why its module failed.
+  voice.say({ t: "broken" }, JSON.stringify(errorRecord(error)));
 }
-
-const executor = new Executor(new Registry(env), {
-  timeout: (uuid, seconds) => say({ t: "timeout", uuid, seconds }),
-  progress(uuid, text) {
-    held = { uuid, text };
-    const wait = sentAt + PROGRESS_EVERY_MS - performance.now();
-    if (wait <= 0) flush();
-    // Not left for the next call: there may be none for an hour.
-    else next ??= setTimeout(flush, wait);
-  },
-});
-
-port.onMessage((text) => {
-  const order: Order = JSON.parse(text);
-  switch (order.t) {
-    case "run":
-      void run(order);
-      break;
-    case "abort":
-      executor.abort(order.uuid, order.reason);
-      break;
-    case "close":
-      say({ t: "closed" });
-      closeThread();
-  }
-});
-
-async function run(job: Extract<Order, { t: "run" }>): Promise<void> {
-  const { done, text } = await executor.run(job);
-  flush();
-  sentAt = -Infinity;
-  say({ ...done, heap: heapUsed() }, text);
-}
-
-trapExits((what) => say({ t: "exit", what }));
-say({ t: "ready", heap: heapUsed() });

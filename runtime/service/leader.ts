@@ -5,6 +5,7 @@
  * | service | does | how often |
  * |---|---|---|
  * | stager | scheduled and retryable → available | when the next is due, told by a wake, at the latest every 10 s |
+ * | scheduler | publishes what schedules are due | when the next one is, at the latest every 10 s |
  * | rescuer | gives back what dead nodes hold | every 5 s |
  * | pruner | partitions ahead, old ones dropped | every hour |
  *
@@ -15,6 +16,7 @@
 import type { Clock } from "../clock.ts";
 import type { Events } from "../events.ts";
 import type { Store } from "../store/store.ts";
+import { scheduler } from "./scheduler.ts";
 import { Service, type Work } from "./service.ts";
 
 const STAGE_BATCH = 1_000;
@@ -28,6 +30,8 @@ export interface LeaderParts {
   events: Events;
   retentionDays: number;
   rescueSeconds: number;
+  /** Seconds by which a tick may be late without counting as missed. */
+  graceSeconds: number;
   /** Queues that have work now. */
   wake(queues: string[]): void;
 }
@@ -59,15 +63,15 @@ export class Leader {
     );
     if (!leading) return void this.stop();
     const { clock, events } = this.#parts;
-    this.#services = [stager(this.#parts), rescuer(this.#parts), pruner(this.#parts)].map((work) =>
-      new Service(work, clock, events)
-    );
+    const schedules = scheduler({ ...this.#parts, graceMs: this.#parts.graceSeconds * 1000 });
+    const works = [stager(this.#parts), schedules, rescuer(this.#parts), pruner(this.#parts)];
+    this.#services = works.map((work) => new Service(work, clock, events));
     for (const service of this.#services) service.start();
   }
 
   /** Something became due at another time. */
   restage(): void {
-    this.#services.find((service) => service.name === "stager")?.kick();
+    for (const service of this.#services) if (["stager", "scheduler"].includes(service.name)) service.kick();
   }
 
   async stop(): Promise<void> {
@@ -81,6 +85,7 @@ function stager({ store, wake }: LeaderParts): Work {
   return {
     name: "stager",
     retryMs: 1_000,
+    exact: true,
     async once() {
       const { queues, next } = await store.stage(STAGE_BATCH);
       if (queues.length > 0) wake(queues);

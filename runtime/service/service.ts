@@ -15,6 +15,8 @@ export interface Work {
   once(): Promise<number>;
   /** Milliseconds until the next try after an error. */
   retryMs: number;
+  /** It rests until a point in time that many may wait for: not a millisecond more. */
+  exact?: boolean;
 }
 
 /** A running service. */
@@ -75,7 +77,7 @@ export class Service {
       const rest = await this.#work.once();
       if (this.#failing) this.#events.emit("info", "service.up", `Service ${this.name} works again`);
       this.#failing = false;
-      return jitter(rest, 0.1);
+      return this.#work.exact ? rest : jitter(rest, 0.1);
     } catch (error) {
       // One line at the beginning of an outage and one at its end.
       if (!this.#failing) {

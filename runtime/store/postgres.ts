@@ -8,6 +8,9 @@ import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
 import * as SQL from "./sql.ts";
+import * as LOOK from "./sql_look.ts";
+import * as NODE from "./sql_nodes.ts";
+import * as SCHEDULE from "./sql_schedules.ts";
 import type * as Port from "./store.ts";
 
 type Param = string | number | boolean | null;
@@ -32,8 +35,8 @@ export class PostgresStore implements Port.Store {
     return run(this.#sql as unknown as Runner, text, params);
   }
 
-  async publish(batch: Sealed[]): Promise<boolean[]> {
-    const plain = batch.every((e) => !e.ownUuid && e.queue !== BROADCAST_QUEUE);
+  async publish(batch: Sealed[]): Promise<Port.Put[]> {
+    const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
     return await publishIn(this.#sql as unknown as Runner, batch);
   }
@@ -74,7 +77,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async register(n: Port.NodeRegistration): Promise<Port.Registered> {
-    const rows = await this.#run(SQL.REGISTER, [
+    const rows = await this.#run(NODE.REGISTER, [
       n.name,
       n.instance,
       n.runtime,
@@ -96,11 +99,11 @@ export class PostgresStore implements Port.Store {
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
     const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds];
-    return (await this.#run(SQL.HEARTBEAT, params))[0];
+    return (await this.#run(NODE.HEARTBEAT, params))[0];
   }
 
   async unregister(instance: string): Promise<void> {
-    await this.#run(SQL.UNREGISTER, [instance]);
+    await this.#run(NODE.UNREGISTER, [instance]);
     await this.rescue();
   }
 
@@ -123,11 +126,17 @@ export class PostgresStore implements Port.Store {
   }
 
   async stage(limit: number): Promise<{ queues: string[]; next: number | null }> {
-    return (await this.#run(SQL.STAGE, [limit]))[0];
+    const [{ queues, staged, next }] = await this.#run(SQL.STAGE, [limit]);
+    const promoted = (await this.#run(SQL.PROMOTE)).map((row) => row.queue as string);
+    return { queues: [...new Set([...queues, ...promoted])], next: staged >= limit ? 0 : next };
+  }
+
+  adopted(node: string): Promise<Port.AdoptedRow[]> {
+    return this.#run(LOOK.ADOPTED, [node]);
   }
 
   async rescue(): Promise<{ queues: string[]; rescued: number }> {
-    const rows = await this.#run(SQL.RESCUE);
+    const rows = await this.#run(NODE.RESCUE);
     return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
   }
 
@@ -139,10 +148,65 @@ export class PostgresStore implements Port.Store {
     return { created, dropped };
   }
 
+  async putSchedules(
+    rows: Parameters<Port.Store["putSchedules"]>[0],
+    first: (row: Port.ScheduleRow) => Date | null,
+  ): Promise<void> {
+    for (const row of rows) {
+      const next = first({ ...row, last_at: null, last_uuid: null });
+      await this.#run(SCHEDULE.PUT_SCHEDULE, [
+        row.name,
+        row.task,
+        JSON.stringify(row.args),
+        JSON.stringify(row.kwargs),
+        row.queue,
+        JSON.stringify(row.options),
+        row.every,
+        row.cron,
+        row.timezone,
+        row.catch_up,
+        row.enabled,
+        next?.toISOString() ?? null,
+      ]);
+    }
+  }
+
+  schedules(): Promise<Port.ScheduleRow[]> {
+    return this.#run(SCHEDULE.SCHEDULES);
+  }
+
+  async enableSchedule(
+    name: string,
+    enabled: boolean,
+    next: (row: Port.ScheduleRow) => Date | null,
+  ): Promise<boolean> {
+    const row = (await this.schedules()).find((row) => row.name === name);
+    if (!row) return false;
+    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, next(row)?.toISOString() ?? null]);
+    return true;
+  }
+
+  async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
+    const queues = new Set<string>();
+    for (const { now, ...row } of await this.#run(SCHEDULE.DUE_SCHEDULES)) {
+      const { envelopes, next } = plan(row, new Date(now));
+      const ticked = await this.#run(SCHEDULE.TICK, [
+        row.name,
+        row.next_at,
+        next?.toISOString() ?? null,
+        envelopes.at(-1)?.uuid ?? null,
+        ...publishParams(envelopes),
+      ]);
+      if (ticked.length > 0) { for (const { queue } of envelopes) queues.add(queue); }
+    }
+    const [{ next }] = await this.#run(SCHEDULE.NEXT_TICK);
+    return { queues: [...queues], next };
+  }
+
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
     const [from, to] = f.uuid === undefined ? [null, null] : uuidRange(f.uuid);
     const states = f.state ? arrayLiteral(f.state) : null;
-    return await this.#run(SQL.LIST, [
+    return await this.#run(LOOK.LIST, [
       states,
       f.queue ?? null,
       f.task ?? null,
@@ -154,16 +218,16 @@ export class PostgresStore implements Port.Store {
   }
 
   async outcomes(uuids: string[]): ReturnType<Port.Store["outcomes"]> {
-    const rows = await this.#run(SQL.OUTCOMES, [arrayLiteral(uuids)]);
+    const rows = await this.#run(LOOK.OUTCOMES, [arrayLiteral(uuids)]);
     return new Map(rows.map((row) => [row.uuid, row]));
   }
 
   queues(): Promise<Port.QueueRow[]> {
-    return this.#run(SQL.QUEUES);
+    return this.#run(LOOK.QUEUES);
   }
 
   nodes(): Promise<Port.NodeRow[]> {
-    return this.#run(SQL.NODES);
+    return this.#run(NODE.NODES);
   }
 
   async cancel(uuids: string[]): Promise<Port.Cancelled[]> {
@@ -179,7 +243,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async waiting(queues: string[]): Promise<number> {
-    return (await this.#run(SQL.WAITING, [arrayLiteral(queues)]))[0].n;
+    return (await this.#run(LOOK.WAITING, [arrayLiteral(queues)]))[0].n;
   }
 
   async close(): Promise<void> {
@@ -191,23 +255,32 @@ export class PostgresStore implements Port.Store {
  * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
  * published. Any runner with the `unsafe` method of the `postgres` package serves.
  */
-export async function publishIn(tx: Runner, batch: Sealed[]): Promise<boolean[]> {
-  const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE);
+export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
   const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
-  const own = rows.filter((e) => e.ownUuid).map((e) => e.uuid);
-  const params = [...publishParams(rows), ...broadcastParams(casts), arrayLiteral(own)];
-  return written(batch, await run(tx, SQL.PUBLISH_ANY, params));
+  const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
+  const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
+  // In one order for everybody, so that two batches do not wait for each other's locks.
+  unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
+  const own = arrayLiteral(batch.filter((e) => e.ownUuid).map((e) => e.uuid));
+  const params = [...publishParams(rows), ...broadcastParams(casts), ...publishParams(unique), own];
+  const written = await run(tx, SQL.PUBLISH_ANY, params);
+  const isNew = new Set(written.filter((row) => row.duplicate_of === null).map((row) => row.uuid));
+  const duplicates = new Map(written.map((row) => [row.uuid, row.duplicate_of]));
+  // The second of two equal uuids in one batch is as known as one that came earlier.
+  return batch.map((e) => ({ isNew: isNew.delete(e.uuid), duplicateOf: duplicates.get(e.uuid) ?? null }));
+}
+
+function orderOf({ queue, task, args, kwargs }: Sealed): string {
+  return `${queue}\n${task}\n${args}\n${kwargs}`;
 }
 
 async function run(runner: Runner, text: string, params: Param[]): Promise<Row[]> {
   return await runner.unsafe(text, params, { prepare: true });
 }
 
-function written(batch: Sealed[], rows: Row[]): boolean[] {
-  if (rows.length === batch.length) return batch.map(() => true);
-  const isNew = new Set(rows.map((row) => row.uuid));
-  // The second of two equal uuids in one batch is as known as one that came earlier.
-  return batch.map((e) => isNew.delete(e.uuid));
+function written(batch: Sealed[], rows: Row[]): Port.Put[] {
+  const isNew = rows.length === batch.length ? null : new Set(rows.map((row) => row.uuid));
+  return batch.map((e) => ({ isNew: isNew?.delete(e.uuid) ?? true, duplicateOf: null }));
 }
 
 /** The columns that every way of writing an envelope shares, in the order of the statements. */
@@ -258,6 +331,7 @@ function claimedOf(row: Row): Port.Claimed {
     timeout: row.timeout,
     solo: row.solo,
     origin: row.origin,
+    keyed: row.keyed,
   };
 }
 

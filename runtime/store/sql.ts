@@ -1,5 +1,6 @@
 /**
- * Every statement that runs often, by name, with the index it needs. Parameters are positional; arrays travel
+ * The statements of an envelope's life, by name, with the index each needs; those of nodes, of schedules and of
+ * those who look stand in files beside this one. Parameters are positional; arrays travel
  * as PostgreSQL array literals.
  *
  * @module
@@ -26,28 +27,41 @@ on conflict (uuid) do nothing
 returning uuid`;
 
 /**
- * Insert envelopes and append to the broadcast log. One statement and no transaction around several: the client
- * cannot lose a connection inside of one without an error that ends the process (porsager/postgres#1208). What is
- * known already is taken back by a function, because it sees what was settled while the insert waited; the
- * statement itself would not. Indexes: primary key, archive_uuid, broadcast_uuid_key.
+ * Insert envelopes of any kind: plain ones, such as go to the broadcast log, and such as have a rule for duplicates,
+ * which are written one after the other under the lock of their keys. One statement and no transaction around
+ * several: the client cannot lose a connection inside of one without an error that ends the process
+ * (porsager/postgres#1208). What is known already is taken back by a function, because it sees what was settled while
+ * the insert waited; the statement itself would not. Returns the uuids that are new, and for a duplicate the one for
+ * whose sake it was dropped. Indexes: primary key, archive_uuid, broadcast_uuid_key, envelope_dedupe.
  */
 export const PUBLISH_ANY = `
 with rows as (${PUBLISH}), casts as (
-insert into dispatcher.broadcast
-  (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, expires_at)
-select uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, case
-    when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-    when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
-  clock_timestamp() + coalesce(ttl, 3600) * interval '1 second'
-from unnest($13::uuid[], $14::text[], $15::json[], $16::json[], $17::json[], $18::smallint[], $19::int[],
-  $20::float8[], $21::float8[], $22::float8[], $23::float8[], $24::float8[])
-  u (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at, ttl)
-on conflict (uuid) do nothing
-returning uuid
+  insert into dispatcher.broadcast
+    (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, expires_at)
+  select uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, case
+      when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+      when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
+    clock_timestamp() + coalesce(ttl, 3600) * interval '1 second'
+  from unnest($13::uuid[], $14::text[], $15::json[], $16::json[], $17::json[], $18::smallint[], $19::int[],
+    $20::float8[], $21::float8[], $22::float8[], $23::float8[], $24::float8[])
+    u (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at, ttl)
+  on conflict (uuid) do nothing
+  returning uuid
+), uniques as materialized (
+  select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts, timeout,
+    time_pub, case
+      when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+      when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
+  from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[], $32::int[],
+    $33::float8[], $34::float8[], $35::float8[], $36::float8[])
+    u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
 )
-select uuid from rows where not (uuid = any($25::uuid[]) and dispatcher.forget_known(uuid))
+select uuid::text, null duplicate_of from rows where not (uuid = any($37::uuid[]) and dispatcher.forget_known(uuid))
 union all
-select uuid from casts`;
+select uuid::text, null from casts
+union all
+select asked::text, case when got <> asked then got::text end from uniques
+where got is not null and not (got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked))`;
 
 /**
  * Settle and claim in one statement: one round trip, one commit, one fsync.
@@ -102,14 +116,14 @@ with s as materialized (
     node = $12, instance = $9::uuid, claimed_at = clock_timestamp(), progress = null
   from open where e.uuid = open.uuid
   returning e.uuid, e.fence, e.task, e.queue, e.args, e.kwargs, e.options, e.attempt, e.max_attempts, e.timeout,
-    e.solo, e.origin, e.priority, e.id
+    e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id
 )
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, max_attempts, timeout,
-  solo, origin::text, priority, id from claimed
+  solo, origin::text, keyed, priority, id from claimed
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null from final
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null from again
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
 order by priority, id`;
 
 /** Give back what an instance does not know that it holds. Index: envelope_running. */
@@ -127,89 +141,6 @@ export const PROGRESS = `
 update dispatcher.envelope set progress = $4::text::json
 where uuid = $1::uuid and fence = $2 and instance = $3::uuid and state = 'running'`;
 
-/** Take a name: free, lapsed, stopped, or held by an instance that is known to be dead. */
-export const REGISTER = `
-insert into dispatcher.node as n (name, instance, runtime, version, host, pid, boot, state, min_slots, max_slots,
-  queues, lease_until)
-values ($1, $2::uuid, $3, $4, $5, $6, $7, 'running', $8, $9, $10::text[],
-  clock_timestamp() + $11::float8 * interval '1 second')
-on conflict (name) do update set
-  instance = excluded.instance, runtime = excluded.runtime, version = excluded.version, host = excluded.host,
-  pid = excluded.pid, boot = excluded.boot, state = 'running', min_slots = excluded.min_slots,
-  max_slots = excluded.max_slots, slots = 0, busy = 0, queues = excluded.queues,
-  started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until
-where n.lease_until <= clock_timestamp() or n.state in ('stopped', 'lost') or n.instance = $12::uuid
-returning n.name`;
-
-/** Renew the lease, stand for leader, and learn what concerns this node. */
-export const HEARTBEAT = `
-with me as (
-  update dispatcher.node set last_seen = clock_timestamp(), state = $2, slots = $3, busy = $4,
-    lease_until = clock_timestamp() + $5::float8 * interval '1 second'
-  where instance = $1::uuid and state <> 'lost'
-  returning name
-), led as (
-  update dispatcher.leader set instance = $1::uuid, until = clock_timestamp() + $6::float8 * interval '1 second'
-  where $2 = 'running' and exists (select from me)
-    and (instance = $1::uuid or instance is null or until < clock_timestamp())
-  returning one
-)
-select exists (select from me) alive, exists (select from led) leader,
-  coalesce((select json_agg(uuid) from dispatcher.envelope
-    where instance = $1::uuid and state = 'running' and cancel_at is not null), '[]') cancels,
-  exists (select from dispatcher.broadcast b join dispatcher.node n on n.instance = $1::uuid
-    where b.expires_at > clock_timestamp() and b.created_at >= n.joined_at
-      and not exists (select from dispatcher.delivery d where d.broadcast = b.uuid and d.node = n.name)) broadcasts`;
-
-/** End a lease and hand the leadership on at once. */
-export const UNREGISTER = `
-with stopped as (
-  update dispatcher.node set state = 'stopped', lease_until = clock_timestamp(), last_seen = clock_timestamp(),
-    slots = 0, busy = 0
-  where instance = $1::uuid
-)
-update dispatcher.leader set instance = null, until = '-infinity' where instance = $1::uuid`;
-
-/**
- * Give back what is held by an instance that has no live lease, without charging the attempt, and end what
- * somebody had asked to cancel. Index: envelope_running.
- */
-export const RESCUE = `
-with lost as (
-  update dispatcher.node set state = 'lost', slots = 0, busy = 0
-  where lease_until <= clock_timestamp() and state in ('running', 'draining')
-  returning instance
-), orphan as materialized (
-  -- Through lost, not by looking at the leases again: one that is renewed at this moment stays unlost, and so
-  -- must what it holds.
-  select e.uuid from dispatcher.envelope e
-  where e.state = 'running' and (
-    e.instance in (select instance from lost) or not exists (
-      select from dispatcher.node n where n.instance = e.instance and n.state in ('running', 'draining')))
-  for update skip locked
-), ended as (
-  delete from dispatcher.envelope e using orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is not null
-  returning e.*
-), archived as (
-  insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, error, attempts)
-  select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
-    time_pub, created_at, node, claimed_at, clock_timestamp(), progress, error, attempts from ended
-), rescued as (
-  update dispatcher.envelope e set state = 'available', attempt = e.attempt - 1, node = null, instance = null,
-    claimed_at = null,
-    attempts = e.attempts || json_build_object('attempt', e.attempt, 'node', e.node, 'worker', null,
-      'started_at', to_char(e.claimed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'finished_at', to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
-      'outcome', 'released',
-      'error', json_build_object('name', 'NodeLost', 'message', format('Node "%s" lost its lease', e.node)))
-  from orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is null
-  returning e.queue
-)
-select queue, count(*)::int as rescued from rescued group by queue`;
-
 /** Copy the broadcasts a node has not had into its own queue, in their order. Index: delivery_pkey. */
 export const DELIVER = `
 with due as materialized (
@@ -221,15 +152,10 @@ with due as materialized (
   insert into dispatcher.delivery (broadcast, node) select uuid, $1 from due
   on conflict do nothing returning broadcast
 )
-insert into dispatcher.envelope
-  (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, state)
-select md5(due.uuid::text || '/' || $1)::uuid, due.uuid, $1, task, args, kwargs, options, priority, max_attempts,
-  timeout, time_pub, case when due_at > clock_timestamp() then due_at end,
-  case when due_at > clock_timestamp() then 'scheduled' else 'available' end
+select dispatcher.put(md5(due.uuid::text || '/' || $1)::uuid, due.uuid, $1, task, args, kwargs, options, priority,
+  max_attempts, timeout, time_pub, case when due_at > clock_timestamp() then due_at end, null)
 from due join mark on mark.broadcast = due.uuid
-order by due.id
-on conflict (uuid) do nothing
-returning uuid`;
+order by due.id`;
 
 /**
  * Adopt messages from the wire: of all nodes that hear one, the first to write its uuid makes the row. One
@@ -238,43 +164,52 @@ returning uuid`;
 export const ADOPT = `
 with heard as materialized (
   select u.* from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::json[], $7::json[], $8::json[],
-    $9::smallint[], $10::int[], $11::float8[], $12::float8[], $13::float8[], $14::boolean[]) with ordinality
-    u (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, anonymous,
-      place)
+    $9::smallint[], $10::int[], $11::float8[], $12::float8[], $13::float8[], $14::boolean[])
+    u (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, anonymous)
 ), mine as (
   insert into dispatcher.adoption (uuid)
   select uuid from heard
   where not anonymous or queue = $1 or $1 = (
     select min(n.name) from dispatcher.node n
     where n.lease_until > clock_timestamp() and n.state = 'running' and heard.queue = any(n.queues))
-  order by uuid -- nodes that wait for each other in different orders would be a deadlock
   on conflict do nothing
   returning uuid
 )
-insert into dispatcher.envelope
-  (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, state)
-select h.uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub,
-  case when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
-  case when delay > 0 then 'scheduled' else 'available' end
-from heard h join mine on mine.uuid = h.uuid
-order by h.place
-on conflict (uuid) do nothing
-returning uuid`;
+select dispatcher.put(h.uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub,
+  case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1)
+from heard h join mine on mine.uuid = h.uuid`;
 
 /** Make available what is due, and tell when the next one is. Index: envelope_due. */
 export const STAGE = `
 with due as materialized (
   select uuid from dispatcher.envelope
-  where state in ('scheduled', 'retryable') and due_at <= clock_timestamp()
+  where state in ('scheduled', 'retryable') and due_at <= clock_timestamp() and not blocked
   order by due_at limit $1 for update skip locked
 ), staged as (
   update dispatcher.envelope e set state = 'available', due_at = null
   from due where e.uuid = due.uuid
   returning e.queue
 )
-select coalesce((select json_agg(distinct queue) from staged), '[]') queues,
+select coalesce((select json_agg(distinct queue) from staged), '[]') queues, (select count(*) from due)::int staged,
   (select extract(epoch from min(due_at) - clock_timestamp())::float8 from dispatcher.envelope
-    where state in ('scheduled', 'retryable') and uuid not in (select uuid from due)) as next`;
+    where state in ('scheduled', 'retryable') and due_at > clock_timestamp()) as next`;
+
+/**
+ * Let the next envelope of a key go where no head is left. Two stagers at once choose the same row, and the one that
+ * finds it locked chooses none. Index: envelope_dedupe.
+ */
+export const PROMOTE = `
+with chosen as materialized (
+  select distinct on (b.dedupe) b.uuid from dispatcher.envelope b
+  where b.dedupe is not null and b.blocked and (b.due_at is null or b.due_at <= clock_timestamp())
+    and not exists (select from dispatcher.envelope h where h.dedupe = b.dedupe and not h.blocked)
+  order by b.dedupe, b.priority, b.id
+), locked as (
+  select uuid from dispatcher.envelope where uuid in (select uuid from chosen) and blocked for update skip locked
+)
+update dispatcher.envelope e set state = 'available', blocked = false, due_at = null
+from locked where e.uuid = locked.uuid
+returning e.queue`;
 
 /** End what has not begun, and ask for the end of what runs. Indexes: primary key, archive_uuid. */
 export const CANCEL = `
@@ -292,62 +227,6 @@ with gone as (
 select uuid::text, 'cancelled' did, null node from gone
 union all select uuid::text, 'requested', node from asked
 union all select uuid::text, state, node from dispatcher.archive where uuid = any($1::uuid[])`;
-
-/** Columns of both tables in one shape. */
-const LIVE =
-  `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
-  timeout, time_pub, created_at, due_at, node, claimed_at, null::timestamptz finished_at, cancel_at, progress,
-  null::json result, error, to_json(attempts) attempts`;
-const FINAL =
-  `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
-  timeout, time_pub, created_at, null::timestamptz due_at, node, claimed_at, finished_at, null::timestamptz cancel_at,
-  progress, result, error, to_json(attempts) attempts`;
-const MATCH = `($1::text[] is null or state = any($1)) and ($2::text is null or queue = $2)
-  and ($3::text is null or task = $3) and ($4::text is null or node = $4)
-  and ($5::uuid is null or uuid between $5 and $6 or origin between $5 and $6)`;
-
-/** List envelopes of both tables, newest first. */
-export const LIST = `
-select * from (
-  (select ${LIVE} from dispatcher.envelope where ${MATCH} order by created_at desc limit $7)
-  union all
-  (select ${FINAL} from dispatcher.archive where ${MATCH} order by created_at desc limit $7)
-) both_tables order by created_at desc, uuid desc limit $7`;
-
-/** Where the given uuids stand. Indexes: primary key, archive_uuid. */
-export const OUTCOMES = `
-select uuid::text, state, null::json result, error from dispatcher.envelope where uuid = any($1::uuid[])
-union all
-select uuid::text, state, result, error from dispatcher.archive where uuid = any($1::uuid[])`;
-
-/** What stands in each queue. */
-export const QUEUES = `
-select coalesce(c.queue, q.name) queue, coalesce(scheduled, 0) scheduled, coalesce(available, 0) available,
-  coalesce(running, 0) running, coalesce(retryable, 0) retryable, oldest_seconds, q.paused_at is not null paused
-from (
-  select queue,
-    count(*) filter (where state = 'scheduled')::int scheduled,
-    count(*) filter (where state = 'available')::int available,
-    count(*) filter (where state = 'running')::int running,
-    count(*) filter (where state = 'retryable')::int retryable,
-    extract(epoch from clock_timestamp() - min(created_at) filter (where state = 'available'))::float8 oldest_seconds
-  from dispatcher.envelope group by queue
-) c full join dispatcher.queue q on q.name = c.queue
-order by 1`;
-
-/** The nodes, live ones first. */
-export const NODES = `
-select n.name, n.instance::text, runtime, version, host, pid, boot, state,
-  lease_until > clock_timestamp() and state in ('running', 'draining') alive,
-  min_slots "min", max_slots "max", slots, busy, to_json(queues) queues, started_at, last_seen, lease_until,
-  coalesce(l.instance = n.instance and l.until > clock_timestamp(), false) leader
-from dispatcher.node n left join dispatcher.leader l on true
-order by alive desc, name`;
-
-/** Work that could run now. Index: envelope_claim. */
-export const WAITING = `
-select count(*)::int n from dispatcher.envelope
-where queue = any($1::text[]) and state in ('available', 'scheduled', 'retryable')`;
 
 /** Housekeeping of the small tables. */
 export const PRUNE_SMALL = `

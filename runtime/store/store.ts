@@ -9,6 +9,7 @@
 import type { Sealed } from "../envelope.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Json } from "../json.ts";
+import type { CatchUp } from "../schedule.ts";
 import type { Outcome, State } from "../state.ts";
 
 /** What proves that an attempt is still ours: a write that carries an old one changes nothing. */
@@ -35,6 +36,8 @@ export interface Claimed extends Token {
   /** Must run alone in its host. */
   solo: boolean;
   origin: string | null;
+  /** Others may wait for its end, because they are equal. */
+  keyed: boolean;
 }
 
 /** One finished attempt, as it is kept in the envelope's history. */
@@ -66,6 +69,8 @@ export interface Settlement extends Token {
   progress: string | null;
   /** Who waits for it asked to be told. */
   watch: boolean;
+  /** Others may wait for its end. */
+  keyed: boolean;
 }
 
 /** One round trip of a node: settle what is finished, claim what there is room for. */
@@ -209,6 +214,41 @@ export interface Cancelled {
   node: string | null;
 }
 
+/** A schedule of the cluster. */
+export interface ScheduleRow {
+  name: string;
+  task: string;
+  args: Json[];
+  kwargs: { [key: string]: Json };
+  queue: string;
+  options: { [key: string]: Json };
+  every: number | null;
+  cron: string | null;
+  timezone: string | null;
+  catch_up: CatchUp;
+  enabled: boolean;
+  next_at: string | null;
+  last_at: string | null;
+  last_uuid: string | null;
+}
+
+/** What became of an envelope that was to be written. */
+export interface Put {
+  /** False for a uuid that is known, or for a duplicate that was dropped. */
+  isNew: boolean;
+  /** The envelope for whose sake it was dropped. */
+  duplicateOf: string | null;
+}
+
+/** A message that a node took from the wire and that cannot run yet. */
+export interface AdoptedRow {
+  uuid: string;
+  task: string;
+  args: Json;
+  /** Behind an equal one; otherwise it waits for its time. */
+  blocked: boolean;
+}
+
 /** A message that came over a broker instead of the table. */
 export interface Adoption {
   envelope: Sealed;
@@ -220,8 +260,8 @@ export interface Adoption {
 
 /** The port. */
 export interface Store {
-  /** Write envelopes; true for each that is new, false for a uuid that is known. Broadcasts go to the log. */
-  publish(batch: Sealed[]): Promise<boolean[]>;
+  /** Write envelopes, in their order; broadcasts go to the log. */
+  publish(batch: Sealed[]): Promise<Put[]>;
   /** Settle and claim in one round trip. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */
@@ -238,12 +278,27 @@ export interface Store {
   deliver(node: string): Promise<number>;
   /** Make rows of messages that came over the wire; returns how many this node took. */
   adopt(node: string, messages: Adoption[]): Promise<number>;
-  /** Make available what is due; returns its queues, and seconds until the next is due (null: none waits). */
+  /** What a node took from the wire and what cannot run yet. */
+  adopted(node: string): Promise<AdoptedRow[]>;
+  /** Make available what is due, and of equal ones the next; returns its queues, and seconds until the next is due (null: none waits). */
   stage(limit: number): Promise<{ queues: string[]; next: number | null }>;
   /** Give back what instances without a live lease hold; returns the queues and how many. */
   rescue(): Promise<{ queues: string[]; rescued: number }>;
   /** Make partitions ahead and drop what is older than the retention. */
   prune(retentionDays: number): Promise<{ created: number; dropped: string[] }>;
+
+  /** Write schedules; one that is there keeps its next tick unless its rhythm is another, and stays paused. */
+  putSchedules(
+    rows: Omit<ScheduleRow, "last_at" | "last_uuid">[],
+    first: (row: ScheduleRow) => Date | null,
+  ): Promise<void>;
+  schedules(): Promise<ScheduleRow[]>;
+  /** Pause or resume; false when there is no such schedule. */
+  enableSchedule(name: string, enabled: boolean, next: (row: ScheduleRow) => Date | null): Promise<boolean>;
+  /** Publish what is due, as the plan says, each schedule under its lock; seconds until the next tick. */
+  tick(
+    plan: (row: ScheduleRow, now: Date) => { envelopes: Sealed[]; next: Date | null },
+  ): Promise<{ queues: string[]; next: number | null }>;
 
   list(filter: EnvelopeFilter): Promise<EnvelopeRow[]>;
   /** States and outcomes of the given uuids, cheaply: for those who wait. */

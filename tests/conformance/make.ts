@@ -17,6 +17,7 @@ export function claimed(fields: Partial<Claimed> = {}): Claimed {
     timeout: null,
     solo: false,
     origin: null,
+    keyed: false,
     ...fields,
   };
 }
@@ -48,6 +49,7 @@ export function settlement(token: Token, fields: Partial<Settlement> = {}): Sett
     solo: false,
     progress: null,
     watch: false,
+    keyed: false,
     ...fields,
   };
 }

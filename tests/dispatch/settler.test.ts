@@ -29,6 +29,7 @@ test("settlementOf() completes with the result and the record of the attempt", (
     solo: false,
     progress: '"half"',
     watch: false,
+    keyed: false,
   });
   assert.deepEqual(JSON.parse(record!), {
     attempt: 3,

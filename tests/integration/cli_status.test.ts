@@ -64,7 +64,7 @@ test("status --json is one object with the same numbers, in snake case", async (
     assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
     const [node, ...more] = ndjson(stdout);
     assert.deepEqual(more, []);
-    const { node_id, pid, total, min, max, queues, state, leader, connected, queued } = node;
+    const { node_id, pid, total, min, max, queues, state, leader, connection, queued } = node;
     assert.deepEqual({ node_id, pid, total, min, max }, {
       node_id: "n1",
       pid: made.node.pid,
@@ -72,11 +72,11 @@ test("status --json is one object with the same numbers, in snake case", async (
       min: 2,
       max: 2,
     });
-    assert.deepEqual({ queues, state, leader, connected, queued }, {
+    assert.deepEqual({ queues, state, leader, connection, queued }, {
       queues: ["default", "n1", "broadcast"],
       state: "running",
       leader: true,
-      connected: true,
+      connection: "connected",
       queued: [],
     });
     assert.ok(node.rss > 10_000_000);

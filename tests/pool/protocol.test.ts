@@ -13,18 +13,19 @@ const JOB = {
 
 test("writeRun() puts the arguments' text into the order as it is", () => {
   const args = '[1, "\\u0000\\ud800", {"deep": [1e3]}]';
-  const order = writeRun({ ...JOB, args, kwargs: '{"b":2}' });
+  const order = writeRun({ ...JOB, args, kwargs: '{"b":2}', options: '{"bind":true}' });
   assert.ok(order.includes(args), "not parsed and written again");
   assert.deepEqual(JSON.parse(order), {
     t: "run",
     ...JOB,
     args: [1, "\0\ud800", { deep: [1000] }],
     kwargs: { b: 2 },
+    options: { bind: true },
   });
 });
 
 test("writeRun() makes one line, whatever the task is called", () => {
-  const order = writeRun({ ...JOB, args: "[]", kwargs: "{}" });
+  const order = writeRun({ ...JOB, args: "[]", kwargs: "{}", options: "{}" });
   assert.ok(!order.includes("\n"));
   assert.equal((JSON.parse(order) as Extract<Order, { t: "run" }>).task, JOB.task);
 });
@@ -78,7 +79,7 @@ test("readReport() takes nothing that the worker did not write", () => {
 test("the arguments' text survives the whole way to the worker, whatever is in it", () => {
   const texts = ["\u0000", "\ud800", "\udfff\ud800", "\u2028\u2029", '"\\', "é😀", "</script>", "\r\n"];
   const args = JSON.stringify(texts);
-  assert.deepEqual(JSON.parse(writeRun({ ...JOB, args, kwargs: "{}" })).args, texts);
+  assert.deepEqual(JSON.parse(writeRun({ ...JOB, args, kwargs: "{}", options: "{}" })).args, texts);
   const back = readReport(writeReport({ t: "progress", uuid: JOB.uuid }, args));
   assert.deepEqual(JSON.parse(back!.text), texts);
 });

@@ -31,6 +31,10 @@ export interface Rig {
   /** Lines that tasks printed. */
   readonly output: string[];
   readonly progress: { uuid: string; value: unknown }[];
+  /** What bound tasks and hooks said. */
+  readonly said: { uuid: string | null; level: string; text: string }[];
+  /** Answers what bound tasks ask; a test may put its own here. */
+  ask(what: string, payload: unknown): Promise<unknown>;
   /** Give an envelope to the pool; resolves with its one end. */
   run(task: string, args?: unknown[], more?: Partial<Claimed>): Promise<Ended>;
   /** Uuids that ended, in order; one that is there twice ended twice. */
@@ -41,6 +45,7 @@ const DEFAULTS: PoolOptions = {
   root: FIXTURES,
   prefixes: [],
   allow: [],
+  idleSeconds: 60,
   workerMemoryMb: 256,
   hostMemoryMb: 2_048,
   environment: {},
@@ -58,7 +63,9 @@ const DEFAULTS: PoolOptions = {
 /** Build a pool; it is closed after the test. */
 export async function unstarted(t: TestContext, options: Partial<PoolOptions> = {}): Promise<Rig> {
   const waiting = new Map<string, (end: Ended) => void>();
-  const rig = { notices: [], output: [], progress: [], ends: [] } as unknown as Rig & { pool: Pool };
+  const rig = { notices: [], output: [], progress: [], said: [], ends: [] } as unknown as Rig & {
+    pool: Pool;
+  };
   rig.pool = new Pool(await platform(), systemClock, { ...DEFAULTS, ...options }, {
     finished(end) {
       rig.ends.push(end.claimed.uuid);
@@ -69,7 +76,10 @@ export async function unstarted(t: TestContext, options: Partial<PoolOptions> = 
     room() {},
     notice: (level, text) => void rig.notices.push({ level, text }),
     output: (line) => void rig.output.push(line),
+    ask: (_claimed, what, payload) => rig.ask(what, payload),
+    said: (claimed, level, text) => void rig.said.push({ uuid: claimed?.uuid ?? null, level, text }),
   });
+  rig.ask = (what) => Promise.reject(new Error(`Nobody answers ${what}`));
   rig.run = (task, args = [], more = {}) => {
     const claimed = claim(task, args, more);
     const { promise, resolve } = Promise.withResolvers<Ended>();
@@ -102,6 +112,7 @@ function claim(task: string, args: unknown[], more: Partial<Claimed>): Claimed {
     timeout: null,
     solo: false,
     origin: null,
+    keyed: false,
     ...more,
   };
 }

@@ -1,0 +1,35 @@
+/**
+ * What the control commands of a node look at.
+ *
+ * @module
+ */
+import type { Clock } from "../clock.ts";
+import type { Level } from "../events.ts";
+import type { Pool } from "../pool/pool.ts";
+import type { AdoptedRow } from "../store/store.ts";
+
+/** What the commands look at. */
+export interface CommandParts {
+  node: string;
+  pid: number;
+  runtime: string;
+  version: string;
+  queues: string[];
+  pool: Pool;
+  clock: Clock;
+  state(): "running" | "draining";
+  leader(): boolean;
+  /** The state of the listening connection. */
+  hearing(): "connected" | "isolated" | "down";
+  received(): { messages: number; controls: number };
+  chunks(): { status: unknown; partials: unknown };
+  producers(): Record<string, unknown>;
+  /** What this node took from the wire and what cannot run yet. */
+  adopted(): Promise<AdoptedRow[]>;
+  /** End what it took from the wire and what cannot run yet. */
+  cancelAdopted(uuids: string[]): Promise<unknown>;
+  /** Take a task message for this node. */
+  run(message: Record<string, unknown>): Promise<void>;
+  services(): { name: string; failing: boolean }[];
+  setLevel(level: Level): Level;
+}

@@ -1,0 +1,39 @@
+/**
+ * What the log says of attempts: failures always, the rest at level debug. Every line has the ids by which an envelope
+ * is followed through a cluster; none has its arguments.
+ *
+ * @module
+ */
+import type { ErrorRecord } from "../errors.ts";
+import type { Events } from "../events.ts";
+import type { LogSettings } from "../log.ts";
+import type { Finished } from "../pool/slot.ts";
+import { redact } from "../redact.ts";
+import type { Claimed } from "../store/store.ts";
+
+/** The ids of an attempt, as fields. */
+export function fieldsOf(claimed: Claimed): Record<string, unknown> {
+  const { uuid, origin, task, attempt } = claimed;
+  const guid = guidOf(claimed);
+  return { uuid: origin ?? uuid, ...(guid === undefined ? {} : { guid }), task, attempt };
+}
+
+/** The caller's own id, if the message has one. */
+export function guidOf({ options }: Claimed): string | undefined {
+  if (!options.includes('"guid"')) return undefined;
+  const { guid } = JSON.parse(options);
+  return typeof guid === "string" ? guid : undefined;
+}
+
+/** Say how an attempt ended. */
+export function logAttempt(events: Events, log: LogSettings, end: Finished): void {
+  const { claimed, outcome, worker } = end;
+  if (outcome === "failed") {
+    const { name, message } = JSON.parse(end.text!) as ErrorRecord;
+    const text = `Attempt failed: ${redact(`${name}: ${message}`)}`;
+    events.emit("warning", "attempt.failed", text, { ...fieldsOf(claimed), worker });
+  } else if (log.level === "debug") {
+    const ms = end.started === null ? null : end.finished - end.started;
+    events.emit("debug", `attempt.${outcome}`, `Attempt ${outcome}`, { ...fieldsOf(claimed), worker, ms });
+  }
+}

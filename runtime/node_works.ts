@@ -1,0 +1,252 @@
+/**
+ * The parts of a node and how they hang together: who calls whom, in one place.
+ *
+ * ```text
+ *  ears ─► inbox ─► store        ears ─► dispatcher ─► pool ─► dispatcher ─► store
+ *  leader, producers ─► store ─► announcer ─► (all nodes) ears
+ * ```
+ *
+ * @module
+ */
+import process from "node:process";
+import type { Broker } from "./broker/broker.ts";
+import { checkChannel } from "./broker/channels.ts";
+import { PgNotifyBroker } from "./broker/pg_notify.ts";
+import { type Clock, systemClock } from "./clock.ts";
+import { type Config, defaultNodeName } from "./config.ts";
+import { commandsOf } from "./control/commands.ts";
+import type { CommandParts } from "./control/parts.ts";
+import { answer, type Command } from "./control/control.ts";
+import { Announcer } from "./dispatch/announcer.ts";
+import { fieldsOf, guidOf, logAttempt } from "./dispatch/attempt_log.ts";
+import { Dispatcher } from "./dispatch/dispatcher.ts";
+import { Ears } from "./dispatch/ears.ts";
+import { Inbox } from "./dispatch/inbox.ts";
+import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
+import type { Events } from "./events.ts";
+import type { LogSettings } from "./log.ts";
+import type { Platform } from "./platform/platform.ts";
+import { poolOptions } from "./pool/options.ts";
+import { Pool } from "./pool/pool.ts";
+import type { AskWhat } from "./pool/protocol.ts";
+import { Publisher } from "./publisher.ts";
+import { Leader } from "./service/leader.ts";
+import { Producers } from "./service/producers.ts";
+import { SelfCheck } from "./service/self_check.ts";
+import type { Service } from "./service/service.ts";
+import { isTransient, type Sql } from "./store/connection.ts";
+import { PostgresStore } from "./store/postgres.ts";
+import type { Claimed, Store } from "./store/store.ts";
+import { VERSION } from "./version.ts";
+
+/** What changes while a node lives; written by the node, read by its parts. */
+export interface NodeState {
+  /** Another one after the lease was lost. */
+  instance: string;
+  phase: "running" | "draining";
+}
+
+/** What a node is built from. */
+export interface NodeParts {
+  config: Config;
+  events: Events;
+  log: LogSettings;
+  platform: Platform;
+  sql: Sql;
+  url: string;
+  embedded: boolean;
+}
+
+/** All parts of one node. */
+export class Works {
+  readonly name: string;
+  /** The queues it consumes: the shared ones, and its own name. */
+  readonly queues: string[];
+  readonly clock: Clock = systemClock;
+  readonly store: Store;
+  readonly broker: Broker;
+  readonly announcer: Announcer;
+  readonly publisher: Publisher;
+  readonly dispatcher: Dispatcher;
+  readonly pool: Pool;
+  readonly leader: Leader;
+  readonly producers: Producers;
+  readonly selfCheck: SelfCheck;
+  readonly inbox: Inbox;
+  readonly ears: Ears;
+  readonly services: Service[] = [];
+  readonly #commands: Readonly<Record<string, Command>>;
+  readonly #parts: NodeParts;
+  readonly #state: NodeState;
+
+  constructor(parts: NodeParts, state: NodeState) {
+    const { config, sql, url } = parts;
+    this.#parts = parts;
+    this.#state = state;
+    this.name = config.node ?? defaultNodeName();
+    this.queues = [...new Set([...config.queues, this.name])];
+    this.store = new PostgresStore(sql);
+    this.broker = new PgNotifyBroker(sql, config.listen_url ?? url);
+    this.announcer = new Announcer(this.broker);
+    this.publisher = new Publisher(this);
+    this.dispatcher = this.#buildDispatcher();
+    this.pool = this.#buildPool();
+    this.leader = this.#buildLeader();
+    this.producers = this.#buildProducers();
+    this.selfCheck = this.#buildSelfCheck();
+    this.#commands = commandsOf(this.#commandParts());
+    this.inbox = this.#buildInbox();
+    this.ears = this.#buildEars();
+  }
+
+  #buildDispatcher(): Dispatcher {
+    const { config, events } = this.#parts;
+    const { queues } = this;
+    return new Dispatcher(this.#state.instance, {
+      store: this.store,
+      clock: this.clock,
+      events,
+      queues,
+      isTransient,
+      settled: (watched, released, restage) => {
+        this.announcer.settled(watched);
+        if (this.#state.phase === "draining") this.announcer.wake(released);
+        if (restage) this.announcer.wake([""]);
+      },
+    }, { node: this.name, backoff: config.backoff, maxAttempts: config.max_attempts });
+  }
+
+  #buildPool(): Pool {
+    const { config, events, log, platform, url } = this.#parts;
+    return new Pool(platform, this.clock, poolOptions(config, url), {
+      finished: (end) => {
+        this.dispatcher.finished(end);
+        logAttempt(events, log, end);
+      },
+      progress: (claimed, text) => {
+        // Progress is a courtesy: one that is lost is followed by the next.
+        this.store.progress(this.dispatcher.instance, claimed, text).catch(() => {});
+      },
+      room: () => this.dispatcher.room(),
+      notice: (level, text, fields) => events.emit(level, "pool", text, fields),
+      output: (line) => events.emit("info", "task.output", line),
+      ask: (claimed, what, payload) => this.#asked(claimed, what, payload),
+      said: (claimed, level, text) =>
+        events.emit(level, "task.log", text, claimed ? fieldsOf(claimed) : undefined),
+    });
+  }
+
+  #buildLeader(): Leader {
+    const { config, events } = this.#parts;
+    return new Leader({
+      store: this.store,
+      clock: this.clock,
+      events,
+      retentionDays: config.retention_days,
+      rescueSeconds: config.heartbeat_seconds,
+      graceSeconds: config.leader_seconds * 2,
+      wake: (queues) => this.announcer.wake(queues),
+    });
+  }
+
+  #buildProducers(): Producers {
+    const { config, events } = this.#parts;
+    const { name } = this;
+    return new Producers({
+      node: name,
+      store: this.store,
+      clock: this.clock,
+      events,
+      schedules: config.schedules,
+      onStart: config.on_start,
+      wake: () => this.dispatcher.wake(),
+    });
+  }
+
+  #buildSelfCheck(): SelfCheck {
+    return new SelfCheck({
+      broker: this.broker,
+      clock: this.clock,
+      events: this.#parts.events,
+      channel: checkChannel(this.#state.instance),
+      every: this.#parts.config.self_check_seconds,
+      timeout: this.#parts.config.self_check_timeout,
+    });
+  }
+
+  #buildInbox(): Inbox {
+    const { config, events } = this.#parts;
+    const { name } = this;
+    return new Inbox({
+      node: name,
+      store: this.store,
+      broker: this.broker,
+      clock: this.clock,
+      events,
+      everyNode: new Set([BROADCAST_QUEUE, ...config.broadcast_channels]),
+      chunkTimeout: config.chunk_message_timeout_seconds,
+      commands: this.#commands,
+      wake: (queues) => {
+        this.dispatcher.wake();
+        this.announcer.wake(queues);
+      },
+    });
+  }
+
+  #buildEars(): Ears {
+    const { events, config } = this.#parts;
+    const { name, queues } = this;
+    return new Ears({
+      node: name,
+      queues,
+      broadcastChannels: config.broadcast_channels,
+      checkChannel: checkChannel(this.#state.instance),
+      broker: this.broker,
+      store: this.store,
+      events,
+      dispatcher: this.dispatcher,
+      leader: this.leader,
+      inbox: this.inbox,
+      selfCheck: this.selfCheck,
+      announcer: this.announcer,
+    });
+  }
+
+  #commandParts(): CommandParts {
+    return {
+      node: this.name,
+      pid: process.pid,
+      runtime: `${this.#parts.platform.name} ${this.#parts.platform.version}`,
+      version: VERSION,
+      queues: [...this.queues, BROADCAST_QUEUE],
+      pool: this.pool,
+      clock: this.clock,
+      state: () => this.#state.phase,
+      leader: () => this.leader.leading,
+      hearing: () => this.dispatcher.connected ? this.selfCheck.hearing : "down",
+      received: () => this.inbox.received,
+      chunks: () => this.inbox.chunks(),
+      producers: () => this.producers.status(),
+      adopted: () => this.store.adopted(this.name),
+      cancelAdopted: (uuids) => this.store.cancel(uuids),
+      run: (message) => this.inbox.run(message),
+      services: () => [...this.services, ...this.producers.services, ...this.leader.services],
+      setLevel: (level) => {
+        const previous = this.#parts.log.level;
+        this.#parts.log.level = level;
+        return previous;
+      },
+    };
+  }
+
+  /** What a bound task wants: the answer of a control command, or an envelope published. */
+  async #asked(claimed: Claimed, what: AskWhat, payload: unknown): Promise<unknown> {
+    if (what === "control") {
+      const { command, data } = payload as { command: string; data: Record<string, unknown> };
+      return await answer(this.#commands, this.name, command, data);
+    }
+    const { task, args, options } = payload as { task: string; args: unknown[]; options: PublishOptions };
+    // What follows is found by the same guid.
+    return await this.publisher.publish(task, args, { guid: guidOf(claimed), ...options });
+  }
+}

@@ -1,0 +1,32 @@
+/**
+ * The pool's options from a node's configuration.
+ *
+ * @module
+ */
+import { resolve } from "node:path";
+import type { Config } from "../config.ts";
+import type { PoolOptions } from "./pool.ts";
+
+/** How the pool of a node is built; `url` is the database its tasks may use. */
+export function poolOptions(config: Config, url: string): PoolOptions {
+  const { pool } = config;
+  return {
+    root: config.tasks,
+    prefixes: config.task_prefixes,
+    allow: config.task_allow,
+    hooks: config.hooks === undefined ? undefined : resolve(config.hooks),
+    idleSeconds: config.idle_seconds,
+    workerMemoryMb: pool.worker_memory_mb,
+    hostMemoryMb: pool.host_memory_mb ?? pool.worker_memory_mb * pool.slots_per_host + 256,
+    environment: { DATABASE_URL: url, DISPATCHER_TASKS: config.tasks },
+    minSlots: pool.min_workers,
+    maxSlots: pool.max_workers,
+    slotsPerHost: pool.slots_per_host,
+    abortGrace: pool.abort_grace,
+    leakyWait: pool.leaky_wait,
+    scaledownWait: pool.scaledown_wait,
+    maxAge: pool.worker_max_lifetime_seconds,
+    maxTasks: pool.worker_max_tasks,
+    maxHeapMb: pool.worker_memory_mb * 0.8,
+  };
+}

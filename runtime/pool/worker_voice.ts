@@ -1,0 +1,76 @@
+/**
+ * What a worker says: reports to the pool, progress at a bounded rate, and questions whose answers come later.
+ *
+ * @module
+ */
+import type { ErrorRecord } from "../errors.ts";
+import type { ThreadPort } from "../platform/thread.ts";
+import { type AskWhat, type LogLevel, type Order, type Report, writeReport } from "./protocol.ts";
+
+const PROGRESS_EVERY_MS = 100;
+
+/** The voice of one worker. */
+export class WorkerVoice {
+  readonly #port: ThreadPort;
+  // Progress of the running job: the last one that is held back, when one was last sent, and when the next may be.
+  #held: { uuid: string; text: string } | undefined;
+  #sentAt = -Infinity;
+  #next: ReturnType<typeof setTimeout> | undefined;
+  // What bound tasks have asked and not heard yet, by number.
+  readonly #asked = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
+  #askSequence = 0;
+
+  constructor(port: ThreadPort) {
+    this.#port = port;
+  }
+
+  say(report: Report, text?: string): void {
+    this.#port.post(writeReport(report, text));
+  }
+
+  log(uuid: string | null, level: LogLevel, message: string): void {
+    this.say({ t: "log", uuid, level }, JSON.stringify(message));
+  }
+
+  progress(uuid: string, text: string): void {
+    this.#held = { uuid, text };
+    const wait = this.#sentAt + PROGRESS_EVERY_MS - performance.now();
+    if (wait <= 0) this.#flush();
+    // Not left for the next call: there may be none for an hour.
+    else this.#next ??= setTimeout(() => this.#flush(), wait);
+  }
+
+  #flush(): void {
+    clearTimeout(this.#next);
+    this.#next = undefined;
+    if (!this.#held) return;
+    this.#sentAt = performance.now();
+    this.say({ t: "progress", uuid: this.#held.uuid }, this.#held.text);
+    this.#held = undefined;
+  }
+
+  /** Ask the dispatcher; rejects with its error. */
+  ask(uuid: string, what: AskWhat, payload: unknown): Promise<unknown> {
+    const id = ++this.#askSequence;
+    return new Promise((resolve, reject) => {
+      this.#asked.set(id, { resolve, reject });
+      this.say({ t: "ask", id, uuid, what }, JSON.stringify(payload));
+    });
+  }
+
+  /** An answer came. */
+  answered({ id, ok, value }: Extract<Order, { t: "answer" }>): void {
+    const question = this.#asked.get(id);
+    this.#asked.delete(id);
+    if (ok) return question?.resolve(value);
+    const { name, message, code } = value as ErrorRecord;
+    question?.reject(Object.assign(new Error(message), { name, code }));
+  }
+
+  /** A task is over: its last progress goes out, and whoever still waits for an answer waits in vain. */
+  taskEnded(): void {
+    this.#flush();
+    this.#sentAt = -Infinity;
+    this.#asked.clear();
+  }
+}

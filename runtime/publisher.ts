@@ -1,0 +1,107 @@
+/**
+ * Publishing: where an envelope enters. Calls of one turn of the event loop share an INSERT; after its commit the
+ * nodes are woken from the side.
+ *
+ * @module
+ */
+import type { Broker } from "./broker/broker.ts";
+import { WAKE_CHANNEL } from "./broker/channels.ts";
+import { toPayloads } from "./broker/chunks.ts";
+import { writeTask } from "./broker/wire.ts";
+import type { Clock } from "./clock.ts";
+import { coalesce } from "./coalesce.ts";
+import { BROADCAST_QUEUE, type PublishOptions, seal, type Sealed } from "./envelope.ts";
+import { DispatcherError } from "./errors.ts";
+import type { Put, Store } from "./store/store.ts";
+
+/** What a publisher works with. */
+export interface PublisherParts {
+  store: Pick<Store, "publish">;
+  broker: Pick<Broker, "notify">;
+  clock: Clock;
+}
+
+/** An envelope that was published, or was not because of another. */
+export interface Sent {
+  uuid: string;
+  queue: string;
+  /** The uuid was known already: nothing was published. */
+  known: boolean;
+  /** The equal envelope for whose sake it was dropped. */
+  duplicateOf: string | null;
+  /** It travelled over the broker and is no row yet. */
+  volatile: boolean;
+}
+
+const BATCH = 1_000;
+
+/** Publishes for a client, and for the tasks of a node. */
+export class Publisher {
+  readonly #parts: PublisherParts;
+  readonly #put: (envelope: Sealed) => Promise<Put>;
+  readonly #wake: (queue: string) => Promise<void>;
+
+  constructor(parts: PublisherParts) {
+    this.#parts = parts;
+    this.#put = coalesce((batch: Sealed[]) => parts.store.publish(batch), { max: BATCH, concurrency: 2 });
+    // Apart from the insert's transaction: a NOTIFY in it would hold a lock of the whole cluster over its fsync.
+    this.#wake = coalesce(async (queues: string[]) => {
+      await Promise.all([...new Set(queues)].map((queue) => parts.broker.notify(WAKE_CHANNEL, queue)));
+      return queues.map(() => undefined);
+    }, { max: BATCH });
+  }
+
+  /** Publish one call. */
+  async publish(task: string, args: unknown[], options: PublishOptions): Promise<Sent> {
+    const envelope = seal(task, args, options, this.#parts.clock.now());
+    if (options.volatile) return await this.#send(envelope);
+    const put = await this.#put(envelope);
+    if (put.isNew) this.wake(envelope);
+    return sentOf(envelope, put);
+  }
+
+  /** Publish many sealed envelopes in as few statements as they take. */
+  async publishMany(envelopes: Sealed[]): Promise<Sent[]> {
+    const sent: Sent[] = [];
+    for (let at = 0; at < envelopes.length; at += BATCH) {
+      const batch = envelopes.slice(at, at + BATCH);
+      const put = await this.#parts.store.publish(batch);
+      sent.push(...batch.map((envelope, i) => sentOf(envelope, put[i])));
+      for (const queue of new Set(batch.flatMap(wakesOf))) this.#wake(queue).catch(() => {});
+    }
+    return sent;
+  }
+
+  /** Wake those who can run it. A wake that is lost costs one safety poll, and its error is not the publisher's. */
+  wake(envelope: Sealed): void {
+    for (const hint of wakesOf(envelope)) this.#wake(hint).catch(() => {});
+  }
+
+  /** Something may be due, or free to go, at another time than before. */
+  restage(): void {
+    this.#wake("").catch(() => {});
+  }
+
+  async #send(envelope: Sealed): Promise<Sent> {
+    if (envelope.at !== null) {
+      const what = `Cannot publish "${envelope.task}": a volatile message takes a delay, not a time`;
+      throw new DispatcherError("invalid_envelope", what);
+    }
+    for (const payload of toPayloads(writeTask(envelope))) {
+      await this.#parts.broker.notify(envelope.queue, payload);
+    }
+    const { uuid, queue } = envelope;
+    return { uuid, queue, known: false, duplicateOf: null, volatile: true };
+  }
+}
+
+/** What to wake: the queue, or ("") the stager, where it is due later or may stand behind an equal one. */
+function wakesOf({ queue, delay, at, unique }: Sealed): string[] {
+  const later = queue !== BROADCAST_QUEUE && (delay !== null || at !== null);
+  if (unique) return [queue, ""];
+  return [later ? "" : queue];
+}
+
+function sentOf({ uuid, queue }: Sealed, { isNew, duplicateOf }: Put): Sent {
+  return { uuid, queue, known: !isNew && duplicateOf === null, duplicateOf, volatile: false };
+}

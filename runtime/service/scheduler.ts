@@ -1,0 +1,142 @@
+/**
+ * Schedules: the cluster's, ticked by the leader in the transaction that publishes, and a node's own, ticked by
+ * itself.
+ *
+ * | what can fail | what happens |
+ * |---|---|
+ * | the leader dies before the commit | nothing was published and `next_at` is where it was: the next leader ticks |
+ * | two leaders for a moment | the row is locked; and the uuid is made of name and tick, so a second one is known |
+ * | nobody led for a while | the catch-up policy of the schedule decides: one, all, none |
+ *
+ * @module
+ */
+import type { Clock } from "../clock.ts";
+import { type PublishOptions, seal, type Sealed } from "../envelope.ts";
+import { DispatcherError, errorLine } from "../errors.ts";
+import type { Events } from "../events.ts";
+import { type Due, dueTicks, nextTick, type ScheduleDefinition } from "../schedule.ts";
+import type { ScheduleRow, Store } from "../store/store.ts";
+import { didYouMean } from "../suggest.ts";
+import { hashUuid } from "../uuid.ts";
+import type { Work } from "./service.ts";
+
+const MOST_MS = 10_000;
+
+/** What the leader's scheduler works with. */
+export interface SchedulerParts {
+  store: Store;
+  events: Events;
+  /** Milliseconds by which a tick may be late and still not count as missed. */
+  graceMs: number;
+  wake(queues: string[]): void;
+}
+
+/** Tick the schedules of the cluster. */
+export function scheduler({ store, events, graceMs, wake }: SchedulerParts): Work {
+  return {
+    name: "scheduler",
+    retryMs: 1_000,
+    exact: true,
+    async once() {
+      const { queues, next } = await store.tick((row, now) => {
+        try {
+          const due = dueTicks(row, row.catch_up, new Date(row.next_at!), now, graceMs);
+          return { envelopes: due.ticks.map((tick) => tickOf(row, tick)), next: due.next };
+        } catch (error) {
+          events.emit("error", "schedule.broken", `Schedule "${row.name}" is off: ${errorLine(error)}`);
+          return { envelopes: [], next: null };
+        }
+      });
+      if (queues.length > 0) wake(queues);
+      return Math.min(MOST_MS, Math.max(1, (next ?? Infinity) * 1000));
+    },
+  };
+}
+
+/** The envelope of a tick; the same tick has the same uuid, whoever makes it. */
+export function tickOf(
+  row: Pick<ScheduleRow, "name" | "task" | "args" | "kwargs" | "queue" | "options">,
+  tick: Date,
+): Sealed {
+  const uuid = hashUuid(`schedule/${row.name}/${tick.toISOString()}`);
+  return seal(
+    row.task,
+    row.args,
+    { ...optionsOf(row.options), kwargs: row.kwargs, queue: row.queue, uuid },
+    tick.getTime(),
+  );
+}
+
+/** The options of a schedule, from its row or its configuration. */
+export function optionsOf(options: Record<string, unknown>): PublishOptions {
+  const { timeout, priority, max_attempts, on_duplicate } = options as Partial<ScheduleDefinition>;
+  return { timeout, priority, maxAttempts: max_attempts, onDuplicate: on_duplicate };
+}
+
+/**
+ * The schedule of a name.
+ *
+ * @throws {DispatcherError} `not_found`, with the name that may have been meant.
+ */
+export async function findSchedule(
+  store: Pick<Store, "schedules">,
+  name: string,
+  verb: string,
+): Promise<ScheduleRow> {
+  const rows = await store.schedules();
+  const found = rows.find((row) => row.name === name);
+  if (found) return found;
+  const guess = didYouMean(name, rows.map((row) => row.name));
+  throw new DispatcherError("not_found", `Cannot ${verb} schedule "${name}": no such schedule${guess}`);
+}
+
+/** What a node's own schedules work with. */
+export interface NodeScheduleParts {
+  node: string;
+  clock: Clock;
+  publish(envelope: Sealed): Promise<void>;
+}
+
+/** Tick one of a node's own schedules, into the node's direct queue. What it missed while it was down is not its own. */
+export function nodeSchedule(name: string, definition: ScheduleDefinition, parts: NodeScheduleParts): Work {
+  const { node, clock, publish } = parts;
+  let next = nextTick(definition, new Date(clock.now()));
+  return {
+    name: `schedule ${name}`,
+    retryMs: 1_000,
+    exact: true,
+    async once() {
+      if (next === null) return MOST_MS;
+      const now = new Date(clock.now());
+      const due: Due = dueTicks(definition, "one", next, now, 0);
+      for (const tick of due.ticks) {
+        await publish(tickOf({ ...rowOf(name, definition), name: `${node}/${name}`, queue: node }, tick));
+      }
+      next = due.next;
+      return next === null ? MOST_MS : Math.max(1, Math.min(MOST_MS, next.getTime() - clock.now()));
+    },
+  };
+}
+
+/** A configured schedule as the table has it. */
+export function rowOf(name: string, d: ScheduleDefinition): Omit<ScheduleRow, "last_at" | "last_uuid"> {
+  const { timeout, priority, max_attempts, on_duplicate } = d;
+  return {
+    name,
+    task: d.task,
+    args: d.args as ScheduleRow["args"],
+    kwargs: d.kwargs as ScheduleRow["kwargs"],
+    queue: d.queue ?? "default",
+    options: Object.fromEntries(
+      Object.entries({ timeout, priority, max_attempts, on_duplicate }).filter(([, value]) =>
+        value !== undefined
+      ),
+    ) as ScheduleRow["options"],
+    every: d.every ?? null,
+    cron: d.cron ?? null,
+    timezone: d.timezone ?? null,
+    catch_up: d.catch_up,
+    enabled: d.enabled,
+    next_at: null,
+  };
+}

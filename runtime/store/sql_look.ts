@@ -1,0 +1,57 @@
+/**
+ * The statements of those who look.
+ *
+ * @module
+ */
+
+/** What this node took from the wire and what waits, blocked or for its time. Index: envelope_due, envelope_dedupe. */
+export const ADOPTED = `
+select coalesce(origin, uuid)::text uuid, task, args, blocked from dispatcher.envelope
+where adopter = $1 and state in ('scheduled', 'retryable') order by id limit 200`;
+
+/** Columns of both tables in one shape. */
+const LIVE =
+  `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
+  timeout, time_pub, created_at, due_at, node, claimed_at, null::timestamptz finished_at, cancel_at, progress,
+  null::json result, error, to_json(attempts) attempts`;
+const FINAL =
+  `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
+  timeout, time_pub, created_at, null::timestamptz due_at, node, claimed_at, finished_at, null::timestamptz cancel_at,
+  progress, result, error, to_json(attempts) attempts`;
+const MATCH = `($1::text[] is null or state = any($1)) and ($2::text is null or queue = $2)
+  and ($3::text is null or task = $3) and ($4::text is null or node = $4)
+  and ($5::uuid is null or uuid between $5 and $6 or origin between $5 and $6)`;
+
+/** List envelopes of both tables, newest first. */
+export const LIST = `
+select * from (
+  (select ${LIVE} from dispatcher.envelope where ${MATCH} order by created_at desc limit $7)
+  union all
+  (select ${FINAL} from dispatcher.archive where ${MATCH} order by created_at desc limit $7)
+) both_tables order by created_at desc, uuid desc limit $7`;
+
+/** Where the given uuids stand. Indexes: primary key, archive_uuid. */
+export const OUTCOMES = `
+select uuid::text, state, null::json result, error from dispatcher.envelope where uuid = any($1::uuid[])
+union all
+select uuid::text, state, result, error from dispatcher.archive where uuid = any($1::uuid[])`;
+
+/** What stands in each queue. */
+export const QUEUES = `
+select coalesce(c.queue, q.name) queue, coalesce(scheduled, 0) scheduled, coalesce(available, 0) available,
+  coalesce(running, 0) running, coalesce(retryable, 0) retryable, oldest_seconds, q.paused_at is not null paused
+from (
+  select queue,
+    count(*) filter (where state = 'scheduled')::int scheduled,
+    count(*) filter (where state = 'available')::int available,
+    count(*) filter (where state = 'running')::int running,
+    count(*) filter (where state = 'retryable')::int retryable,
+    extract(epoch from clock_timestamp() - min(created_at) filter (where state = 'available'))::float8 oldest_seconds
+  from dispatcher.envelope group by queue
+) c full join dispatcher.queue q on q.name = c.queue
+order by 1`;
+
+/** Work that could run now. Index: envelope_claim. */
+export const WAITING = `
+select count(*)::int n from dispatcher.envelope
+where queue = any($1::text[]) and state in ('available', 'scheduled', 'retryable')`;

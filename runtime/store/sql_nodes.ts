@@ -1,0 +1,97 @@
+/**
+ * The statements of nodes: names, leases, the leader, and the rescue of what dead ones hold.
+ *
+ * @module
+ */
+
+/** Take a name: free, lapsed, stopped, or held by an instance that is known to be dead. */
+export const REGISTER = `
+insert into dispatcher.node as n (name, instance, runtime, version, host, pid, boot, state, min_slots, max_slots,
+  queues, lease_until)
+values ($1, $2::uuid, $3, $4, $5, $6, $7, 'running', $8, $9, $10::text[],
+  clock_timestamp() + $11::float8 * interval '1 second')
+on conflict (name) do update set
+  instance = excluded.instance, runtime = excluded.runtime, version = excluded.version, host = excluded.host,
+  pid = excluded.pid, boot = excluded.boot, state = 'running', min_slots = excluded.min_slots,
+  max_slots = excluded.max_slots, slots = 0, busy = 0, queues = excluded.queues,
+  started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until
+where n.lease_until <= clock_timestamp() or n.state in ('stopped', 'lost') or n.instance = $12::uuid
+returning n.name`;
+
+/** Renew the lease, stand for leader, and learn what concerns this node. */
+export const HEARTBEAT = `
+with me as (
+  update dispatcher.node set last_seen = clock_timestamp(), state = $2, slots = $3, busy = $4,
+    lease_until = clock_timestamp() + $5::float8 * interval '1 second'
+  where instance = $1::uuid and state <> 'lost'
+  returning name
+), led as (
+  update dispatcher.leader set instance = $1::uuid, until = clock_timestamp() + $6::float8 * interval '1 second'
+  where $2 = 'running' and exists (select from me)
+    and (instance = $1::uuid or instance is null or until < clock_timestamp())
+  returning one
+)
+select exists (select from me) alive, exists (select from led) leader,
+  coalesce((select json_agg(uuid) from dispatcher.envelope
+    where instance = $1::uuid and state = 'running' and cancel_at is not null), '[]') cancels,
+  exists (select from dispatcher.broadcast b join dispatcher.node n on n.instance = $1::uuid
+    where b.expires_at > clock_timestamp() and b.created_at >= n.joined_at
+      and not exists (select from dispatcher.delivery d where d.broadcast = b.uuid and d.node = n.name)) broadcasts`;
+
+/** End a lease and hand the leadership on at once. */
+export const UNREGISTER = `
+with stopped as (
+  update dispatcher.node set state = 'stopped', lease_until = clock_timestamp(), last_seen = clock_timestamp(),
+    slots = 0, busy = 0
+  where instance = $1::uuid
+)
+update dispatcher.leader set instance = null, until = '-infinity' where instance = $1::uuid`;
+
+/**
+ * Give back what is held by an instance that has no live lease, without charging the attempt, and end what
+ * somebody had asked to cancel. Index: envelope_running.
+ */
+export const RESCUE = `
+with lost as (
+  update dispatcher.node set state = 'lost', slots = 0, busy = 0
+  where lease_until <= clock_timestamp() and state in ('running', 'draining')
+  returning instance
+), orphan as materialized (
+  -- Through lost, not by looking at the leases again: one that is renewed at this moment stays unlost, and so
+  -- must what it holds.
+  select e.uuid from dispatcher.envelope e
+  where e.state = 'running' and (
+    e.instance in (select instance from lost) or not exists (
+      select from dispatcher.node n where n.instance = e.instance and n.state in ('running', 'draining')))
+  for update skip locked
+), ended as (
+  delete from dispatcher.envelope e using orphan
+  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is not null
+  returning e.*
+), archived as (
+  insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
+    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, error, attempts)
+  select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
+    time_pub, created_at, node, claimed_at, clock_timestamp(), progress, error, attempts from ended
+), rescued as (
+  update dispatcher.envelope e set state = 'available', attempt = e.attempt - 1, node = null, instance = null,
+    claimed_at = null,
+    attempts = e.attempts || json_build_object('attempt', e.attempt, 'node', e.node, 'worker', null,
+      'started_at', to_char(e.claimed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'finished_at', to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+      'outcome', 'released',
+      'error', json_build_object('name', 'NodeLost', 'message', format('Node "%s" lost its lease', e.node)))
+  from orphan
+  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is null
+  returning e.queue
+)
+select queue, count(*)::int as rescued from rescued group by queue`;
+
+/** The nodes, live ones first. */
+export const NODES = `
+select n.name, n.instance::text, runtime, version, host, pid, boot, state,
+  lease_until > clock_timestamp() and state in ('running', 'draining') alive,
+  min_slots "min", max_slots "max", slots, busy, to_json(queues) queues, started_at, last_seen, lease_until,
+  coalesce(l.instance = n.instance and l.until > clock_timestamp(), false) leader
+from dispatcher.node n left join dispatcher.leader l on true
+order by alive desc, name`;

@@ -1,0 +1,57 @@
+/**
+ * The statements of schedules.
+ *
+ * @module
+ */
+
+const SCHEDULE =
+  `name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at, last_at,
+  last_uuid::text`;
+
+/** All schedules. */
+export const SCHEDULES = `select ${SCHEDULE} from dispatcher.schedule order by name`;
+
+/** Write a schedule as it is configured. What a person paused stays paused. By way of text: the
+ * client would encode a parameter of type json once more. */
+export const PUT_SCHEDULE = `
+insert into dispatcher.schedule as s
+  (name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at)
+values ($1, $2, $3::text::json, $4::text::json, $5, $6::text::json, $7::float8, $8, $9, $10, $11, $12::timestamptz)
+on conflict (name) do update set
+  task = excluded.task, args = excluded.args, kwargs = excluded.kwargs, queue = excluded.queue,
+  options = excluded.options, every = excluded.every, cron = excluded.cron, timezone = excluded.timezone,
+  catch_up = excluded.catch_up, enabled = s.enabled and excluded.enabled,
+  next_at = case when (s.every, s.cron, s.timezone) is distinct from (excluded.every, excluded.cron, excluded.timezone)
+    then excluded.next_at else coalesce(s.next_at, excluded.next_at) end,
+  updated_at = clock_timestamp()`;
+
+/** Pause or resume; what is resumed goes on from now. */
+export const ENABLE_SCHEDULE = `
+update dispatcher.schedule set enabled = $2, next_at = $3::timestamptz, updated_at = clock_timestamp() where name = $1`;
+
+/** The schedules that are due. Index: schedule_due. */
+export const DUE_SCHEDULES = `
+select ${SCHEDULE}, clock_timestamp() now from dispatcher.schedule
+where enabled and next_at <= clock_timestamp() order by next_at limit 100`;
+
+/**
+ * Move a schedule on and publish its ticks, if nobody has moved it meanwhile: of two leaders one finds another
+ * next_at than it has read, and publishes nothing. Index: primary key.
+ */
+export const TICK = `
+with moved as (
+  update dispatcher.schedule set next_at = $3::timestamptz,
+    last_at = case when $4::uuid is null then last_at else clock_timestamp() end,
+    last_uuid = coalesce($4::uuid, last_uuid)
+  where name = $1 and date_trunc('milliseconds', next_at) = $2::timestamptz and enabled
+  returning name
+)
+select dispatcher.put(uuid, null, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub,
+  null::timestamptz, null)::text uuid
+from moved, unnest($5::uuid[], $6::text[], $7::text[], $8::json[], $9::json[], $10::json[], $11::smallint[],
+  $12::int[], $13::float8[], $14::float8[], $15::float8[], $16::float8[])
+  u (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)`;
+
+/** Seconds until the next tick. Index: schedule_due. */
+export const NEXT_TICK = `
+select extract(epoch from min(next_at) - clock_timestamp())::float8 as next from dispatcher.schedule where enabled`;

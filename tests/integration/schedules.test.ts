@@ -1,0 +1,70 @@
+import assert from "node:assert/strict";
+import { join } from "node:path";
+import { eventually, tempDir, test } from "../harness.ts";
+import { spawnCli } from "../processes.ts";
+import { cluster } from "./cluster.ts";
+
+const tick = { task: "examples/add", args: [1, 1], every: 1, catch_up: "all" };
+
+test("a cluster schedule runs each tick once on two nodes, and goes on when its leader is killed", async (t) => {
+  const { node, client } = await cluster(t);
+  const config = { schedules: { tick }, lease_seconds: 3, leader_seconds: 3, heartbeat_seconds: 1 };
+  const nodes = [
+    await node({ name: "n1", workers: 1, config }),
+    await node({ name: "n2", workers: 1, config }),
+  ];
+  const times = async () =>
+    (await client.list({ task: "examples/add", limit: 1_000 })).map((row) => row.time_pub!).sort((a, b) =>
+      a - b
+    );
+  await eventually(async () => (await times()).length >= 3, { within: 20_000 });
+  const leader = (await client.nodes()).find((row) => row.leader)!.name;
+  nodes.find(({ name }) => name === leader)!.kill("SIGKILL");
+  const before = (await times()).length;
+  await eventually(async () => (await times()).length >= before + 4, { within: 30_000 });
+  // The time of a tick's envelope is the tick's own: none is missing and none is doubled.
+  const all = await times();
+  assert.deepEqual(
+    all.slice(1).map((time, i) => Math.round((time - all[i]) * 1000)),
+    all.slice(1).map(() => 1000),
+  );
+});
+
+test("cli schedule lists, pauses, resumes and runs, and control --socket asks without a database", async (t) => {
+  const { node, cli, until } = await cluster(t);
+  const socket_path = join(tempDir(), "n.sock");
+  const hourly = { ...tick, every: 3600, kwargs: {} };
+  await node({ name: "n1", workers: 1, config: { schedules: { hourly }, socket_path } });
+  const listed = async () => JSON.parse((await cli("schedule", "list", "--json")).stdout);
+  assert.deepEqual([(await listed()).name, (await listed()).every, (await listed()).enabled], [
+    "hourly",
+    3600,
+    true,
+  ]);
+  assert.equal((await cli("schedule", "pause", "hourly")).stdout, "hourly paused\n");
+  assert.deepEqual([(await listed()).enabled, (await listed()).next_at], [false, null]);
+  assert.equal((await cli("schedule", "resume", "hourly")).stdout, "hourly enabled\n");
+  assert.equal((await listed()).enabled, true);
+  const run = await cli("schedule", "run", "hourly");
+  await until(run.stdout.trim(), (row) => row.state === "completed" && row.result === 2);
+  const wrong = await cli("schedule", "run", "hurly");
+  assert.equal(wrong.code, 3);
+  assert.match(wrong.stderr, /Cannot run schedule "hurly": no such schedule \(did you mean "hourly"\?\)/);
+  const asked = await spawnCli(["control", "alive", "--socket", socket_path]);
+  assert.deepEqual([asked.code, JSON.parse(asked.stdout)], [0, { node_id: "n1" }]);
+  assert.equal((await spawnCli(["control", "alive", "--socket", `${socket_path}.none`])).code, 69);
+});
+
+test("cli schedule next prints the next ticks of an expression without a database", async () => {
+  const next = await spawnCli([
+    "schedule",
+    "next",
+    "0 6 * * *",
+    "--timezone",
+    "Europe/Berlin",
+    "--count",
+    "2",
+  ]);
+  assert.match(next.stdout, /^(\d{4}-\d\d-\d\dT0[45]:00:00\.000Z\n){2}$/);
+  assert.equal((await spawnCli(["schedule", "next", "0 6 * *"])).code, 2);
+});

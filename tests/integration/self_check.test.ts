@@ -1,0 +1,120 @@
+import assert from "node:assert/strict";
+import { connect as connectTcp, createServer, type Socket } from "node:net";
+import { join } from "node:path";
+import postgres from "postgres";
+import { SocketBroker } from "../../runtime/broker/socket.ts";
+import { systemClock } from "../../runtime/clock.ts";
+import { request } from "../../runtime/control/control.ts";
+import { eventually, tempDir, test, type TestContext } from "../harness.ts";
+import { cluster } from "./cluster.ts";
+
+const EVERY = 1;
+const TIMEOUT = 0.5;
+/** Twice the time of the check, and what a loaded machine takes. */
+const BOUND = 2 * (EVERY + TIMEOUT) * 1_000 + 8_000;
+
+/** A way to a server that can be told to swallow whatever comes, without a sign to either side. */
+async function proxy(t: TestContext, to: URL) {
+  const sockets = new Set<Socket>();
+  let swallowing = false;
+  let made = 0;
+  const server = createServer((socket) => {
+    made++;
+    const onward = connectTcp(Number(to.port || 5432), to.hostname);
+    // What was made before stays dead; a new one goes through.
+    const state = { dead: false };
+    deaths.push(() => state.dead = true);
+    state.dead = swallowing;
+    for (const [from, into] of [[socket, onward], [onward, socket]]) {
+      sockets.add(from);
+      from.on("data", (bytes) => state.dead || into.write(bytes));
+      from.on("error", () => {});
+      from.on("close", () => state.dead || into.destroy());
+    }
+  });
+  const deaths: (() => void)[] = [];
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    return new Promise((resolve) => server.close(resolve));
+  });
+  const url = new URL(to);
+  url.host = `127.0.0.1:${(server.address() as { port: number }).port}`;
+  return {
+    url: url.href,
+    made: () => made,
+    /** Let the connections that there are go half open, and new ones too until `end` if told. */
+    swallow(newOnes: boolean) {
+      for (const die of deaths.splice(0)) die();
+      swallowing = newOnes;
+    },
+    end: () => void (swallowing = false),
+  };
+}
+
+async function site(t: TestContext) {
+  const made = await cluster(t);
+  const way = await proxy(t, new URL(made.url));
+  const socket = join(tempDir(), "node.sock");
+  const config = {
+    listen_url: way.url,
+    self_check_seconds: EVERY,
+    self_check_timeout: TIMEOUT,
+    // What was missed must be found by the reconnect, not by this.
+    safety_poll_seconds: 600,
+    socket_path: socket,
+  };
+  const node = await made.node({ name: "n1", workers: 1, config });
+  return { ...made, way, node, socket };
+}
+
+test("a half open LISTEN is found, made anew, and what was missed runs", async (t) => {
+  const { client, way, node, until, cli } = await site(t);
+  const before = await client.publish("examples/add", [1, 1]);
+  await until(before.uuid, (row) => row.state === "completed");
+  const made = way.made();
+  way.swallow(false);
+  const missed = await client.publish("examples/add", [1, 2]);
+  await eventually(() => node.stderr().includes("Hears no notifications: listening anew"), { within: BOUND });
+  await eventually(() => node.stderr().includes("Hears notifications again"), { within: BOUND });
+  assert.ok(way.made() > made);
+  await until(missed.uuid, (row) => row.state === "completed", BOUND);
+  assert.doesNotMatch((await cli("status")).stdout, /ISOLATED|DOWN|NO ANSWER/);
+  const after = await client.publish("examples/add", [1, 3]);
+  await until(after.uuid, (row) => row.state === "completed", BOUND);
+  assert.equal(node.stderr().split("Hears no notifications").length, 2, "it says so once");
+});
+
+test("a node whose backend was terminated listens anew, and what was missed runs", async (t) => {
+  const { url, client, way, until, cli } = await site(t);
+  const sql = postgres(url, { max: 1, onnotice: () => {} });
+  t.after(() => sql.end({ timeout: 1 }));
+  const made = way.made();
+  const ended = await sql`select pg_terminate_backend(pid) from pg_stat_activity
+    where datname = current_database() and application_name = 'edge-dispatcher listen'
+      and pid <> pg_backend_pid()`;
+  assert.ok(ended.length >= 1);
+  const missed = await client.publish("examples/add", [1, 2]);
+  await until(missed.uuid, (row) => row.state === "completed", BOUND);
+  await eventually(() => way.made() > made, { within: BOUND });
+  const { stdout } = await cli("status", "--json");
+  assert.equal(JSON.parse(stdout).connection, "connected");
+});
+
+test("a node that is deaf says isolated on its socket, and status says that it does not answer", async (t) => {
+  const { way, cli, socket } = await site(t);
+  const broker = new SocketBroker(socket);
+  t.after(() => broker.close());
+  const ask = { channel: "n1", command: "node_status", timeout: 10, expected: 1 };
+  const connection = async () => (await request(broker, systemClock, ask))[0].connection;
+  assert.equal(await connection(), "connected");
+  way.swallow(true);
+  await eventually(async () => assert.equal(await connection(), "isolated"), { within: BOUND });
+  const { code, stdout } = await cli("status", "--timeout", "0.5");
+  assert.equal(code, 69);
+  assert.match(stdout, /^n1\[pid:\d+\] .* \[NO ANSWER\]$/m);
+  way.end();
+  // A connection that was begun meanwhile is given up after 10 s.
+  await eventually(async () => assert.equal(await connection(), "connected"), { within: BOUND + 12_000 });
+  assert.equal((await cli("status")).code, 0);
+});

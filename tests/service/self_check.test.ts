@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import type { Broker } from "../../runtime/broker/broker.ts";
+import { Events } from "../../runtime/events.ts";
+import { SelfCheck } from "../../runtime/service/self_check.ts";
+import { FakeClock } from "../fake_clock.ts";
+import { eventually, test, type TestContext } from "../harness.ts";
+
+const CHANNEL = "dispatcher_check_me";
+const EVERY = 30;
+const TIMEOUT = 2;
+const ROUND = EVERY * 1_000;
+
+/** What Service does, without its jitter. */
+async function run(check: SelfCheck, clock: FakeClock, signal: AbortSignal): Promise<void> {
+  const work = check.work();
+  while (!signal.aborted) await clock.sleep(await work.once(), signal);
+}
+
+type Wire = "echoes" | "swallows" | "fails" | "hangs";
+
+/** A check of 30 and 2 seconds that runs, and a broker that does as it is told. */
+function site(t: TestContext) {
+  const clock = new FakeClock();
+  const events = new Events();
+  const lines: string[] = [];
+  events.on(({ level, name }) => void lines.push(`${level} ${name}`));
+  const state = { wire: "echoes" as Wire, notified: 0, resets: 0 };
+  const broker = {
+    notify(channel: string) {
+      assert.equal(channel, CHANNEL);
+      state.notified++;
+      if (state.wire === "fails") return Promise.reject(new Error("the database is away"));
+      if (state.wire === "hangs") return new Promise(() => {});
+      if (state.wire === "echoes") queueMicrotask(() => check.heard());
+      return Promise.resolve();
+    },
+    reset: () => Promise.resolve(void state.resets++),
+  } as unknown as Broker;
+  const check = new SelfCheck({ broker, clock, events, channel: CHANNEL, every: EVERY, timeout: TIMEOUT });
+  const stop = new AbortController();
+  t.after(() => stop.abort());
+  void run(check, clock, stop.signal);
+  /** Go on in small steps, so that each rest begins when it should. */
+  const pass = async (ms: number) => {
+    // Its first rest begins now, not after the first step.
+    await clock.advance(0);
+    for (let at = 0; at < ms; at += 500) await clock.advance(Math.min(500, ms - at));
+  };
+  return { clock, check, lines, state, pass };
+}
+
+test("SelfCheck asks after a silence, hears itself, and stays connected without a word", async (t) => {
+  const { check, lines, state, pass } = site(t);
+  await pass(EVERY * 900);
+  assert.equal(state.notified, 0);
+  await pass(EVERY * 200);
+  assert.equal(state.notified, 1);
+  await pass(3 * ROUND);
+  assert.ok(state.notified >= 3, `${state.notified}`);
+  assert.deepEqual([check.hearing, state.resets, lines], ["connected", 0, []]);
+});
+
+test("SelfCheck asks nothing while messages come", async (t) => {
+  const { check, state, clock } = site(t);
+  for (let i = 0; i < 20; i++) {
+    await clock.advance(10_000);
+    check.heard();
+  }
+  assert.equal(state.notified, 0);
+});
+
+test("SelfCheck finds a lost echo, says isolated once, and listens anew until it hears", async (t) => {
+  const { check, lines, state, pass } = site(t);
+  state.wire = "swallows";
+  await pass(ROUND + TIMEOUT * 1_000);
+  assert.deepEqual([check.hearing, state.resets], ["isolated", 1]);
+  await pass(3 * ROUND);
+  assert.ok(state.resets >= 2, "it does not give up");
+  assert.deepEqual(lines, ["warning listen.lost"]);
+  check.heard();
+  assert.equal(check.hearing, "connected");
+  check.heard();
+  assert.deepEqual(lines, ["warning listen.lost", "info listen.up"]);
+});
+
+test("SelfCheck is found and over within twice the time of the check", async (t) => {
+  const { check, state, pass } = site(t);
+  state.wire = "swallows";
+  await pass(ROUND);
+  state.wire = "echoes";
+  await pass(ROUND);
+  assert.equal(check.hearing, "connected");
+});
+
+for (const wire of ["fails", "hangs"] as const) {
+  test(`SelfCheck says down when its notify ${wire}, and connected when it hears again`, async (t) => {
+    const { check, lines, state, pass } = site(t);
+    state.wire = wire;
+    await pass(ROUND + TIMEOUT * 1_000 + 500);
+    assert.equal(check.hearing, "down");
+    assert.ok(state.resets >= 1);
+    state.wire = "echoes";
+    await pass(2 * ROUND);
+    await eventually(() => assert.equal(check.hearing, "connected"));
+    assert.deepEqual(lines, ["warning listen.down", "info listen.up"]);
+  });
+}
+
+test("SelfCheck goes from down to isolated when the database answers and the echo is lost", async (t) => {
+  const { check, lines, state, pass } = site(t);
+  state.wire = "fails";
+  await pass(ROUND);
+  state.wire = "swallows";
+  await pass(2 * ROUND);
+  assert.equal(check.hearing, "isolated");
+  assert.deepEqual(lines, ["warning listen.down", "warning listen.lost"]);
+});
