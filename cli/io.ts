@@ -22,31 +22,35 @@ export interface IO {
 
 /** This process's own. */
 export const processIO: IO = {
-  out: (text) => write(process.stdout, text, cannotWrite),
-  err: (text) => write(process.stderr, text, () => {}),
+  out: (text) => write(process.stdout, text),
+  err: (text) => write(process.stderr, text),
   stdin: process.stdin as AsyncIterable<Uint8Array>,
   tty: process.stdout.isTTY === true,
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,
   columns: process.stdout.columns ?? 80,
 };
 
+// Streams that took no more; written where a write fails, read by flush().
+const broken = new Set<NodeJS.WriteStream>();
+
 // Whoever reads results may leave early, as `head` does: then there is nothing left to do. Whoever reads the log
 // may leave too, and a node works on.
 process.stdout.on("error", cannotWrite);
-process.stderr.on("error", () => {});
+process.stderr.on("error", () => broken.add(process.stderr));
 
 function cannotWrite(error: Error & { code?: string }): void {
   if (error.code === "EPIPE") process.exit();
-  write(process.stderr, `Cannot write the result: ${error.message}`, () => {});
+  processIO.err(`Cannot write the result: ${error.message}`);
   process.exit(EXIT.failed);
 }
 
 /** Deno throws here what the others tell the stream's listeners. */
-function write(stream: NodeJS.WriteStream, text: string, failed: (error: Error) => void): void {
+function write(stream: NodeJS.WriteStream, text: string): void {
   try {
     stream.write(`${harmless(text)}\n`);
   } catch (error) {
-    failed(error as Error);
+    broken.add(stream);
+    if (stream === process.stdout) cannotWrite(error as Error);
   }
 }
 
@@ -65,7 +69,7 @@ export function harmless(text: string): string {
 export async function flush(): Promise<void> {
   await Promise.all([process.stdout, process.stderr].map((stream) =>
     new Promise<void>((resolve) => {
-      if (!stream.writable) return resolve();
+      if (!stream.writable || broken.has(stream)) return resolve();
       stream.once("error", () => resolve());
       stream.end(() => resolve());
     })

@@ -2,5 +2,7 @@
 import { task } from "edge-dispatcher";
 
 export default task((message?: string): never => {
-  throw new RangeError(message ?? "This task always fails", { cause: new TypeError("because it was asked to") });
+  throw new RangeError(message ?? "This task always fails", {
+    cause: new TypeError("because it was asked to"),
+  });
 });

@@ -262,7 +262,11 @@ test("Dispatcher reconciles only when every statement under way has answered", a
   assert.deepEqual(store.reconciled, []);
   open();
   await eventually(() => store.reconciled.length === 1);
-  assert.equal((store.reconciled as { held: string[] }[])[0].held.length, 3, "what the other statement claimed is known by then");
+  assert.equal(
+    (store.reconciled as { held: string[] }[])[0].held.length,
+    3,
+    "what the other statement claimed is known by then",
+  );
 });
 
 test("Dispatcher tries to reconcile until it is answered, and does not claim before", async () => {

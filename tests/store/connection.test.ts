@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createServer, type Socket } from "node:net";
 import fc from "fast-check";
-import { DispatcherError, errorRecord } from "../../runtime/errors.ts";
+import { type DispatcherError, errorRecord } from "../../runtime/errors.ts";
 import {
   addressOf,
   arrayLiteral,

@@ -24,6 +24,11 @@ export function storeTest(suite: string, makeStore: MakeStore): StoreTest {
   return (name, run) => test(`${suite}: ${name}`, async (t) => await run(await makeStore(t), t));
 }
 
+/** Publish, and tell of each envelope whether it is new. */
+export async function put(store: Store, ...batch: Sealed[]): Promise<boolean[]> {
+  return (await store.publish(batch)).map((one) => one.isNew);
+}
+
 /** Publish one call; its envelope. */
 export async function publish(
   store: Store,
@@ -31,7 +36,7 @@ export async function publish(
   args: unknown[] = [],
 ): Promise<Sealed> {
   const envelope = seal("examples/add", args, options);
-  assert.deepEqual(await store.publish([envelope]), [true]);
+  assert.deepEqual(await put(store, envelope), [true]);
   return envelope;
 }
 
@@ -42,7 +47,7 @@ export async function publishMany(
   options: PublishOptions = {},
 ): Promise<string[]> {
   const batch = Array.from({ length: count }, () => seal("examples/add", [], options));
-  assert.deepEqual(await store.publish(batch), batch.map(() => true));
+  assert.deepEqual(await put(store, ...batch), batch.map(() => true));
   return batch.map((envelope) => envelope.uuid);
 }
 

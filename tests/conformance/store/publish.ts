@@ -9,6 +9,7 @@ import {
   join,
   publish,
   publishMany,
+  put,
   row,
   running,
   settle,
@@ -62,7 +63,7 @@ export function publishing(test: StoreTest): void {
   });
 
   test("publish() of nothing does nothing", async (store) => {
-    assert.deepEqual(await store.publish([]), []);
+    assert.deepEqual(await put(store), []);
   });
 
   test("publish() of a thousand at once", async (store) => {
@@ -79,7 +80,7 @@ export function publishing(test: StoreTest): void {
       ...names.map((name) => seal(name, [name])),
       seal("a", [1e21, 1e-7, -0.1, 9007199254740991, true, null, {}, [], [[]]]),
     ];
-    assert.ok((await store.publish(batch)).every(Boolean));
+    assert.ok((await put(store, ...batch)).every(Boolean));
     const fields = ({ uuid, task, args, kwargs, options }: Sealed) => ({ uuid, task, args, kwargs, options });
     const claimed = await claim(store, node, { limit: 500 });
     assert.deepEqual(claimed.map((one) => fields(one as unknown as Sealed)), batch.map(fields));
@@ -144,7 +145,7 @@ function knowing(test: StoreTest): void {
   test("publish() of a uuid that waits or runs says that it is known, and changes nothing", async (store) => {
     const node = await join(store, "n");
     const { uuid } = await publish(store, { uuid: uuid7(), priority: 3 }, ["first"]);
-    const again = () => store.publish([seal("other", ["second"], { uuid, queue: "elsewhere", delay: 60 })]);
+    const again = () => put(store, seal("other", ["second"], { uuid, queue: "elsewhere", delay: 60 }));
     const before = await row(store, uuid);
     assert.deepEqual(await again(), [false]);
     assert.deepEqual(await row(store, uuid), before);
@@ -159,7 +160,7 @@ function knowing(test: StoreTest): void {
     for (const outcome of ["completed", "cancelled", "discarded"] as const) {
       const claimed = await running(store, node);
       await finish(store, node, claimed, { outcome });
-      assert.deepEqual(await store.publish([seal("a", [], { uuid: claimed.uuid })]), [false]);
+      assert.deepEqual(await put(store, seal("a", [], { uuid: claimed.uuid })), [false]);
       assert.equal((await row(store, claimed.uuid)).state, outcome);
       assert.deepEqual(await claim(store, node), []);
     }
@@ -168,7 +169,7 @@ function knowing(test: StoreTest): void {
   test("publish() knows the second of two equal uuids in one batch", async (store) => {
     const [a, b] = [uuid7(), uuid7()];
     const batch = [a, b, a, b, a].map((uuid, i) => seal("a", [i], { uuid }));
-    assert.deepEqual(await store.publish(batch), [true, true, false, false, false]);
+    assert.deepEqual(await put(store, ...batch), [true, true, false, false, false]);
     assert.deepEqual([(await row(store, a)).args, (await row(store, b)).args], [[0], [1]]);
   });
 
@@ -183,14 +184,14 @@ function knowing(test: StoreTest): void {
       seal("a", [], { uuid: cast, queue: "broadcast" }),
       seal("a", [], { uuid: mine }),
     ];
-    assert.deepEqual(await store.publish(batch), [true, false, true, true, false, false]);
+    assert.deepEqual(await put(store, ...batch), [true, false, true, true, false, false]);
   });
 
   test("publish() of one uuid by many at once is true for one of them", async (store) => {
     const uuids = Array.from({ length: 20 }, () => uuid7());
     const calls = Array.from(
       { length: 10 },
-      (_, i) => store.publish(uuids.map((uuid) => seal("a", [i], { uuid }))),
+      (_, i) => put(store, ...uuids.map((uuid) => seal("a", [i], { uuid }))),
     );
     const answers = await Promise.all(calls);
     uuids.forEach((_, i) => assert.equal(answers.filter((answer) => answer[i]).length, 1));
@@ -203,7 +204,7 @@ function knowing(test: StoreTest): void {
       await publishMany(store, 10);
       const claimed = await claim(store, node);
       const settled = claimed.map((one) => settle(store, node, settlement(one)));
-      const known = claimed.map((one) => store.publish([seal("a", [], { uuid: one.uuid })]));
+      const known = claimed.map((one) => put(store, seal("a", [], { uuid: one.uuid })));
       await Promise.all(settled);
       for (const answer of await Promise.all(known)) assert.deepEqual(answer, [false]);
       assert.equal(await store.waiting(["default"]), 0);
@@ -217,6 +218,6 @@ function broadcasting(test: StoreTest): void {
     const { uuid } = await publish(store, { queue: "broadcast" });
     assert.equal((await store.list({ limit: 10 })).length, 0);
     assert.equal(await store.waiting(["broadcast"]), 0);
-    assert.deepEqual(await store.publish([seal("a", [], { uuid, queue: "broadcast" })]), [false]);
+    assert.deepEqual(await put(store, seal("a", [], { uuid, queue: "broadcast" })), [false]);
   });
 }
