@@ -152,7 +152,27 @@ function valueOf(name: string, value: unknown, { type }: Flag): string | number 
   return number;
 }
 
+/**
+ * A flag that says how many seconds to wait.
+ *
+ * @throws {DispatcherError} `usage` for a negative one.
+ */
+export function secondsOf(flags: Parsed["flags"], name: string): number | undefined {
+  const seconds = flags[name] as number | undefined;
+  if (seconds === undefined || seconds >= 0) return seconds;
+  throw usage(`Flag --${name} needs seconds from 0: given "${seconds}"`);
+}
+
 /** An error of usage, exit 2. */
 export function usage(message: string): DispatcherError {
   return new DispatcherError("usage", message);
+}
+
+/** A word as JSON; a word that is no JSON is an error and not a string, so that a typo is not published. */
+export function parseJson(word: string, what: string): unknown {
+  try {
+    return JSON.parse(word);
+  } catch {
+    throw usage(`Cannot read ${what} ${JSON.stringify(word)} as JSON: a text needs quotes, '"like this"'`);
+  }
 }

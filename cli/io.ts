@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { writeSync } from "node:fs";
 import process from "node:process";
 import { EXIT } from "../runtime/errors.ts";
 
@@ -40,8 +41,12 @@ process.stderr.on("error", () => broken.add(process.stderr));
 
 function cannotWrite(error: Error & { code?: string }): void {
   if (error.code === "EPIPE") process.exit();
-  processIO.err(`Cannot write the result: ${error.message}`);
-  process.exit(EXIT.failed);
+  try {
+    // Not through the stream, which the exit would cut off.
+    writeSync(process.stderr.fd, `Cannot write the result: ${error.message}\n`);
+  } finally {
+    process.exit(EXIT.failed);
+  }
 }
 
 /** Deno throws here what the others tell the stream's listeners. */

@@ -6,6 +6,7 @@
 import type { Client } from "../runtime/client.ts";
 import { DispatcherError } from "../runtime/errors.ts";
 import { didYouMean } from "../runtime/suggest.ts";
+import { secondsOf } from "./args.ts";
 import type { Context } from "./command.ts";
 
 type NodeRow = Awaited<ReturnType<Client["nodes"]>>[number];
@@ -41,7 +42,7 @@ export async function askNodes(
   if (live.length === 0) {
     throw new DispatcherError("unavailable", name ? `Node "${name}" is not alive` : "No node is alive");
   }
-  const timeout = (context.flags.timeout as number | undefined) ?? TIMEOUT_SECONDS;
+  const timeout = secondsOf(context.flags, "timeout") ?? TIMEOUT_SECONDS;
   const replies = await client.control(command, data, { channel: name, timeout, expected: live.length });
   const answered = new Set(replies.map((reply) => reply.node_id));
   return { replies, silent: live.filter((node) => !answered.has(node.name)) };

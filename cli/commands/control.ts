@@ -1,5 +1,5 @@
 import { DispatcherError, EXIT } from "../../runtime/errors.ts";
-import { usage } from "../args.ts";
+import { secondsOf, usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS } from "../command.ts";
 
 /** The raw control call of dispatcherd: any command, any channel, the replies as they come. */
@@ -20,7 +20,7 @@ export const control: Command = {
     const expected = flags["expected-replies"] as number | undefined;
     const data = dataOf(flags.data as string | undefined);
     const channel = flags.channel as string | undefined;
-    const options = { timeout: flags.timeout as number | undefined, expected };
+    const options = { timeout: secondsOf(flags, "timeout"), expected };
     if (flags.socket !== undefined && channel !== undefined) {
       throw usage("Cannot use --socket together with --channel: one node listens on a socket");
     }

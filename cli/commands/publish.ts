@@ -1,15 +1,8 @@
-import type { BatchCall, Client } from "../../runtime/client.ts";
-import { DispatcherError, errorLine, EXIT } from "../../runtime/errors.ts";
+import { EXIT } from "../../runtime/errors.ts";
 import type { PublishOptions } from "../../runtime/envelope.ts";
-import type { Published } from "../../runtime/task.ts";
-import { uuid7 } from "../../runtime/uuid.ts";
-import { type Parsed, usage } from "../args.ts";
-import { type Command, type Context, DATABASE_FLAGS } from "../command.ts";
-import { readLines } from "../lines.ts";
-
-const BATCH = 1_000;
-const RETRY_MS = 500;
-const RETRIES = 240;
+import { type Parsed, parseJson, secondsOf, usage } from "../args.ts";
+import { type Command, DATABASE_FLAGS } from "../command.ts";
+import { publishLines, tell } from "./publish_lines.ts";
 
 /** Publish one envelope, or many from stdin. */
 export const publish: Command = {
@@ -43,12 +36,12 @@ export const publish: Command = {
     const [task, ...words] = rest;
     const args = words.map((word, i) => parseJson(word, `argument ${i + 1}`));
     const options = optionsOf(flags);
+    const within = secondsOf(flags, "within");
     const client = await context.client();
     const published = await client.publish(task, args, options);
-    io.out(published.uuid);
-    if (published.known) io.err(`Already known: ${published.uuid} (nothing was published)`);
-    if (published.duplicateOf) io.err(`Duplicate of ${published.duplicateOf} (nothing was published)`);
-    return flags.wait ? await follow(context, published) : EXIT.ok;
+    tell(io, published);
+    if (flags.wait) io.out(JSON.stringify(await published.result({ within })));
+    return EXIT.ok;
   },
 };
 
@@ -69,111 +62,4 @@ function optionsOf(flags: Parsed["flags"]): PublishOptions {
     volatile: flags.volatile as boolean,
     uuid: flags.uuid as string,
   };
-}
-
-async function follow({ flags, io }: Context, published: Published<unknown>): Promise<number> {
-  io.out(JSON.stringify(await published.result({ within: flags.within as number | undefined })));
-  return EXIT.ok;
-}
-
-/** A word as JSON; a word that is no JSON is an error and not a string, so that a typo is not published. */
-function parseJson(word: string, what: string): unknown {
-  try {
-    return JSON.parse(word);
-  } catch {
-    throw usage(`Cannot read ${what} ${JSON.stringify(word)} as JSON: a text needs quotes, '"like this"'`);
-  }
-}
-
-/** One envelope a line from stdin, in batches; a line that is wrong is named and does not stop the others. */
-async function publishLines({ client: open, io, flags, rest }: Context): Promise<number> {
-  const odd = rest[1] ??
-    Object.keys(flags).filter((name) => !(name in DATABASE_FLAGS)).map((name) => `--${name}`)[0];
-  // A flag for all lines would be lost.
-  if (odd !== undefined) throw usage(`Cannot use ${odd} together with -: each line has its own fields`);
-  const client = await open();
-  let batch: { call: BatchCall; line: number }[] = [];
-  let wrong = 0;
-  const refuse = (line: number, error: unknown) => {
-    wrong++;
-    io.err(`Line ${line}: ${errorLine(error)}`);
-  };
-  const send = async () => {
-    const calls = batch;
-    batch = [];
-    for (const { uuid, known, line, error } of await publishBatch(client, calls, io.err)) {
-      if (error) refuse(line, error);
-      else io.out(uuid!);
-      if (known) io.err(`Already known: ${uuid} (nothing was published)`);
-    }
-  };
-  let line = 0;
-  for await (const text of readLines(io.stdin)) {
-    line++;
-    if (text.trim() === "") continue;
-    try {
-      batch.push({ call: readCall(text), line });
-    } catch (error) {
-      refuse(line, error);
-    }
-    if (batch.length >= BATCH) await send();
-  }
-  if (batch.length > 0) await send();
-  return wrong === 0 ? EXIT.ok : EXIT.failed;
-}
-
-interface Sent {
-  line: number;
-  uuid?: string;
-  known?: boolean;
-  error?: unknown;
-}
-
-/** Send a batch, again and again while the database is away: the uuids make sure that nothing is doubled. */
-async function publishBatch(
-  client: Client,
-  calls: { call: BatchCall; line: number }[],
-  err: (text: string) => void,
-): Promise<Sent[]> {
-  for (let attempt = 1;; attempt++) {
-    try {
-      const done = await client.publishMany(calls.map(({ call }) => call));
-      // After a broken attempt, "known" may mean that this very batch was written.
-      return done.map(({ uuid, known }, i) => ({ line: calls[i].line, uuid, known: known && attempt === 1 }));
-    } catch (error) {
-      if (error instanceof DispatcherError && error.exit === EXIT.usage) return await oneByOne(client, calls);
-      if (attempt >= RETRIES) {
-        throw new DispatcherError("unavailable", `Database does not answer: ${errorLine(error)}`);
-      }
-      if (attempt === 1) err(`Database does not answer, trying again: ${errorLine(error)}`);
-      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-    }
-  }
-}
-
-async function oneByOne(client: Client, calls: { call: BatchCall; line: number }[]): Promise<Sent[]> {
-  const sent: Sent[] = [];
-  for (const { call, line } of calls) {
-    try {
-      const [{ uuid, known }] = await client.publishMany([call]);
-      sent.push({ line, uuid, known });
-    } catch (error) {
-      sent.push({ line, error });
-    }
-  }
-  return sent;
-}
-
-function readCall(text: string): BatchCall {
-  const value = parseJson(text, "line") as Record<string, unknown>;
-  if (typeof value !== "object" || value === null || Array.isArray(value)) {
-    throw usage("Cannot read line: it is not an object");
-  }
-  const { time_pub: _, on_duplicate: mode, max_attempts, uuid = uuid7(), ...call } = value;
-  return {
-    ...call,
-    uuid,
-    ...(mode === undefined ? {} : { onDuplicate: mode }),
-    ...(max_attempts === undefined ? {} : { maxAttempts: max_attempts }),
-  } as unknown as BatchCall;
 }

@@ -1,7 +1,7 @@
 import { type Client, resultOf } from "../../runtime/client.ts";
 import { DispatcherError } from "../../runtime/errors.ts";
 import { isFinal } from "../../runtime/state.ts";
-import { usage } from "../args.ts";
+import { secondsOf, usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS } from "../command.ts";
 
 type Row = Awaited<ReturnType<Client["list"]>>[number];
@@ -21,7 +21,7 @@ export const result: Command = {
     const client = await open();
     const rows = await client.find(rest[0], "print the result of");
     if (flags.wait) {
-      const within = flags.within as number | undefined;
+      const within = secondsOf(flags, "within");
       const { origin, uuid } = rows[0];
       io.out(
         JSON.stringify(
@@ -30,7 +30,9 @@ export const result: Command = {
       );
       return;
     }
-    const results = rows.map((row) => [row.queue, finalResult(row)] as const);
+    // By name, so that the same broadcast prints the same bytes.
+    const byNode = rows.toSorted((a, b) => a.queue < b.queue ? -1 : 1);
+    const results = byNode.map((row) => [row.queue, finalResult(row)] as const);
     io.out(JSON.stringify(rows[0].origin === null ? results[0][1] : Object.fromEntries(results)));
   },
 };

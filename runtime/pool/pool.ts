@@ -213,7 +213,9 @@ export class Pool {
     for (const slot of this.fleet.running()) this.abortSlot(slot, "ShutdownError");
     await this.#until(() => this.busy === 0, this.options.abortGrace + ANSWER_SECONDS);
     for (const slot of this.fleet.slots.values()) if (slot.state === "ready") this.stop(slot, "stopping");
-    await this.#until(() => this.fleet.slots.size === 0, ANSWER_SECONDS);
+    // What is still starting has nothing to end in order; it goes with its host.
+    const stopping = () => [...this.fleet.slots.values()].some((slot) => slot.state === "stopping");
+    await this.#until(() => !stopping(), ANSWER_SECONDS);
     for (const host of this.fleet.hosts) host.kill(SHUTDOWN);
     await this.#until(() => this.fleet.hosts.size === 0, ANSWER_SECONDS);
     clearTimeout(this.#timer);

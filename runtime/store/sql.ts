@@ -164,20 +164,24 @@ order by due.id`;
 export const ADOPT = `
 with heard as materialized (
   select u.* from unnest($2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::json[], $7::json[], $8::json[],
-    $9::smallint[], $10::int[], $11::float8[], $12::float8[], $13::float8[], $14::boolean[])
-    u (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, anonymous)
+    $9::smallint[], $10::int[], $11::float8[], $12::float8[], $13::float8[], $14::boolean[]) with ordinality
+    u (uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, anonymous,
+      place)
 ), mine as (
   insert into dispatcher.adoption (uuid)
   select uuid from heard
   where not anonymous or queue = $1 or $1 = (
     select min(n.name) from dispatcher.node n
     where n.lease_until > clock_timestamp() and n.state = 'running' and heard.queue = any(n.queues))
+  order by uuid -- nodes that wait for each other in different orders would be a deadlock
   on conflict do nothing
   returning uuid
+), written as materialized (
+  select uuid, dispatcher.put(uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout,
+    time_pub, case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1) got
+  from (select heard.* from heard join mine using (uuid) order by place) h
 )
-select dispatcher.put(h.uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub,
-  case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1)
-from heard h join mine on mine.uuid = h.uuid`;
+select uuid from written where got = uuid and not dispatcher.forget_known(uuid)`;
 
 /** Make available what is due, and tell when the next one is. Index: envelope_due. */
 export const STAGE = `

@@ -133,7 +133,7 @@ test("config check says ok, with the file it read", async () => {
 
 test("config check ends with 78 and names key, value and origin of what is wrong", async () => {
   const nowhere = join(tempDir(), "none.json");
-  const yaml = join(tempDir(), "config.yaml");
+  const toml = join(tempDir(), "config.toml");
   const broken = join(tempDir(), "broken.json");
   writeFileSync(broken, "{");
   const wrong: [file: string, says: RegExp][] = [
@@ -153,7 +153,7 @@ test("config check ends with 78 and names key, value and origin of what is wrong
     ],
     [configFile([1]), /^Cannot read configuration ".+": it is not an object\n$/],
     [nowhere, /^Cannot read configuration ".+none\.json": .+\n$/],
-    [yaml, /^Cannot read configuration ".+config\.yaml": its name must end in \.json, .+\n$/],
+    [toml, /^Cannot read configuration ".+config\.toml": its name must end in \.json, .+\n$/],
     [broken, /^Cannot read configuration ".+broken\.json": .+\n$/],
   ];
   for (const [file, says] of wrong) {

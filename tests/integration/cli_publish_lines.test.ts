@@ -33,7 +33,7 @@ test("publish - names every bad line by its number, publishes the others and exi
     ['{"task": "t", "queue": ""}', /^Line 9: Cannot use "" as a queue: the name is blank$/],
     ['{"task": "t", "colour": "red"}', /^Line 10: Cannot publish "t": .*colour/],
     ['{"task": "t", "uuid": "0199"}', /^Line 11: Cannot publish "t": uuid "0199": it is not a UUID$/],
-    ['{"task": "t", "on_duplicate": "discard"}', /^Line 12: Cannot publish with on_duplicate "discard"$/],
+    ['{"task": "t", "on_duplicate": "never"}', /^Line 12: Cannot publish "t": onDuplicate "never": .+$/],
     ['  {"task": "examples/add", "args": [1]}  \r'],
     ['{"task": "examples/add", "args": [2]}'],
   ];

@@ -51,7 +51,7 @@ begin
   return case when found then put_unique.uuid end;
 end $$;
 
--- Write one envelope by whatever rule its options name.
+-- Write one envelope by whatever rule its options name. Returns what put_unique does.
 create function dispatcher.put(
   uuid uuid, origin uuid, queue text, task text, args json, kwargs json, options json, priority smallint,
   max_attempts int, timeout float8, time_pub float8, due timestamptz, adopter text
@@ -69,7 +69,7 @@ begin
     case when due is null then 'available' else 'scheduled' end, put.priority, put.max_attempts, put.timeout,
     put.time_pub, due, put.adopter)
   on conflict on constraint envelope_pkey do nothing;
-  return put.uuid;
+  return case when found then put.uuid end;
 end $$;
 
 -- As before, and with on_duplicate.

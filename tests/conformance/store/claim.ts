@@ -67,6 +67,7 @@ export function claiming(test: StoreTest): void {
       timeout: 5,
       solo: false,
       origin: null,
+      keyed: false,
     });
     const { state, node: name, claimed_at, attempt } = await row(store, uuid);
     assert.deepEqual([state, name, attempt], ["running", "n", 1]);

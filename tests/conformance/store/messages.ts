@@ -229,6 +229,15 @@ function adopting(test: StoreTest): void {
     assert.equal((await row(store, now.envelope.uuid)).state, "available");
   });
 
+  test("adopt() runs nothing of a uuid that was published and is final", async (store) => {
+    const node = await join(store, "n");
+    const claimed = await running(store, node);
+    await finish(store, node, claimed, { result: "1" });
+    assert.equal(await store.adopt("n", [message({ uuid: claimed.uuid })]), 0);
+    assert.deepEqual(await claim(store, node), []);
+    assert.equal((await row(store, claimed.uuid)).result, 1);
+  });
+
   test("adopt() changes nothing of a uuid that waits already", async (store) => {
     await join(store, "n");
     const { uuid } = await publish(store, { uuid: uuid7() }, ["first"]);

@@ -73,6 +73,7 @@ export function publishing(test: StoreTest): void {
 
   test("publish() carries hostile texts byte for byte to the one who claims", async (store) => {
     const node = await join(store, "n");
+    // deno-lint-ignore no-control-regex
     const names = HOSTILE.filter((text) => text.trim() !== "" && !/[\u0000-\u001f\ud800-\udfff]/.test(text));
     const batch = [
       seal("a", [...HOSTILE], { kwargs: Object.fromEntries(HOSTILE.map((text) => [text, text])) }),

@@ -1,0 +1,95 @@
+/** The statements that run often must not read the whole table. */
+import assert from "node:assert/strict";
+import { connect, type Sql } from "../../runtime/store/connection.ts";
+import { migrate } from "../../runtime/store/migrate.ts";
+import { EXCHANGE, RECONCILE, STAGE } from "../../runtime/store/sql.ts";
+import { HEARTBEAT } from "../../runtime/store/sql_nodes.ts";
+import { uuid7 } from "../../runtime/uuid.ts";
+import { database, needsServer, test, type TestContext } from "../harness.ts";
+
+const WAITING = 50_000;
+
+/** A database with much work in three queues, and statistics only where the test makes them. */
+async function loaded(t: TestContext, server?: "pg15"): Promise<Sql> {
+  const db = await database({ server });
+  t.after(() => db.drop());
+  const sql = connect(db.url, { max: 1 });
+  t.after(() => sql.end({ timeout: 1 }));
+  await migrate(sql);
+  await sql`alter table dispatcher.envelope set (autovacuum_enabled = false)`;
+  await sql`insert into dispatcher.envelope (uuid, queue, task)
+    select gen_random_uuid(), 'queue ' || i % 3, 'a' from generate_series(1, ${WAITING}::int) i`;
+  await sql`insert into dispatcher.envelope (uuid, queue, task, state, due_at)
+    select gen_random_uuid(), 'queue 1', 'a', 'scheduled', now() + interval '1 hour' from generate_series(1, 5000)`;
+  return sql;
+}
+
+interface Plan {
+  "Node Type": string;
+  "Relation Name"?: string;
+  Plans?: Plan[];
+}
+
+/** How each table is read by a statement, as it is planned when it is executed with these parameters. */
+async function scans(sql: Sql, statement: string, params: (string | number)[]): Promise<string[]> {
+  await sql.unsafe(`deallocate all; prepare looked_at as ${statement}`);
+  const values = params.map((value) => typeof value === "number" ? String(value) : `'${value}'`).join(", ");
+  const [row] = await sql.unsafe(`explain (format json) execute looked_at(${values})`).simple();
+  const found: string[] = [];
+  const walk = (plan: Plan) => {
+    if (plan["Relation Name"]) found.push(`${plan["Node Type"]} on ${plan["Relation Name"]}`);
+    plan.Plans?.forEach(walk);
+  };
+  const plans = typeof row["QUERY PLAN"] === "string" ? JSON.parse(row["QUERY PLAN"]) : row["QUERY PLAN"];
+  for (const { Plan } of plans as { Plan: Plan }[]) walk(Plan);
+  return found;
+}
+
+/** Parameters of an exchange that settles one and claims from three queues. */
+function exchange(limit: number): (string | number)[] {
+  const uuid = uuid7();
+  const one = [`{${uuid}}`, "{1}", "{completed}", "{null}", "{null}", "{null}", "{null}", "{false}"];
+  return [...one, uuid, '{"queue 0","queue 1","queue 2"}', limit, "node-1", "{null}"];
+}
+
+async function claimReadsNoTable(sql: Sql): Promise<void> {
+  for (const statistics of ["without statistics", "with statistics"]) {
+    if (statistics === "with statistics") await sql`analyze`;
+    for (const mode of ["force_generic_plan", "auto", "force_custom_plan"]) {
+      await sql.unsafe(`set plan_cache_mode = ${mode}`);
+      for (const limit of [1, 20, 500]) {
+        const found = await scans(sql, EXCHANGE, exchange(limit));
+        const bad = found.filter((scan) => scan.startsWith("Seq Scan on envelope"));
+        assert.deepEqual(bad, [], `${statistics}, ${mode}, limit ${limit}: ${found.join(", ")}`);
+        assert.ok(found.some((scan) => scan.endsWith("Scan on envelope")), "the plan was read");
+      }
+    }
+  }
+}
+
+test("EXCHANGE reads envelopes by index only, with statistics and without, whatever the plan", async (t) => {
+  await claimReadsNoTable(await loaded(t));
+});
+
+test("EXCHANGE does so on the system's PostgreSQL", { skip: needsServer("pg15") }, async (t) => {
+  await claimReadsNoTable(await loaded(t, "pg15"));
+});
+
+test("STAGE, RECONCILE and HEARTBEAT read envelopes by index only", async (t) => {
+  const sql = await loaded(t);
+  await sql`analyze`;
+  const uuid = uuid7();
+  const statements: [string, string, (string | number)[]][] = [
+    ["STAGE", STAGE, [1_000]],
+    ["RECONCILE", RECONCILE, [uuid, `{${uuid}}`]],
+    ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15]],
+  ];
+  for (const mode of ["force_generic_plan", "auto"]) {
+    await sql.unsafe(`set plan_cache_mode = ${mode}`);
+    for (const [name, statement, params] of statements) {
+      const found = await scans(sql, statement, params);
+      assert.ok(!found.includes("Seq Scan on envelope"), `${name}, ${mode}: ${found.join(", ")}`);
+      assert.ok(found.some((scan) => scan.endsWith("Scan on envelope")), "the plan was read");
+    }
+  }
+});
