@@ -1,11 +1,11 @@
 /**
- * Schedules: the cluster's, ticked by the leader in the transaction that publishes, and a node's own, ticked by
+ * Schedules: the cluster's, ticked by the leader in the statement that publishes, and a node's own, ticked by
  * itself.
  *
  * | what can fail | what happens |
  * |---|---|
  * | the leader dies before the commit | nothing was published and `next_at` is where it was: the next leader ticks |
- * | two leaders for a moment | the row is locked; and the uuid is made of name and tick, so a second one is known |
+ * | two leaders for a moment | the second finds the schedule moved on and publishes nothing |
  * | nobody led for a while | the catch-up policy of the schedule decides: one, all, none |
  *
  * @module

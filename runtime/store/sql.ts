@@ -114,7 +114,8 @@ with s as materialized (
 ), claimed as (
   update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1,
     node = $12, instance = $9::uuid, claimed_at = clock_timestamp(), progress = null
-  from open where e.uuid = open.uuid
+  -- Not a join: a plan that does not know the limit would hash the whole table for it.
+  where e.uuid = any(array(select uuid from open))
   returning e.uuid, e.fence, e.task, e.queue, e.args, e.kwargs, e.options, e.attempt, e.max_attempts, e.timeout,
     e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id
 )
@@ -191,7 +192,7 @@ with due as materialized (
   order by due_at limit $1 for update skip locked
 ), staged as (
   update dispatcher.envelope e set state = 'available', due_at = null
-  from due where e.uuid = due.uuid
+  where e.uuid = any(array(select uuid from due))
   returning e.queue
 )
 select coalesce((select json_agg(distinct queue) from staged), '[]') queues, (select count(*) from due)::int staged,

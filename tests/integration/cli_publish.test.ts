@@ -137,6 +137,23 @@ test("publish --priority puts the smaller number first in the queue", async (t) 
   assert.ok(started[0] <= started[1], `${started}`);
 });
 
+test("publish --wait of what is no task says why and exits 1", async () => {
+  const { cli } = await site();
+  const names: [task: string, why: string][] = [
+    ["nowhere", "no file nowhere.ts under the tasks root"],
+    ["../tasks/examples/add", "a path is made of names joined by /, inside the tasks root"],
+    ["/etc/passwd", "a path is made of names joined by /, inside the tasks root"],
+    ["https://example.org/x.ts", "a path is made of names joined by /, inside the tasks root"],
+    ["examples/add#none", "export none of examples/add is not made by task()"],
+  ];
+  await atOnce(names, async ([task, why]) => {
+    const { code, stdout, stderr } = await cli("publish", task, "--wait");
+    assert.equal(code, 1);
+    const says = `UnknownTaskError: '${task}' is not a valid task: ${why}`;
+    assert.equal(stderr, `Envelope ${stdout.trim()} was discarded: ${says}\n`);
+  });
+});
+
 test("publish --uuid twice says on stderr that it is known, changes nothing and exits 0", async () => {
   const { cli, until, row } = await site();
   const uuid = "0C1DEB4D-25AE-49A9-804F-A8AFD05AFF30";
@@ -177,6 +194,8 @@ const REFUSED: [args: string[], says: string | RegExp][] = [
   [["examples/add", "--priority", "40000"], /^Cannot publish "examples\/add": priority 40000: .+/],
   [["examples/add", "--max-attempts", "0"], /^Cannot publish "examples\/add": maxAttempts 0: .+/],
   [["examples/add", "--uuid", "0199"], 'Cannot publish "examples/add": uuid "0199": it is not a UUID'],
+  [["examples/add", "--wait", "--within", "-1"], 'Flag --within needs seconds from 0: given "-1"'],
+  [["a\tb"], 'Cannot publish a task named "a\\tb": the name is too long or has control characters'],
   [[""], 'Cannot publish a task named "": the name is blank'],
 ];
 

@@ -102,3 +102,30 @@ test("publish - refuses flags and words that would be lost", async (t) => {
   }
   assert.equal((await client.list()).length, 0);
 });
+
+test("publish - says of what an equal one stands for that it was not published", async (t) => {
+  const { cliWith, client } = await base(t);
+  const first = await client.publish("t", [1], { queue: "nobody" });
+  const line = (n: number) =>
+    JSON.stringify({ task: "t", args: [n], queue: "nobody", on_duplicate: "discard" });
+  const { code, stdout, stderr } = await cliWith(["publish", "-"], { stdin: `${line(1)}\n${line(2)}\n` });
+  assert.equal(code, 0);
+  assert.match(stdout, UUIDS);
+  assert.equal(stderr, `Duplicate of ${first.uuid} (nothing was published)\n`);
+  assert.deepEqual((await client.list()).map((row) => row.args).sort(), [[1], [2]]);
+});
+
+test("publish - keeps 7,999, 8,000, 8,001 and 1,000,000 bytes of arguments, NUL and lone surrogates", async (t) => {
+  const { cliWith, client } = await base(t);
+  const sizes = [7_999, 8_000, 8_001, 1_000_000].map((size) => ["x".repeat(size - 4)]);
+  const args = [...sizes, ["\u0000", "\ud800", "a\udfff", "\u{1f600}", '"\\', "\u2028"]];
+  const stdin = args.map((args) => JSON.stringify({ task: "t", args, kwargs: { "\u0000": "\ud83d" } })).join(
+    "\n",
+  );
+  const { code, stdout, stderr } = await cliWith(["publish", "-"], { stdin });
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
+  const rows = new Map((await client.list()).map((row) => [row.uuid, row]));
+  const kept = stdout.trimEnd().split("\n").map((uuid) => rows.get(uuid)!);
+  assert.deepEqual(kept.map((row) => row.args), args);
+  for (const row of kept) assert.deepEqual(row.kwargs, { "\u0000": "\ud83d" });
+});

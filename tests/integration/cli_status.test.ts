@@ -178,13 +178,15 @@ test("control prints the replies as JSON, and exits 5 when fewer come than expec
   assert.deepEqual(ndjson(unknown.stdout), [{ error: "No control method frobnicate", node_id: "n1" }]);
 });
 
-test("control refuses what it cannot send with 2", async () => {
+test("control and status refuse what they cannot send with 2", async () => {
   const { cli } = await site();
   const wrong: [args: string[], says: RegExp][] = [
     [["control"], /^Cannot send a control command: name one\n$/],
     [["control", "alive", "running"], /^Cannot send a control command: name one\n$/],
     [["control", "alive", "--data", "[1]"], /^Cannot read --data "\[1\]": it is not a JSON object\n$/],
     [["control", "alive", "--data", "{a}"], /^Cannot read --data "\{a\}": it is not a JSON object\n$/],
+    [["control", "alive", "--timeout", "-1"], /^Flag --timeout needs seconds from 0: given "-1"\n$/],
+    [["status", "--timeout=-0.5"], /^Flag --timeout needs seconds from 0: given "-0.5"\n$/],
     [["control", "alive", "--channel", " "], /^Cannot use " " as a queue: the name is blank\n$/],
   ];
   for (const [args, says] of wrong) {

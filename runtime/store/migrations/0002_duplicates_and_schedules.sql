@@ -116,7 +116,7 @@ begin
   return id;
 end $$;
 
--- Schedules of the whole cluster. `next_at` moves in the transaction that publishes, so that a tick is neither lost
+-- Schedules of the whole cluster. `next_at` moves in the statement that publishes, so that a tick is neither lost
 -- nor doubled when a leader dies.
 create table dispatcher.schedule (
   name          text primary key,

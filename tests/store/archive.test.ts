@@ -1,0 +1,198 @@
+/** The archive's partitions, paused queues, and what else the port of the store does not show. */
+import assert from "node:assert/strict";
+import { seal } from "../../runtime/envelope.ts";
+import { connect, isTransient, type Sql } from "../../runtime/store/connection.ts";
+import { migrate } from "../../runtime/store/migrate.ts";
+import { PostgresStore, publishIn } from "../../runtime/store/postgres.ts";
+import { copyUuid, hashUuid, uuid7 } from "../../runtime/uuid.ts";
+import { claim, finish, join, publish, publishMany, row, running } from "../conformance/store/moves.ts";
+import { database, eventually, test, type TestContext } from "../harness.ts";
+
+async function open(t: TestContext) {
+  const db = await database();
+  t.after(() => db.drop());
+  const sql = connect(db.url, { max: 4 });
+  t.after(() => sql.end({ timeout: 1 }));
+  await migrate(sql);
+  return { url: db.url, sql, store: new PostgresStore(sql) };
+}
+
+/** Partitions of the archive by day, without the default one. */
+async function partitions(sql: Sql): Promise<string[]> {
+  const rows = await sql`select inhrelid::regclass::text name from pg_inherits
+    where inhparent = 'dispatcher.archive'::regclass order by 1`;
+  return rows.map((one) => one.name.replace("dispatcher.", "")).filter((name) => name !== "archive_default");
+}
+
+/** The name of the partition so many days from today. */
+function partition(days: number): string {
+  return `archive_${new Date(Date.now() + days * 86_400_000).toISOString().slice(0, 10).replaceAll("-", "")}`;
+}
+
+async function createPartition(sql: Sql, days: number): Promise<void> {
+  const day = (n: number) => new Date(Date.now() + n * 86_400_000).toISOString().slice(0, 10);
+  await sql.unsafe(`create table dispatcher.${partition(days)} partition of dispatcher.archive
+    for values from ('${day(days)}T00:00:00Z') to ('${day(days + 1)}T00:00:00Z')`);
+}
+
+/** A final row of so many days ago. */
+async function archived(sql: Sql, days: number): Promise<string> {
+  const uuid = uuid7();
+  await sql`insert into dispatcher.archive (uuid, queue, task, args, kwargs, options, state, priority, attempt,
+      created_at, finished_at, attempts)
+    values (${uuid}, 'default', 'a', '[]', '{}', '{}', 'completed', 0, 1, now(),
+      now() - ${days}::float8 * interval '1 day', '{}')`;
+  return uuid;
+}
+
+test("prune() has partitions ready for today and three days ahead", async (t) => {
+  const { sql, store } = await open(t);
+  const ahead = [0, 1, 2, 3].map(partition);
+  assert.deepEqual(await partitions(sql), ahead);
+  assert.deepEqual(await store.prune(7), { created: 0, dropped: [] });
+  await sql.unsafe(`drop table dispatcher.${partition(2)}, dispatcher.${partition(3)}`);
+  assert.deepEqual(await store.prune(7), { created: 2, dropped: [] });
+  assert.deepEqual(await partitions(sql), ahead);
+});
+
+test("prune() drops partitions whose last day is older than the retention, and no others", async (t) => {
+  const { sql, store } = await open(t);
+  for (const days of [-1, -6, -7, -8, -9, -400]) await createPartition(sql, days);
+  const [young, old] = [await archived(sql, 6), await archived(sql, 9)];
+  assert.deepEqual((await store.prune(7)).dropped.sort(), [-8, -9, -400].map(partition).sort());
+  assert.deepEqual(
+    (await partitions(sql)).filter((name) => name < partition(0)),
+    [-7, -6, -1].map(partition),
+  );
+  assert.equal((await row(store, young)).state, "completed");
+  assert.equal((await store.list({ uuid: old, limit: 1 })).length, 0);
+});
+
+test("prune() clears the default partition of what is older than the retention", async (t) => {
+  const { sql, store } = await open(t);
+  const [young, old] = [await archived(sql, 5), await archived(sql, 10)];
+  assert.equal((await sql`select from dispatcher.archive_default`).length, 2);
+  await store.prune(7);
+  assert.equal((await row(store, young)).state, "completed");
+  assert.equal((await store.list({ uuid: old, limit: 1 })).length, 0);
+});
+
+test("prune() clears the log of broadcasts, adoptions and nodes that are long gone", async (t) => {
+  const { sql, store } = await open(t);
+  const [gone, left] = [await join(store, "gone"), await join(store, "left")];
+  await join(store, "here");
+  await publish(store, { queue: "broadcast", ttl: 1e-6 });
+  await publish(store, { queue: "broadcast", ttl: 60 });
+  await store.deliver("here");
+  await sql`insert into dispatcher.adoption (uuid, at) values (${uuid7()}, now()), (${uuid7()}, now() - interval '2 hours')`;
+  await store.unregister(gone.instance);
+  await store.unregister(left.instance);
+  await sql`update dispatcher.node set last_seen = now() - interval '8 days' where name = 'gone'`;
+  await store.prune(7);
+  assert.equal((await sql`select from dispatcher.broadcast`).length, 1);
+  assert.equal((await sql`select from dispatcher.adoption`).length, 1);
+  assert.deepEqual((await store.nodes()).map((node) => node.name).sort(), ["here", "left"]);
+});
+
+test("exchange() settles into the default partition when that of the day is missing, and prune() leaves it", async (t) => {
+  const { sql, store } = await open(t);
+  await sql.unsafe(`drop table dispatcher.${partition(0)}`);
+  const node = await join(store, "n");
+  const claimed = await running(store, node);
+  await finish(store, node, claimed, { result: "1" });
+  assert.equal((await sql`select from dispatcher.archive_default`).length, 1);
+  assert.equal((await row(store, claimed.uuid)).result, 1);
+  assert.deepEqual(await store.publish([seal("a", [], { uuid: claimed.uuid })]), [{
+    isNew: false,
+    duplicateOf: null,
+  }]);
+  assert.deepEqual(await store.prune(7), { created: 0, dropped: [] });
+  assert.equal((await row(store, claimed.uuid)).state, "completed");
+});
+
+test("exchange() moves a row out of the hot table when it is final", async (t) => {
+  const { sql, store } = await open(t);
+  const node = await join(store, "n");
+  for (const outcome of ["completed", "cancelled", "discarded"] as const) {
+    await finish(store, node, await running(store, node), { outcome });
+  }
+  assert.equal((await sql`select from dispatcher.envelope`).length, 0);
+  assert.equal((await sql.unsafe(`select from dispatcher.${partition(0)}`)).length, 3);
+});
+
+test("exchange() claims nothing from a queue that is paused, and everything when it is resumed", async (t) => {
+  const { sql, store } = await open(t);
+  const node = await join(store, "n");
+  await publishMany(store, 3, { queue: "paused", priority: -9 });
+  await publishMany(store, 3, { queue: "open" });
+  await sql`insert into dispatcher.queue (name, paused_at) values ('paused', now()), ('open', null), ('empty', now())`;
+  const queues = ["paused", "open"];
+  assert.deepEqual((await claim(store, node, { queues, limit: 4 })).map((one) => one.queue), [
+    "open",
+    "open",
+    "open",
+  ]);
+  assert.deepEqual((await store.queues()).map((one) => [one.queue, one.paused, one.available]), [
+    ["empty", true, 0],
+    ["open", false, 0],
+    ["paused", true, 3],
+  ]);
+  await sql`update dispatcher.queue set paused_at = null`;
+  assert.equal((await claim(store, node, { queues })).length, 3);
+});
+
+test("copyUuid() and hashUuid() are what SQL computes", async (t) => {
+  const { sql } = await open(t);
+  for (const [uuid, node] of [[uuid7(), "node-1"], [uuid7().toUpperCase(), "é€😀 'x'"]]) {
+    const [made] =
+      await sql`select md5(${uuid}::uuid::text || '/' || ${node}::text)::uuid copy, md5(${node}::text)::uuid hash`;
+    assert.deepEqual([copyUuid(uuid, node), hashUuid(node)], [made.copy, made.hash]);
+  }
+});
+
+test("publishIn() writes in the caller's transaction: seen after its commit, gone when it is rolled back", async (t) => {
+  const { sql, store } = await open(t);
+  const [kept, dropped] = [uuid7(), uuid7()];
+  const write = (uuid: string, end: () => void) =>
+    sql.begin(async (tx) => {
+      const batch = [seal("a", [], { uuid }), seal("a", [], { queue: "broadcast" })];
+      assert.deepEqual((await publishIn(tx as never, batch)).map((one) => one.isNew), [true, true]);
+      assert.equal((await store.list({ uuid, limit: 1 })).length, 0, "nobody else sees it yet");
+      end();
+    });
+  await write(kept, () => {});
+  await assert.rejects(
+    write(dropped, () => {
+      throw new Error("roll back");
+    }),
+    /roll back/,
+  );
+  assert.equal((await row(store, kept)).state, "available");
+  assert.equal((await store.list({ uuid: dropped, limit: 1 })).length, 0);
+  assert.equal((await sql`select from dispatcher.broadcast`).length, 1);
+});
+
+test("publish() that loses its connection fails with an error of the caller's, and the store works on", async (t) => {
+  const { sql, url } = await open(t);
+  const lone = connect(url, { max: 1, application: "lone" });
+  t.after(() => lone.end({ timeout: 1 }));
+  const store = new PostgresStore(lone);
+  const [uuid, gate] = [uuid7(), Promise.withResolvers<void>()];
+  // Holds the row that the other one waits for.
+  const holder = sql.begin(async (tx) => {
+    await tx`insert into dispatcher.envelope (uuid, queue, task) values (${uuid}, 'q', 'a')`;
+    await gate.promise;
+  });
+  const batch = [seal("a", [], { uuid }), seal("a", [], { queue: "broadcast" })];
+  const lost = assert.rejects(store.publish(batch), (error) => isTransient(error));
+  await eventually(async () => {
+    const [ended] = await sql`select pg_terminate_backend(pid) from pg_stat_activity
+      where application_name = 'lone' and wait_event_type = 'Lock'`;
+    return ended;
+  });
+  await lost;
+  gate.resolve();
+  await holder;
+  await eventually(async () => assert.equal(await store.waiting(["q"]), 1));
+  assert.equal((await sql`select from dispatcher.broadcast`).length, 0, "nothing of the batch was written");
+});
