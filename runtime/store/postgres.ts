@@ -247,7 +247,8 @@ export class PostgresStore implements Port.Store {
   }
 
   async close(): Promise<void> {
-    await this.#sql.end({ timeout: 5 });
+    // Bounded: after a connection was lost under a statement the client waits for it in vain, the whole timeout.
+    await this.#sql.end({ timeout: 2 });
   }
 }
 

@@ -47,6 +47,8 @@ export async function cluster(t: TestContext): Promise<Cluster> {
   t.after(() => db.drop());
   const client = await connect({ databaseUrl: db.url });
   t.after(() => client.close());
+  const nodes: NodeProcess[] = [];
+  t.after(() => Promise.all(nodes.map(stopNow)));
   const row = async (uuid: string) => (await client.find(uuid))[0];
   return {
     url: db.url,
@@ -54,7 +56,7 @@ export async function cluster(t: TestContext): Promise<Cluster> {
     row,
     async node(options) {
       const node = await startNode({ url: db.url, runtime: options.runtime, args: argsOf(options) });
-      t.after(() => stopNow(node));
+      nodes.push(node);
       return node;
     },
     cli: (...args) => spawnCli([...args, "--database-url", db.url]),
