@@ -25,6 +25,7 @@ import {
   type AbortReason,
   type AskWhat,
   type HostReport,
+  KILL_MS,
   type LogLevel,
   readReport,
   type Report,
@@ -201,7 +202,7 @@ export class Pool {
     if (state === "retired") this.totals.retired++;
     slot.state = state;
     slot.stopSentAt = this.clock.monotonic();
-    slot.host.send(["kill", slot.id, state === "error" ? 0 : PEACE_MS]);
+    slot.host.send(["kill", slot.id, state === "error" ? KILL_MS : PEACE_MS]);
     this.#hurry();
   }
 
@@ -255,7 +256,7 @@ export class Pool {
         return void this.#answer(slot, report, text);
       case "broken":
         // Its thread lives on, without a purpose.
-        slot.host.send(["kill", slot.id, 0]);
+        slot.host.send(["kill", slot.id, KILL_MS]);
         return this.#ended(slot, JSON.parse(text));
       case "log":
         return this.#events.said(slot.running?.claimed ?? null, report.level, String(JSON.parse(text)));

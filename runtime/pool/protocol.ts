@@ -21,6 +21,12 @@ export type HostCommand =
   | ["kill", slot: number, patience: number]
   | ["exit"];
 
+/**
+ * How long a thread that must go may take to close by itself, in milliseconds: one that answers is not busy and will
+ * really end, which Deno's own terminate() does not tell.
+ */
+export const KILL_MS = 200;
+
 /** Host to dispatcher. */
 export type HostReport =
   | ["said", slot: number, text: string]

@@ -8,6 +8,7 @@ import type { Clock } from "../clock.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HostProcess } from "./host_process.ts";
 import type { Intake } from "./intake.ts";
+import { KILL_MS } from "./protocol.ts";
 import type { Slot } from "./slot.ts";
 
 /** What the supervisor sees of a pool, and what it can tell it to do. */
@@ -30,8 +31,6 @@ export interface Supervised {
 
 /** A host that has not answered a kill for this long is killed itself. */
 const ANSWER_MS = 1_500;
-/** How long a thread that overran may take to close by itself: one that answers is not busy. */
-const KILL_MS = 200;
 /** Claimed work that no slot took for this long goes back to the queue, for another node. */
 const GIVE_BACK_MS = 3_000;
 const MB = 1024 * 1024;

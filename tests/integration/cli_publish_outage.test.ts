@@ -21,7 +21,7 @@ interface Running {
 
 /** `publish -` with its stdin open. */
 function publishLines(t: TestContext, url: string): Running {
-  const env = { ...process.env, NO_COLOR: "1", ...environment(url) };
+  const env: Record<string, string | undefined> = { ...process.env, NO_COLOR: "1", ...environment(url) };
   for (const [name, value] of Object.entries(env)) if (value === undefined) delete env[name];
   const args = [...FLAGS[thisRuntime()], MAIN, "publish", "-"];
   const proc = spawn(runtimes()[thisRuntime()], args, { env, stdio: "pipe" });

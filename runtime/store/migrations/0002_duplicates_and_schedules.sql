@@ -109,7 +109,8 @@ begin
       (options ->> 'timeout')::float8, extract(epoch from clock_timestamp()), due)
     on conflict (uuid) do nothing;
   end if;
-  if own is not null and id = own then
+  -- Only of what was written just now: an equal uuid may wait that was final before.
+  if found and id = own then
     perform dispatcher.forget_known(own);
   end if;
   perform pg_notify('dispatcher_wake', case when due is null then queue else '' end);
