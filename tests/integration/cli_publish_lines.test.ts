@@ -105,7 +105,7 @@ test("publish - refuses flags and words that would be lost", async (t) => {
 
 test("publish - says of what an equal one stands for that it was not published", async (t) => {
   const { cliWith, client } = await base(t);
-  const first = await client.publish("t", [1], { queue: "nobody" });
+  const first = await client.publish("t", [1], { queue: "nobody", onDuplicate: "discard" });
   const line = (n: number) =>
     JSON.stringify({ task: "t", args: [n], queue: "nobody", on_duplicate: "discard" });
   const { code, stdout, stderr } = await cliWith(["publish", "-"], { stdin: `${line(1)}\n${line(2)}\n` });

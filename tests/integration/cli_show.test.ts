@@ -2,7 +2,8 @@ import assert from "node:assert/strict";
 import { test } from "../harness.ts";
 import { type Base, base, ended, ndjson, nodeFor, sharedSite, UUID } from "./site.ts";
 
-const site = sharedSite(["--node", "n1", "--workers", "2"]);
+// What failed stays retryable for as long as a test looks at it.
+const site = sharedSite(["--node", "n1", "--workers", "2"], { DISPATCHER_BACKOFF_BASE: "3600" });
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 /** Uuids that begin alike, of envelopes that nobody runs. */

@@ -9,9 +9,12 @@ export interface Servers {
   stop(): Promise<void>;
 }
 
+const FAST = { fsync: "off", full_page_writes: "off" };
+
 /**
  * Start the PostgreSQL servers of a test run below `dir`: the embedded one and, where a system PostgreSQL is
- * installed, one made of that. With the settings users get: fsync and synchronous_commit stay on.
+ * installed, one made of that. Hundreds of tests make a database of their own, and no machine is switched off under
+ * them: fsync is off. What kills a server starts one of its own, with the settings users get.
  */
 export async function startServers(dir: string, tell: (line: string) => void): Promise<Servers> {
   const dirs: string[] = [];
@@ -24,7 +27,7 @@ export async function startServers(dir: string, tell: (line: string) => void): P
     const own = join(dir, name);
     mkdirSync(own, { mode: 0o755 });
     dirs.push(own);
-    const server = await startEmbedded({ dir: own, native });
+    const server = await startEmbedded({ dir: own, native, settings: FAST });
     tell(`${name} on port ${server.port}${native ? ` from ${native}` : " (embedded)"}`);
     return server.url;
   };
