@@ -189,7 +189,7 @@ test("broadcast() in SQL of a known uuid changes nothing, and waits as long as i
 const BAD: [args: string, error: RegExp][] = [
   ["null", /^Cannot publish a task named null: the name is blank$/],
   ["''", /^Cannot publish a task named '': the name is blank$/],
-  ["'  '", /^Cannot publish a task named '  ': the name is blank$/],
+  ["'  '", /^Cannot publish a task named ' {2}': the name is blank$/],
   [`'a', '{}'`, /^Cannot publish "a": args is object, not an array$/],
   [`'a', '5'`, /^Cannot publish "a": args is number, not an array$/],
   ["'a', null", /^Cannot publish "a": args is null, not an array$/],
@@ -237,7 +237,7 @@ test("publish() in SQL refuses a queue that is blank or over 63 bytes", async (t
   const { sql } = await open(t);
   const cases: [string, RegExp][] = [
     ["''", /^Cannot use '' as a queue: the name is blank or over 63 bytes$/],
-    ["'  '", /^Cannot use '  ' as a queue/],
+    ["'  '", /^Cannot use ' {2}' as a queue/],
     ["null", /^Cannot use null as a queue/],
     ["repeat('x', 64)", /^Cannot use 'x{64}' as a queue/],
     ["repeat('€', 22)", /^Cannot use '€{22}' as a queue/],
