@@ -58,3 +58,11 @@ export const FILTER_FLAGS: Flags = {
   task: { type: "string", value: "PATH", help: "Of this task" },
   node: { type: "string", value: "N", help: "Run by this node" },
 };
+
+/** Flags of every command that asks live nodes. */
+export const NODE_FLAGS: Flags = {
+  node: { type: "string", value: "N", help: "This node only" },
+  timeout: { type: "number", value: "S", help: "Seconds to wait for replies, by default 2" },
+  ...JSON_FLAG,
+  ...DATABASE_FLAGS,
+};

@@ -1,18 +1,11 @@
 import { EXIT } from "../../runtime/errors.ts";
 import { usage } from "../args.ts";
-import { type Command, type Context, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+import { type Command, type Context, NODE_FLAGS } from "../command.ts";
 import { askNodes } from "../nodes.ts";
-
-const FLAGS = {
-  node: { type: "string" as const, value: "N", help: "This node only" },
-  timeout: { type: "number" as const, value: "S", help: "Seconds to wait for replies, by default 2" },
-  ...JSON_FLAG,
-  ...DATABASE_FLAGS,
-};
 
 /** A command of dispatcherctl: asks every live node, and prints each reply as a line of JSON. */
 function ask(name: string, summary: string): Command {
-  return { summary, usage: "[--node N]", flags: FLAGS, run: (context) => print(context, name) };
+  return { summary, usage: "[--node N]", flags: NODE_FLAGS, run: (context) => print(context, name) };
 }
 
 async function print(context: Context, name: string, data?: Record<string, unknown>): Promise<number> {
@@ -36,7 +29,7 @@ export const setLogLevel: Command = {
   summary: "Change the log level of running nodes",
   usage: "LEVEL [--node N]",
   words: true,
-  flags: FLAGS,
+  flags: NODE_FLAGS,
   async run(context) {
     if (context.rest.length !== 1) {
       throw usage("Cannot set the log level: name one of debug, info, warning, error");

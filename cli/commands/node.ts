@@ -1,5 +1,5 @@
 import { EXIT } from "../../runtime/errors.ts";
-import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+import { type Command, DATABASE_FLAGS, JSON_FLAG, NODE_FLAGS } from "../command.ts";
 import { askNodes } from "../nodes.ts";
 import { ago, writeTable } from "../table.ts";
 
@@ -45,12 +45,7 @@ export const nodeList: Command = {
 export const nodePing: Command = {
   summary: "Ask live nodes to answer",
   usage: "[--node N]",
-  flags: {
-    node: { type: "string", value: "N", help: "This node only" },
-    timeout: { type: "number", value: "S", help: "Seconds to wait for replies, by default 2" },
-    ...JSON_FLAG,
-    ...DATABASE_FLAGS,
-  },
+  flags: NODE_FLAGS,
   async run(context) {
     const { io, flags } = context;
     const { replies, silent } = await askNodes(context, "alive");

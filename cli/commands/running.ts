@@ -1,17 +1,12 @@
 import { EXIT } from "../../runtime/errors.ts";
-import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+import { type Command, NODE_FLAGS } from "../command.ts";
 import { askNodes } from "../nodes.ts";
 
 /** The uuids that run now. */
 export const running: Command = {
   summary: "Print the uuids that run now",
   usage: "[--node N] [--json]",
-  flags: {
-    node: { type: "string", value: "N", help: "On this node only" },
-    timeout: { type: "number", value: "S", help: "Seconds to wait for replies, by default 2" },
-    ...JSON_FLAG,
-    ...DATABASE_FLAGS,
-  },
+  flags: NODE_FLAGS,
   async run(context) {
     const { replies, silent } = await askNodes(context, "running");
     const uuids = replies.flatMap((reply) =>

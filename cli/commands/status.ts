@@ -2,7 +2,7 @@ import type { Shown } from "../../runtime/control/attempts.ts";
 import type { NodeStatus, SlotStatus } from "../../runtime/control/node_status.ts";
 import { DispatcherError, EXIT } from "../../runtime/errors.ts";
 import { callText } from "../../runtime/redact.ts";
-import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+import { type Command, NODE_FLAGS } from "../command.ts";
 import { askNodes } from "../nodes.ts";
 import { megabytes } from "../table.ts";
 
@@ -10,12 +10,7 @@ import { megabytes } from "../table.ts";
 export const status: Command = {
   summary: "Show nodes, their workers and what runs",
   usage: "[--node N] [--json]",
-  flags: {
-    node: { type: "string", value: "N", help: "This node only" },
-    timeout: { type: "number", value: "S", help: "Seconds to wait for replies, by default 2" },
-    ...JSON_FLAG,
-    ...DATABASE_FLAGS,
-  },
+  flags: NODE_FLAGS,
   async run(context) {
     const { io, flags } = context;
     const { replies, silent } = await askNodes(context, "node_status");
