@@ -19,6 +19,14 @@ export interface ConnectOptions {
   application?: string;
 }
 
+/**
+ * What isoTime() reads, and blanks up to 1 kB, which the client writes at once. It keeps back shorter messages, and
+ * after a connection was lost while it kept one (seen on Bun) it keeps back all that come, for ever: every query on
+ * that connection would end in CONNECT_TIMEOUT (postgres 3.4.9; breeze#3225, porsager/postgres#1215). A pooler takes
+ * this parameter where it refuses others.
+ */
+const DATE_STYLE = "ISO".padEnd(1_024);
+
 /** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
   return postgres(url, {
@@ -30,7 +38,7 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     // The default grows to 20 s, which is how long a restarted server would be taken for a dead one.
     backoff: () => 0.25,
     onnotice: () => {},
-    connection: { application_name: options.application ?? "edge-dispatcher" },
+    connection: { application_name: options.application ?? "edge-dispatcher", DateStyle: DATE_STYLE },
     types: {
       timestamp: {
         to: 1184,
