@@ -170,7 +170,7 @@ export class Client {
       const done = new Map(rows.filter((row) => isFinal(row.state)).map((row) => [row.queue, row]));
       if (live.length === 0 || !live.every((node) => done.has(node.name))) return undefined;
       const failed = [...done.values()].find((row) => row.state !== "completed");
-      const result = Object.fromEntries([...done].map(([node, row]) => [node, row.result]));
+      const result = Object.fromEntries([...done].sort(byNode).map(([node, row]) => [node, row.result]));
       return { uuid, state: failed?.state ?? "completed", result, error: failed?.error ?? null };
     });
   }
@@ -328,4 +328,9 @@ export function resultOf(outcome: Outcome): Json {
       cause: outcome.error ?? undefined,
     },
   );
+}
+
+/** In one order, so that the same outcome is the same bytes. */
+function byNode([a]: [string, unknown], [b]: [string, unknown]): number {
+  return a < b ? -1 : 1;
 }

@@ -95,11 +95,13 @@ export class Publisher {
   }
 }
 
-/** What to wake: the queue, or ("") the stager, where it is due later or may stand behind an equal one. */
+/**
+ * What to wake: the queue, and ("") the stager, where it may be due later or stand behind an equal one. Both, since a
+ * time that is past by the database's clock makes it available at once.
+ */
 function wakesOf({ queue, delay, at, unique }: Sealed): string[] {
-  const later = queue !== BROADCAST_QUEUE && (delay !== null || at !== null);
-  if (unique) return [queue, ""];
-  return [later ? "" : queue];
+  const staged = queue !== BROADCAST_QUEUE && (unique || delay !== null || at !== null);
+  return staged ? [queue, ""] : [queue];
 }
 
 function sentOf({ uuid, queue }: Sealed, { isNew, duplicateOf }: Put): Sent {

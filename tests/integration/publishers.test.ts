@@ -141,6 +141,18 @@ test("a known uuid changes nothing, while it waits and after it is final", async
   assert.deepEqual((await row(uuid)).args, [1, 1]);
 });
 
+test("a delay of 0 and a time that is past run at once, without waiting for a poll", async (t) => {
+  const made = await base(t);
+  const config = join(tempDir(), "config.json");
+  // No poll comes to the rescue, and the stager has nothing to do with it.
+  writeFileSync(config, JSON.stringify({ safety_poll_seconds: 3_600 }));
+  await nodeFor(t, made.url, ["--workers", "1", "--node", "one", "--config", config]);
+  const now = await made.client.publish("examples/add", [1, 1], { delay: 0 });
+  assert.equal(await now.result({ within: 20 }), 2);
+  const past = await made.client.publish("examples/add", [1, 2], { at: new Date(0) });
+  assert.equal(await past.result({ within: 20 }), 3);
+});
+
 test("smaller priorities run earlier, equal ones in their order", async (t) => {
   const made = await base(t);
   const calls = [5, 0, -5, 0].map((priority, i) => ({ task: "examples/echo", args: [i], priority }));
