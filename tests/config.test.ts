@@ -224,6 +224,11 @@ test("loadConfig() never shows a password", async () => {
     { file: file(`{"database_url": "postgres://u:${secret}@h/db" x}`) },
     { file: file(`{"database_url": 'postgres://u:${secret}@h/db'}`) },
     { file: file(`{"a":${secret}`) },
+    { file: file(`database_url: [postgres://u:${secret}@h/db`, "dispatcher.yml") },
+    { file: file(`listen_url: "${secret}\nnode: x`, "dispatcher.yaml") },
+    { file: file(`listen_url: @${secret}`, "dispatcher.yml") },
+    { file: file(`listen_url: *${secret}`, "dispatcher.yml") },
+    { file: file(`listen_url:\n  password: ${secret}`, "dispatcher.yml") },
   ];
   for (const given of cases) {
     const message = await refusal(given);

@@ -21,7 +21,7 @@ interface Runner {
   unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
 }
 
-const CANCEL_LOOKS = 3;
+const CANCEL_LOOKS = 2;
 
 /** The store over a connection pool. `close` ends the pool. */
 export class PostgresStore implements Port.Store {
@@ -42,6 +42,18 @@ export class PostgresStore implements Port.Store {
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
+    const { claimed, settled } = await this.#exchange(work);
+    const missed = work.settlements.filter((s) => !settled.has(s.uuid));
+    // A cancel that is asked for while the statement is under way hides a row from both ways of settling it. Were it
+    // taken for stale, it would run for ever: look again before it is.
+    if (missed.length > 0) {
+      const again = await this.#exchange({ ...work, settlements: missed, queues: [], limit: 0 });
+      for (const uuid of again.settled) settled.add(uuid);
+    }
+    return { claimed, settled };
+  }
+
+  async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const s = work.settlements;
     const rows = await this.#run(SQL.EXCHANGE, [
       arrayLiteral(s.map((x) => x.uuid)),
@@ -231,15 +243,21 @@ export class PostgresStore implements Port.Store {
   }
 
   async cancel(uuids: string[]): Promise<Port.Cancelled[]> {
-    const done: Port.Cancelled[] = [];
-    let missing = uuids;
-    // A row that was claimed or settled while the statement waited for it matches in neither state: look again.
-    for (let look = 0; look < CANCEL_LOOKS && missing.length > 0; look++) {
-      done.push(...await this.#run(SQL.CANCEL, [arrayLiteral(missing)]));
-      const found = new Set(done.map((row) => row.uuid));
-      missing = missing.filter((uuid) => !found.has(uuid.toLowerCase()));
+    const done: Port.Cancelled[] = await this.#run(SQL.CANCEL_FREE, [arrayLiteral(uuids)]);
+    const found = new Set(done.map((row) => row.uuid));
+    const missing = new Set(uuids.map((uuid) => uuid.toLowerCase()).filter((uuid) => !found.has(uuid)));
+    const rest = [];
+    for (const uuid of missing) rest.push(...await this.#cancelOne(uuid));
+    return [...done, ...rest];
+  }
+
+  /** What was settled while the statement waited for it is final by the next look. */
+  async #cancelOne(uuid: string): Promise<Port.Cancelled[]> {
+    for (let look = 0; look < CANCEL_LOOKS; look++) {
+      const rows = await this.#run(SQL.CANCEL, [arrayLiteral([uuid])]);
+      if (rows.length > 0) return rows;
     }
-    return done;
+    return [];
   }
 
   async waiting(queues: string[]): Promise<number> {

@@ -216,10 +216,11 @@ update dispatcher.envelope e set state = 'available', blocked = false, due_at = 
 from locked where e.uuid = locked.uuid
 returning e.queue`;
 
-/** End what has not begun, and ask for the end of what runs. Indexes: primary key, archive_uuid. */
-export const CANCEL = `
-with gone as (
-  delete from dispatcher.envelope where uuid = any($1::uuid[]) and state <> 'running' returning *
+const cancelling = (lock: string) => `
+with held as materialized (
+  select uuid, state from dispatcher.envelope where uuid = any($1::uuid[]) for update${lock}
+), gone as (
+  delete from dispatcher.envelope where uuid in (select uuid from held where state <> 'running') returning *
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
     max_attempts, timeout, time_pub, created_at, finished_at, progress, error, attempts)
@@ -227,11 +228,19 @@ with gone as (
     time_pub, created_at, clock_timestamp(), progress, error, attempts from gone
 ), asked as (
   update dispatcher.envelope set cancel_at = coalesce(cancel_at, clock_timestamp())
-  where uuid = any($1::uuid[]) and state = 'running' returning uuid, node
+  where uuid in (select uuid from held where state = 'running') returning uuid, node
 )
 select uuid::text, 'cancelled' did, null node from gone
 union all select uuid::text, 'requested', node from asked
 union all select uuid::text, state, node from dispatcher.archive where uuid = any($1::uuid[])`;
+
+/**
+ * End what has not begun, and ask for the end of what runs. One at a time: it waits for whoever has locked it, and
+ * would be a deadlock with an exchange if it held others meanwhile. Indexes: primary key, archive_uuid.
+ */
+export const CANCEL: string = cancelling("");
+/** The same for many, without those that somebody has locked. */
+export const CANCEL_FREE: string = cancelling(" skip locked");
 
 /** Housekeeping of the small tables. */
 export const PRUNE_SMALL = `

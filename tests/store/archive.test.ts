@@ -5,7 +5,17 @@ import { connect, isTransient, type Sql } from "../../runtime/store/connection.t
 import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore, publishIn } from "../../runtime/store/postgres.ts";
 import { copyUuid, hashUuid, uuid7 } from "../../runtime/uuid.ts";
-import { claim, finish, join, publish, publishMany, row, running } from "../conformance/store/moves.ts";
+import { settlement } from "../conformance/make.ts";
+import {
+  claim,
+  finish,
+  join,
+  message,
+  publish,
+  publishMany,
+  row,
+  running,
+} from "../conformance/store/moves.ts";
 import { database, eventually, test, type TestContext } from "../harness.ts";
 
 async function open(t: TestContext) {
@@ -120,6 +130,33 @@ test("exchange() moves a row out of the hot table when it is final", async (t) =
   assert.equal((await sql.unsafe(`select from dispatcher.${partition(0)}`)).length, 3);
 });
 
+test("exchange() claims in order also when the plan does not happen to walk the index", async (t) => {
+  const { url, store } = await open(t);
+  const lone = connect(url, { max: 1 });
+  t.after(() => lone.end({ timeout: 1 }));
+  await lone.unsafe(
+    "set enable_indexscan = off; set enable_indexonlyscan = off; set enable_bitmapscan = off",
+  );
+  const node = await join(store, "n");
+  await publishMany(store, 20);
+  const urgent = await publishMany(store, 3, { priority: -1 });
+  const claimed = await claim(new PostgresStore(lone), node, { limit: 3 });
+  assert.deepEqual(claimed.map((one) => one.uuid), urgent);
+});
+
+test("adopt() keeps the order of the messages also when the plan joins them in another", async (t) => {
+  const { url, store } = await open(t);
+  const lone = connect(url, { max: 1 });
+  t.after(() => lone.end({ timeout: 1 }));
+  // What is left is a merge join, which sorts by uuid.
+  await lone.unsafe("set enable_hashjoin = off; set enable_nestloop = off");
+  const node = await join(store, "n");
+  const heard = Array.from({ length: 20 }, (_, i) => message({ args: `[${i}]`, uuid: uuid7() })).toReversed();
+  assert.equal(await new PostgresStore(lone).adopt("n", heard), 20);
+  const claimed = await claim(store, node, { limit: 20 });
+  assert.deepEqual(claimed.map((one) => one.args), heard.map((one) => one.envelope.args));
+});
+
 test("exchange() claims nothing from a queue that is paused, and everything when it is resumed", async (t) => {
   const { sql, store } = await open(t);
   const node = await join(store, "n");
@@ -170,6 +207,85 @@ test("publishIn() writes in the caller's transaction: seen after its commit, gon
   assert.equal((await row(store, kept)).state, "available");
   assert.equal((await store.list({ uuid: dropped, limit: 1 })).length, 0);
   assert.equal((await sql`select from dispatcher.broadcast`).length, 1);
+});
+
+test("cancel() of many while a node settles them in another order is no deadlock", async (t) => {
+  const { sql, store } = await open(t);
+  const node = await join(store, "n");
+  const uuids = await publishMany(store, 3);
+  const [retried, completed, blocked] = await claim(store, node);
+  const [held, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const holder = sql.begin(async (tx) => {
+    await tx`select from dispatcher.envelope where uuid = ${blocked.uuid} for update`;
+    held.resolve();
+    await gate.promise;
+  });
+  await held.promise;
+  const waiting = () =>
+    sql`select from pg_stat_activity
+    where datname = current_database() and wait_event_type = 'Lock'`;
+  // What completes comes first: it holds the second one, waits for the third, and wants the first one then.
+  const { name, instance } = node;
+  const retry = settlement(retried, { outcome: "retry", delay: 3_600 });
+  const settlements = [retry, settlement(completed), settlement(blocked)];
+  const work = store.exchange({ node: name, instance, settlements, queues: [], limit: 0 });
+  await eventually(async () => (await waiting()).length === 1);
+  // It would hold the first one and wait for the second.
+  let answered = false;
+  const cancelling = store.cancel([retried.uuid, completed.uuid]).finally(() => answered = true);
+  await eventually(async () => answered || (await waiting()).length === 2);
+  gate.resolve();
+  await holder;
+  const [{ settled }, cancelled] = await Promise.all([work, cancelling]);
+  assert.deepEqual([...settled].sort(), uuids.sort());
+  assert.deepEqual(cancelled.map((one) => one.uuid).sort(), [retried.uuid, completed.uuid].sort());
+});
+
+test("cancel() of what is settled while it waits tells how that ended", async (t) => {
+  const { sql, store } = await open(t);
+  const node = await join(store, "n");
+  const claimed = await running(store, node);
+  const [settled, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const settling = sql.begin(async (tx) => {
+    await finish(new PostgresStore(tx as unknown as Sql), node, claimed);
+    settled.resolve();
+    await gate.promise;
+  });
+  await settled.promise;
+  const cancelling = store.cancel([claimed.uuid]);
+  await eventually(async () => {
+    const waiting = await sql`select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    return waiting.length === 1;
+  });
+  gate.resolve();
+  await settling;
+  const [{ uuid, did }] = await cancelling;
+  assert.deepEqual([uuid, did], [claimed.uuid, "completed"]);
+});
+
+test("adopt() by nodes that heard the same in different orders is no deadlock", async (t) => {
+  const { sql, store } = await open(t);
+  for (const name of ["a", "b"]) await join(store, name);
+  const heard = Array.from({ length: 3 }, () => message());
+  const [held, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  // Both wait in the middle of their batches, until it is clear that each has begun.
+  const holder = sql.begin(async (tx) => {
+    await tx`insert into dispatcher.adoption (uuid) values (${heard[1].envelope.uuid})`;
+    held.resolve();
+    await gate.promise;
+    throw new Error("roll back");
+  }).catch(() => {});
+  await held.promise;
+  const takes = Promise.all([store.adopt("a", heard), store.adopt("b", heard.toReversed())]);
+  await eventually(async () => {
+    const waiting = await sql`select from pg_stat_activity
+      where datname = current_database() and wait_event_type = 'Lock'`;
+    assert.equal(waiting.length, 2);
+  });
+  gate.resolve();
+  await holder;
+  assert.deepEqual((await takes).sort(), [0, 3]);
 });
 
 test("publish() that loses its connection fails with an error of the caller's, and the store works on", async (t) => {

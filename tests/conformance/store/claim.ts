@@ -30,6 +30,13 @@ export function claiming(test: StoreTest): void {
     assert.deepEqual(claimed.map((one) => one.uuid), urgent);
   });
 
+  test("exchange() claims the most urgent of one queue, however late it was published", async (store) => {
+    const node = await join(store, "n");
+    await publishMany(store, 50);
+    const urgent = await publishMany(store, 3, { priority: -1 });
+    assert.deepEqual((await claim(store, node, { limit: 3 })).map((one) => one.uuid), urgent);
+  });
+
   test("exchange() claims no more than its limit, and nothing with a limit of 0", async (store) => {
     const node = await join(store, "n");
     await publishMany(store, 10);
