@@ -68,7 +68,8 @@ where got is not null and not (got = asked and asked = any($37::uuid[]) and disp
  *
  * Settling is guarded by (uuid, fence, instance): 0 rows for whoever is stale. What somebody asked to cancel is
  * not tried again. Claiming goes queue by queue through LATERAL: `queue = any(…)` loses the index order (167
- * rows/s against 2,700 with 150,000 waiting). MATERIALIZED keeps the planner from running the LIMIT twice.
+ * rows/s against 2,700 with 150,000 waiting). MATERIALIZED keeps the planner from running the LIMIT twice. A queue
+ * may come in several parts, each of which begins behind a place (see ranges.ts).
  * Indexes: primary key, envelope_claim.
  */
 export const EXCHANGE = `
@@ -103,10 +104,10 @@ with s as materialized (
   returning e.uuid
 ), open as materialized (
   select e.uuid, e.priority, e.id
-  from unnest($10::text[]) q (name)
+  from unnest($10::text[], $14::smallint[], $15::bigint[], $16::smallint[]) q (name, low, past, high)
   cross join lateral (
     select e.uuid, e.priority, e.id from dispatcher.envelope e
-    where e.queue = q.name and e.state = 'available'
+    where e.queue = q.name and e.state = 'available' and (e.priority, e.id) > (q.low, q.past) and e.priority <= q.high
     order by e.priority, e.id limit $11 for update skip locked
   ) e
   where not exists (select from dispatcher.queue p where p.name = q.name and p.paused_at is not null)
@@ -120,11 +121,14 @@ with s as materialized (
     e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id
 )
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, max_attempts, timeout,
-  solo, origin::text, keyed, priority, id from claimed
+  solo, origin::text, keyed, priority, id::float8 from claimed
 union all
 select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
 union all
 select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
+union all
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value
+  from dispatcher.envelope_id_seq
 order by priority, id`;
 
 /** Give back what an instance does not know that it holds. Index: envelope_running. */
