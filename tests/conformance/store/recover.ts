@@ -85,9 +85,9 @@ function rescuing(test: StoreTest): void {
   });
 
   test("rescue() that is not thorough finds what a node lost now or lately, and passes over the rest", async (store) => {
+    const node = await join(store, "n");
     const ghost = await running(store, registration("ghost"));
     assert.equal((await store.rescue(false)).rescued, 0);
-    const node = await join(store, "n");
     await running(store, node, { queue: "other" });
     await lapse(store, node);
     assert.equal((await store.rescue(false)).rescued, 2);
