@@ -66,9 +66,12 @@ test("settlementOf() tries again while attempts are left: message before task be
     [2, 5, 9, 3, "discarded"],
   ];
   for (const [maxAttempts, task, node, attempt, expected] of cases) {
-    const { outcome } = failed({ claimed: claimed({ maxAttempts, attempt }), maxAttempts: task }, {
-      maxAttempts: node,
-    });
+    const { outcome } = failed(
+      { claimed: claimed({ maxAttempts, attempt }), policy: { maxAttempts: task } },
+      {
+        maxAttempts: node,
+      },
+    );
     assert.equal(outcome, expected, JSON.stringify({ maxAttempts, task, node, attempt }));
   }
 });

@@ -108,6 +108,7 @@ function claim(task: string, args: unknown[], more: Partial<Claimed>): Claimed {
     kwargs: "{}",
     options: "{}",
     attempt: 1,
+    forgiven: 0,
     maxAttempts: null,
     timeout: null,
     solo: false,
