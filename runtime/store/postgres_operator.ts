@@ -6,7 +6,7 @@
 import { arrayLiteral } from "./connection.ts";
 import { CANCEL, CANCEL_FREE } from "./sql.ts";
 import * as DEAD from "./sql_dead.ts";
-import { HOLDUPS, MATCHING } from "./sql_look.ts";
+import { HOLDUPS, MATCHING, OUTCOMES } from "./sql_look.ts";
 import type * as Operator from "./operator.ts";
 import type * as Port from "./store.ts";
 
@@ -14,7 +14,8 @@ export type Param = string | number | boolean | null;
 // deno-lint-ignore no-explicit-any
 export type Row = any;
 
-const LOOKS = 2;
+/** It moves at most once while a statement waits for it; so often in a row only if many pull it to and fro. */
+const LOOKS = 20;
 const PURGE_BATCH = 10_000;
 
 /** The operator's half of the store. */
@@ -42,12 +43,13 @@ export class OperatorStatements implements Operator.OperatorStore {
     const done = await this.#run(free, [arrayLiteral(uuids), ...params]);
     const found = new Set(done.map((row) => row.uuid));
     const missing = new Set(uuids.map((uuid) => uuid.toLowerCase()).filter((uuid) => !found.has(uuid)));
-    const rest = [];
-    for (const uuid of missing) rest.push(...await this.#one(uuid, one, params));
-    return [...done, ...rest];
+    if (missing.size === 0) return done;
+    const known = await this.#run(OUTCOMES, [arrayLiteral([...missing])]);
+    for (const { uuid } of known) done.push(...await this.#one(uuid, one, params));
+    return done;
   }
 
-  /** What moved from one table to the other while the statement waited for it is there by the next look. */
+  /** What moved from one table to the other while the statement waited for it is there by a later look. */
   async #one(uuid: string, text: string, params: Param[]): Promise<Row[]> {
     for (let look = 0; look < LOOKS; look++) {
       const rows = await this.#run(text, [arrayLiteral([uuid]), ...params]);

@@ -14,10 +14,11 @@ alter table dispatcher.archive
 -- Who looks for the dead finds them here, and not among all that ever completed.
 create index archive_discarded on dispatcher.archive (finished_at) where state = 'discarded';
 
--- A member of a JSON object as text. NUL and unpaired surrogates, which json keeps and text cannot, make it null.
+-- A member of a JSON object as text; ? stands for NUL and surrogates, which json keeps and text cannot.
 create function dispatcher.text_of(given json, member text) returns text language plpgsql immutable as $$
 begin
   return given ->> member;
 exception when others then
-  return null;
+  -- Escapes, that is: behind an even number of other backslashes.
+  return regexp_replace(given::text, '(?<!\\)((?:\\\\)*)\\u(?:0000|d[89a-f][0-9a-f]{2})', '\1?', 'gi')::json ->> member;
 end $$;
