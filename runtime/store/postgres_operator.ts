@@ -6,7 +6,7 @@
 import { arrayLiteral } from "./connection.ts";
 import { CANCEL, CANCEL_FREE } from "./sql.ts";
 import * as DEAD from "./sql_dead.ts";
-import { HOLDUPS, MATCHING, OUTCOMES } from "./sql_look.ts";
+import { HOLDUPS, MATCHING } from "./sql_look.ts";
 import type * as Operator from "./operator.ts";
 import type * as Port from "./store.ts";
 
@@ -40,11 +40,11 @@ export class OperatorStatements implements Operator.OperatorStore {
 
   /** All at once that nobody has locked, then the others one by one. */
   async #each(uuids: string[], free: string, one: string, params: Param[] = []): Promise<Row[]> {
-    const done = await this.#run(free, [arrayLiteral(uuids), ...params]);
+    const done = [...await this.#run(free, [arrayLiteral(uuids), ...params])];
     const found = new Set(done.map((row) => row.uuid));
     const missing = new Set(uuids.map((uuid) => uuid.toLowerCase()).filter((uuid) => !found.has(uuid)));
     if (missing.size === 0) return done;
-    const known = await this.#run(OUTCOMES, [arrayLiteral([...missing])]);
+    const known = await this.#run(DEAD.KNOWN, [arrayLiteral([...missing])]);
     for (const { uuid } of known) done.push(...await this.#one(uuid, one, params));
     return done;
   }

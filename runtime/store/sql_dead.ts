@@ -77,6 +77,11 @@ export const RETRY: string = retrying("");
 /** The same for many, without those that somebody has locked. */
 export const RETRY_FREE: string = retrying(" skip locked");
 
+/** Which of these there are: in one look, since they may be on their way from one table to the other. */
+export const KNOWN = `
+select uuid::text from dispatcher.envelope where uuid = any($1::uuid[])
+union select uuid::text from dispatcher.archive where uuid = any($1::uuid[])`;
+
 /** The last number drawn: what comes later is not purged, or a purge would not end while somebody publishes. */
 export const LAST_ID = `select coalesce(max(id), 0)::float8 id from dispatcher.envelope`;
 
