@@ -8,37 +8,32 @@ import { z } from "zod";
 import type { Backoff } from "./backoff.ts";
 import { issueText, LONGEST_SECONDS } from "./envelope.ts";
 
-const seconds = z.number().min(0).max(LONGEST_SECONDS);
-
-/** A delay that is always the same, or the shape of delays that grow; what is left out is the node's. */
-export const backoffSchema = z.union([
-  seconds,
-  z.strictObject({
-    base: seconds.optional(),
-    factor: z.number().min(1).max(1_000).optional(),
-    max: seconds.optional(),
-    jitter: z.number().min(0).max(1).optional(),
-  }),
-]);
-export type BackoffPolicy = z.infer<typeof backoffSchema>;
-
-export const retryPolicySchema = z.strictObject({
-  maxAttempts: z.int().min(1).max(1_000).optional(),
-  backoff: backoffSchema.optional(),
-});
+/** Growing delays: seconds after the first failure, what each further one multiplies it by, seconds at most, jitter. */
+export type BackoffPolicy = number | Partial<Backoff>;
 /** What a task says of its attempts. */
-export type RetryPolicy = z.infer<typeof retryPolicySchema>;
+export interface RetryPolicy {
+  maxAttempts?: number;
+  /** A delay that is always the same, or the shape of delays that grow; what is left out is the node's. */
+  backoff?: BackoffPolicy;
+}
+
+const seconds = z.number().min(0).max(LONGEST_SECONDS);
+const shape = z.strictObject({
+  base: seconds.optional(),
+  factor: z.number().min(1).max(1_000).optional(),
+  max: seconds.optional(),
+  jitter: z.number().min(0).max(1).optional(),
+});
+const attempts = z.int().min(1).max(1_000).optional();
+// Two schemas and no union: of two forms that both do not fit, the checker would name neither.
+const withNumber = z.strictObject({ maxAttempts: attempts, backoff: seconds.optional() });
+const withShape = z.strictObject({ maxAttempts: attempts, backoff: shape.optional() });
 
 /** Read a policy; a text says what is wrong with it. */
 export function readPolicy(given: { maxAttempts?: unknown; backoff?: unknown }): RetryPolicy | string {
   const { maxAttempts, backoff } = given;
-  // Told apart here: of two forms that both do not fit, the checker names neither.
-  const form = typeof backoff === "number" ? seconds : backoffSchema.options[1];
-  const checked = z.strictObject({
-    maxAttempts: retryPolicySchema.shape.maxAttempts,
-    backoff: form.optional(),
-  })
-    .safeParse({ maxAttempts, backoff });
+  const schema = typeof backoff === "number" ? withNumber : withShape;
+  const checked = schema.safeParse({ maxAttempts, backoff });
   return checked.success ? checked.data : issueText(checked.error, given);
 }
 

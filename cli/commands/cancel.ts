@@ -1,8 +1,9 @@
 import { LIVE_STATES } from "../../runtime/state.ts";
 import { actCommand } from "../acting.ts";
+import type { Command } from "../command.ts";
 
 /** End envelopes: what waits at once, what runs by its signal, on whichever node. */
-export const cancel = actCommand({
+export const cancel: Command = actCommand({
   verb: "cancel",
   summary: "Cancel envelopes, running ones on any node",
   states: LIVE_STATES,

@@ -1,8 +1,9 @@
 import { LIVE_STATES } from "../../runtime/state.ts";
 import { actCommand } from "../acting.ts";
+import type { Command } from "../command.ts";
 
 /** Give envelopes up: they stand among the dead, with the reason. */
-export const discard = actCommand({
+export const discard: Command = actCommand({
   verb: "discard",
   summary: "Give envelopes up, running ones on any node; they stand among the failures",
   states: LIVE_STATES,

@@ -1,7 +1,8 @@
 import { actCommand } from "../acting.ts";
+import type { Command } from "../command.ts";
 
 /** Bring back what is dead, and let go at once what waits for its time. */
-export const retry = actCommand({
+export const retry: Command = actCommand({
   verb: "retry",
   summary: "Bring back what was discarded or cancelled; run at once what waits for its time",
   states: ["discarded", "cancelled", "retryable", "scheduled"],
