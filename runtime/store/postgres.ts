@@ -110,7 +110,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
-    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds];
+    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
     return (await this.#run(NODE.HEARTBEAT, params))[0];
   }
 

@@ -118,6 +118,10 @@ export interface Heartbeat {
   state: "running" | "draining";
   slots: number;
   busy: number;
+  /** Whether it hears notifications, and so can be asked. */
+  listener: "connected" | "isolated";
+  /** Bytes, of the dispatcher and its hosts. */
+  rss: number;
   leaseSeconds: number;
   leaderSeconds: number;
 }
@@ -148,6 +152,10 @@ export interface NodeRow {
   max: number;
   slots: number;
   busy: number;
+  /** Whether it hears notifications, by its last heartbeat. */
+  listener: "connected" | "isolated";
+  /** Bytes, of the dispatcher and its hosts; null before the first heartbeat. */
+  rss: number | null;
   queues: string[];
   started_at: string;
   last_seen: string;
