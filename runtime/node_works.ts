@@ -242,7 +242,7 @@ export class Works {
       received: () => this.inbox.received,
       chunks: () => this.inbox.chunks(),
       producers: () => this.producers.status(),
-      adopted: () => this.store.adopted(this.name),
+      adopted: (filter) => this.store.adopted(this.name, filter),
       cancelAdopted: (uuids) => this.store.cancel(uuids),
       run: (message) => this.inbox.run(message),
       services: () => [...this.services, ...this.producers.services, ...this.leader.services],

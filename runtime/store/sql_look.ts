@@ -6,8 +6,10 @@
 
 /** What this node took from the wire and what waits, blocked or for its time. Index: envelope_due, envelope_dedupe. */
 export const ADOPTED = `
-select coalesce(origin, uuid)::text uuid, task, args, blocked from dispatcher.envelope
-where adopter = $1 and state in ('scheduled', 'retryable') order by id limit 200`;
+select uuid::text, origin::text, task, args, kwargs, blocked from dispatcher.envelope
+where adopter = $1 and state in ('scheduled', 'retryable')
+  and ($2::text is null or task = $2) and ($3::uuid is null or uuid = $3 or origin = $3)
+order by id limit $4`;
 
 /** Columns of both tables in one shape. */
 const LIVE =

@@ -35,7 +35,12 @@ for (
     { name: "at once", channel: "q", message: {}, wakes: ["q"] },
     { name: "with a delay of 0", channel: "q", message: { delay: 0 }, wakes: ["", "q"] },
     { name: "that is due later", channel: "q", message: { delay: 9 }, wakes: ["", "q"] },
-    { name: "under a rule for duplicates", channel: "q", message: { on_duplicate: "serial" }, wakes: ["", "q"] },
+    {
+      name: "under a rule for duplicates",
+      channel: "q",
+      message: { on_duplicate: "serial" },
+      wakes: ["", "q"],
+    },
     { name: "of its own queue", channel: "n1", message: {}, wakes: [] },
     { name: "of its own queue, later", channel: "n1", message: { delay: 9 }, wakes: [""] },
     { name: "that every node runs", channel: "all", message: {}, wakes: [] },

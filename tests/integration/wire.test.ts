@@ -158,7 +158,9 @@ test("what a busy node took from the wire, due at once, is run at once by one th
   // No poll may find it.
   writeFileSync(config, JSON.stringify({ safety_poll_seconds: 600 }));
   const args = ["--workers", "1", "--config", config];
-  const [busy] = await Promise.all(["n1", "n2"].map((name) => nodeFor(t, made.url, [...args, "--node", name])));
+  const [busy] = await Promise.all(
+    ["n1", "n2"].map((name) => nodeFor(t, made.url, [...args, "--node", name])),
+  );
   assert.equal(busy.name, "n1");
   const { uuid } = await made.client.publish("examples/sleep", [600], { queue: "n1" });
   await made.until(uuid, "running");
