@@ -54,7 +54,10 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
     workers: (data) => {
       read(nothing, data);
       return Object.fromEntries(
-        [...parts.pool.fleet.slots.values()].map((slot, i) => [`worker-${i}`, workerOf(parts, slot)]),
+        [...parts.pool.fleet.slots.values(), ...parts.pool.fleet.ended()].map((
+          slot,
+          i,
+        ) => [`worker-${i}`, workerOf(parts, slot)]),
       );
     },
     producers: () => parts.producers(),

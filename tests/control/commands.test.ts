@@ -33,6 +33,7 @@ function site(more: Partial<CommandParts> = {}) {
     { uuid: hashUuid("d"), origin: ORIGIN, args: [3, 4], kwargs: {}, blocked: false, ...ADD },
   ];
   const slots = [slot(1, running), slot(2, null)];
+  const ended = [{ ...slot(3, null), state: "exited" }];
   const did = {
     aborted: [] as string[],
     cancelled: [] as string[],
@@ -42,6 +43,7 @@ function site(more: Partial<CommandParts> = {}) {
   const pool = {
     fleet: {
       slots: new Map(slots.map((one) => [one.id, one])),
+      ended: () => ended,
       hosts: new Set([{ rss: 5_000 }]),
       running: () => slots.filter((one) => one.running),
     },
@@ -162,11 +164,13 @@ test("cancel signals what runs, removes what waits, and answers with what it was
   assert.deepEqual(await ask("cancel", { uuid: "nobody's" }), { node_id: "n1" });
 });
 
-test("workers answers a line for each slot with dispatcherd's fields", async () => {
+test("workers answers a line for each slot, and for one that ended a moment ago, with dispatcherd's fields", async () => {
   const { ask, running } = site();
   const { node_id, ...workers } = await ask("workers");
   assert.equal(node_id, "n1");
-  assert.deepEqual(keys(workers), ["worker-0", "worker-1"]);
+  assert.deepEqual(keys(workers), ["worker-0", "worker-1", "worker-2"]);
+  const gone = workers["worker-2"] as Record<string, unknown>;
+  assert.deepEqual([gone.worker_id, gone.status, gone.current_task], [3, "exited", null]);
   const { age, ...busy } = workers["worker-0"] as Record<string, unknown>;
   assert.equal(typeof age, "number");
   assert.deepEqual(busy, {
