@@ -236,6 +236,10 @@ export class PostgresStore implements Port.Store {
     ]);
   }
 
+  broadcasts(prefix: string, limit: number): Promise<Port.EnvelopeRow[]> {
+    return this.#run(LOOK.BROADCASTS, [...uuidRange(prefix), limit]);
+  }
+
   async outcomes(uuids: string[]): ReturnType<Port.Store["outcomes"]> {
     const rows = await this.#run(LOOK.OUTCOMES, [arrayLiteral(uuids)]);
     return new Map(rows.map((row) => [row.uuid, row]));

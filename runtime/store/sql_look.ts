@@ -32,6 +32,17 @@ select * from (
   (select ${FINAL} from dispatcher.archive where ${MATCH} order by created_at desc limit $7)
 ) both_tables order by created_at desc, uuid desc limit $7`;
 
+/** Entries of the broadcast log, as envelopes that no node has a copy of yet. Index: broadcast_uuid_key. */
+export const BROADCASTS = `
+select uuid::text, null origin, 'broadcast' queue, task, args, kwargs, options,
+  case when ended then 'discarded' when due_at > clock_timestamp() then 'scheduled' else 'available' end state, priority,
+  0 attempt, max_attempts, timeout, time_pub, created_at, due_at, null node, null::timestamptz claimed_at,
+  case when ended then expires_at end finished_at, null::timestamptz cancel_at, null::json progress, null::json result,
+  case when ended then json_build_object('name', 'Expired', 'message', 'No node took it in time') end error,
+  '[]'::json attempts
+from (select *, expires_at <= clock_timestamp() ended from dispatcher.broadcast where uuid between $1 and $2) b
+order by id desc limit $3`;
+
 /** Where the given uuids stand. Indexes: primary key, archive_uuid. */
 export const OUTCOMES = `
 select uuid::text, state, null::json result, error from dispatcher.envelope where uuid = any($1::uuid[])

@@ -328,6 +328,8 @@ export interface Store {
   ): Promise<{ queues: string[]; next: number | null }>;
 
   list(filter: EnvelopeFilter): Promise<EnvelopeRow[]>;
+  /** Entries of the broadcast log whose uuids begin so, whether nodes have copies of them or not. */
+  broadcasts(prefix: string, limit: number): Promise<EnvelopeRow[]>;
   /** States and outcomes of the given uuids, cheaply: for those who wait. */
   outcomes(uuids: string[]): Promise<Map<string, Pick<EnvelopeRow, "state" | "result" | "error">>>;
   queues(): Promise<QueueRow[]>;
