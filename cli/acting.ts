@@ -55,10 +55,14 @@ async function perform(act: Act, context: Context): Promise<number> {
   let changed = 0;
   const say = (one: Done, text: string) => io.out(flags.json ? JSON.stringify(one) : `${one.uuid} ${text}`);
   for (let at = 0; at < able.length; at += BATCH) {
-    for (const { uuid, did, node } of await act.run(client, able.slice(at, at + BATCH), flags)) {
+    const batch = new Set(able.slice(at, at + BATCH));
+    for (const { uuid, did, node } of await act.run(client, [...batch], flags)) {
+      batch.delete(uuid);
       if (did in act.says) changed++;
       say({ uuid, did, node }, act.says[did]?.replace("NODE", `${node}`) ?? `already ${did}`);
     }
+    // Pruned meanwhile, or an entry of the broadcast log.
+    for (const uuid of batch) io.err(`Cannot ${act.verb} "${uuid}": no node has an envelope of this uuid`);
   }
   for (const { uuid, state, node = null } of rows) {
     if (!act.states.includes(state)) say({ uuid, did: state, node }, `already ${state}`);

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { BROADCAST_QUEUE } from "./envelope.ts";
 import type { ErrorRecord } from "./errors.ts";
 import type { State } from "./state.ts";
 
@@ -55,6 +56,7 @@ export type WhyCode =
   | "duplicate"
   | "staging"
   | "paused"
+  | "broadcast"
   | "no_node"
   | "no_consumer"
   | "draining"
@@ -133,6 +135,15 @@ function held({ row: { state, due_at, attempt }, holdups }: WhyFacts): Why[] {
 /** What stands in the way of every claim. */
 function obstacles({ row: { queue, state }, holdups, nodes }: WhyFacts): Why[] {
   const found: Why[] = [];
+  if (queue === BROADCAST_QUEUE) {
+    found.push({
+      code: "broadcast",
+      text: "It is an entry of the broadcast log that no node has a copy of yet",
+    });
+    return nodes.some((node) => node.alive)
+      ? found
+      : [...found, { code: "no_node", text: "No node is alive" }];
+  }
   if (holdups?.paused) found.push({ code: "paused", text: `Queue "${queue}" is paused` });
   const alive = nodes.filter((node) => node.alive);
   const consumers = alive.filter((node) => node.queues.includes(queue));

@@ -64,6 +64,10 @@ const CASES: [name: string, given: Given, expected: [WhyCode, string][]][] = [
   ["a queue that nobody consumes", { row: { queue: "mail" } }, [
     ["no_consumer", 'No live node consumes queue "mail"; alive: "n1" (default, n1)'],
   ]],
+  ["a broadcast that nobody has taken", { row: { queue: "broadcast" }, nodes: [], holdups: null }, [
+    ["broadcast", "It is an entry of the broadcast log that no node has a copy of yet"],
+    ["no_node", "No node is alive"],
+  ]],
   ["the queue of a node that is gone", {
     row: { queue: "n2" },
     nodes: [node(), node({ name: "n2", alive: false, queues: ["n2"] })],

@@ -9,7 +9,7 @@ import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
 import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
-import { filterParams, OperatorStatements, type Param, type Row } from "./postgres_operator.ts";
+import { filterParams, OperatorStatements, type Param, type Row, uuidRange } from "./postgres_operator.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
@@ -121,7 +121,7 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   }
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
-    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds];
+    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
     return (await this.#run(NODE.HEARTBEAT, params))[0];
   }
 
@@ -154,8 +154,8 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     return { queues: [...new Set([...queues, ...promoted])], next: staged >= limit ? 0 : next };
   }
 
-  adopted(node: string): Promise<Port.AdoptedRow[]> {
-    return this.#run(LOOK.ADOPTED, [node]);
+  adopted(node: string, { task, uuid, limit }: Port.AdoptedFilter): Promise<Port.AdoptedRow[]> {
+    return this.#run(LOOK.ADOPTED, [node, task ?? null, uuid ?? null, limit]);
   }
 
   async rescue(thorough = true): Promise<{ queues: string[]; rescued: number }> {
@@ -173,10 +173,12 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   async putSchedules(
     rows: Parameters<Port.Store["putSchedules"]>[0],
-    first: (row: Port.ScheduleRow) => Date | null,
+    first: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<void> {
+    if (rows.length === 0) return;
+    const now = await this.#now();
     for (const row of rows) {
-      const next = first({ ...row, last_at: null, last_uuid: null });
+      const next = first({ ...row, last_at: null, last_uuid: null }, now);
       await this.#run(SCHEDULE.PUT_SCHEDULE, [
         row.name,
         row.task,
@@ -201,12 +203,17 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   async enableSchedule(
     name: string,
     enabled: boolean,
-    next: (row: Port.ScheduleRow) => Date | null,
+    next: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<boolean> {
     const row = (await this.schedules()).find((row) => row.name === name);
     if (!row) return false;
-    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, next(row)?.toISOString() ?? null]);
+    const at = next(row, await this.#now());
+    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, at?.toISOString() ?? null]);
     return true;
+  }
+
+  async #now(): Promise<Date> {
+    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
   }
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
@@ -228,6 +235,10 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
     return await this.#run(LOOK.LIST, filterParams(f));
+  }
+
+  broadcasts(prefix: string, limit: number): Promise<Port.EnvelopeRow[]> {
+    return this.#run(LOOK.BROADCASTS, [...uuidRange(prefix), limit]);
   }
 
   async outcomes(uuids: string[]): ReturnType<Port.Store["outcomes"]> {

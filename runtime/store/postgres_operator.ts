@@ -96,7 +96,7 @@ export function filterParams(f: Port.EnvelopeFilter): Param[] {
 }
 
 /** The first and the last uuid that begin with a prefix; dashes may be left out. */
-function uuidRange(prefix: string): [string, string] {
+export function uuidRange(prefix: string): [string, string] {
   const hex = prefix.replaceAll("-", "").toLowerCase();
   const full = (pad: string) =>
     hex.padEnd(32, pad).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
