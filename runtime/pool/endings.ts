@@ -31,10 +31,10 @@ export class Endings {
     this.#emit = emit;
   }
 
-  /** The worker says how it ended. */
-  done(slot: Slot, done: Done, text: string): void {
+  /** The worker says how it ended; false when it is not what runs there. */
+  done(slot: Slot, done: Done, text: string): boolean {
     const running = slot.running;
-    if (running?.claimed.uuid !== done.uuid) return;
+    if (running?.claimed.uuid !== done.uuid) return false;
     const { claimed, aborted, progress } = running;
     slot.heap = done.heap;
     this.#book(slot, done.started, done.finished);
@@ -50,6 +50,7 @@ export class Endings {
       hopeless: done.hopeless,
       maxAttempts: done.maxAttempts,
     });
+    return true;
   }
 
   /** The worker cannot speak for itself. What was asked to end ends for that reason, whatever happened then. */
@@ -68,6 +69,20 @@ export class Endings {
       finished,
       progress,
       ...more,
+    });
+  }
+
+  /** It was to be next in a host that died: nobody knows whether it had begun. */
+  unsure(claimed: Claimed, worker: string, error: ErrorRecord, solo: boolean): void {
+    this.#emit({
+      claimed,
+      worker,
+      outcome: "released",
+      text: JSON.stringify(error),
+      started: null,
+      finished: this.#clock.now(),
+      progress: null,
+      solo,
     });
   }
 

@@ -17,6 +17,10 @@ import type { ErrorRecord } from "../errors.ts";
 export type HostCommand =
   | ["open", slot: number]
   | ["post", slot: number, text: string]
+  /** Run this; behind what was sent before, when that has not ended. */
+  | ["run", slot: number, uuid: string, text: string]
+  /** Give back what has not begun. */
+  | ["recall", slot: number]
   /** Stop a thread; it has `patience` milliseconds to close by itself. */
   | ["kill", slot: number, patience: number]
   | ["exit"];
@@ -34,6 +38,8 @@ export type HostReport =
   | ["ended", slot: number, reason: ErrorRecord]
   /** The answer to `kill`: whether the thread is known to be gone. */
   | ["killed", slot: number, gone: boolean]
+  /** The answer to `recall`: how many of the last are forgotten. */
+  | ["recalled", slot: number, count: number]
   | ["rss", bytes: number];
 
 /** Dispatcher to worker. */
@@ -103,6 +109,17 @@ export interface Done {
 /** Put a report into text. */
 export function writeReport(report: Report, text?: string): string {
   return text === undefined ? JSON.stringify(report) : `${JSON.stringify(report)}\n${text}`;
+}
+
+/**
+ * What a host, which reads no texts, must see of one: that the attempt it waits for has ended, or that its thread shall
+ * run nothing more. The fields are in the order in which they are written.
+ */
+export function isDone(text: string, uuid: string): boolean {
+  return text.startsWith(`{"t":"done","uuid":"${uuid}"`);
+}
+export function isLast(text: string): boolean {
+  return text.startsWith('{"t":"exit"') || text.startsWith('{"t":"broken"');
 }
 
 /**

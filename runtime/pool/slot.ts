@@ -63,6 +63,8 @@ export interface Running {
   progress: string | null;
 }
 
+const LATE_MS = 20;
+
 const COUNTED: ReadonlySet<SlotState> = new Set(["initialized", "spawned", "starting", "ready"]);
 
 /** The books of one slot; written by the pool alone. */
@@ -73,6 +75,10 @@ export class Slot {
   readonly bornAt: number;
   state: SlotState = "initialized";
   running: Running | null = null;
+  /** What the host will begin next by itself, in order. */
+  ahead: Claimed[] = [];
+  /** Whether the host was asked to give back what is ahead, and has not answered yet. */
+  recalling = false;
   sent = 0;
   finished = 0;
   /** Bytes, after the last attempt. */
@@ -94,7 +100,17 @@ export class Slot {
   }
 
   get free(): boolean {
-    return this.state === "ready" && this.running === null && !this.host.leaky && this.host.alive;
+    return this.running === null && this.inOrder && !this.recalling;
+  }
+
+  /** Whether its worker can be given something. */
+  get inOrder(): boolean {
+    return this.state === "ready" && !this.host.leaky && this.host.alive;
+  }
+
+  /** Whether what runs takes so long that nothing should wait behind it. */
+  isLate(now: number): boolean {
+    return this.running !== null && now - this.running.since > LATE_MS;
   }
 
   /** The task that runs has a timeout of its own. */
