@@ -69,8 +69,8 @@ with lost as (
       select from dispatcher.node n where n.instance = e.instance and n.state in ('running', 'draining')))
   for update skip locked
 ), ended as (
-  delete from dispatcher.envelope e using orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is not null
+  delete from dispatcher.envelope e
+  where e.uuid = any(array(select uuid from orphan)) and e.state || '' = 'running' and e.cancel_at is not null
   returning e.*
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
@@ -85,8 +85,7 @@ with lost as (
       'finished_at', to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'outcome', 'released',
       'error', json_build_object('name', 'NodeLost', 'message', format('Node "%s" lost its lease', e.node)))
-  from orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is null
+  where e.uuid = any(array(select uuid from orphan)) and e.state || '' = 'running' and e.cancel_at is null
   returning e.queue
 )
 select queue, count(*)::int as rescued from rescued group by queue`;
