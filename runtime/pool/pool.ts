@@ -34,7 +34,7 @@ import {
 } from "./protocol.ts";
 import { claimAhead } from "./scaling.ts";
 import { Sizer } from "./sizer.ts";
-import { abortError, type Finished, type Slot } from "./slot.ts";
+import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
 import { isSpent, supervise } from "./supervisor.ts";
 
 /** How a pool is built. Times in seconds. */
@@ -48,6 +48,8 @@ export interface PoolOptions extends HostSettings {
   leakyWait: number;
   /** Disuse after which a slot above the minimum is given up. */
   scaledownWait: number;
+  /** How long a worker that has ended is still shown. */
+  removalWait: number;
   /** Age, attempts (0: any number) and heap at which an idle slot is replaced. */
   maxAge: number;
   maxTasks: number;
@@ -227,8 +229,11 @@ export class Pool {
   #report(slot: Slot, report: Exclude<HostReport, ["rss", number]>): void {
     if (report[0] === "said") this.#said(slot, report[2]);
     else if (report[0] === "ended") this.#ended(slot, report[2]);
-    else if (report[0] === "recalled") this.#recalled(slot, report[2]);
-    else this.#killed(slot, report[2]);
+    else if (report[0] === "killed") this.#killed(slot, report[2]);
+    else {
+      this.feeder.recalled(slot, report[2]);
+      this.#freed();
+    }
   }
 
   #said(slot: Slot, message: string): void {
@@ -274,11 +279,6 @@ export class Pool {
     this.#freed();
   }
 
-  #recalled(slot: Slot, count: number): void {
-    this.feeder.recalled(slot, count);
-    this.#freed();
-  }
-
   async #answer(slot: Slot, { id, uuid, what }: Extract<Report, { t: "ask" }>, text: string): Promise<void> {
     const running = slot.running;
     if (running?.claimed.uuid !== uuid) return;
@@ -317,7 +317,7 @@ export class Pool {
   #killed(slot: Slot, gone: boolean): void {
     if (gone) {
       this.endings.broken(slot, "released", SHUTDOWN);
-      return this.#gone(slot, slot.state === "stopping" || slot.state === "retired" ? "exited" : "error");
+      return this.#gone(slot, isLeaving(slot) ? "exited" : "error");
     }
     const { pid } = slot.host;
     this.#events.notice("warning", `Worker ${slot.worker} does not stop: host ${pid} is replaced`, {

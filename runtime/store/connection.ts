@@ -21,6 +21,8 @@ export interface ConnectOptions {
   application?: string;
   /** Seconds after which an answer is overdue and its connection is cut, by default 30. */
   answerSeconds?: number;
+  /** Seconds that a new connection may take, by default 10. */
+  connectSeconds?: number;
 }
 
 /**
@@ -31,6 +33,9 @@ export interface ConnectOptions {
  */
 const DATE_STYLE = "ISO".padEnd(1_024);
 
+/** What a connection may take unless told. */
+export const CONNECT_SECONDS = 10;
+
 /** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
   const sockets = new Sockets();
@@ -38,7 +43,7 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
   const sql = postgres(url, {
     max: options.max ?? 4,
     idle_timeout: options.idleSeconds ?? 0,
-    connect_timeout: 10,
+    connect_timeout: options.connectSeconds ?? CONNECT_SECONDS,
     // The types of our own statements are known; asking for them costs a query on every connection.
     fetch_types: false,
     // The default grows to 20 s, which is how long a restarted server would be taken for a dead one.

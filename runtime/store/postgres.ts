@@ -124,7 +124,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
-    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds];
+    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
     return (await this.#run(NODE.HEARTBEAT, params))[0];
   }
 
@@ -157,8 +157,8 @@ export class PostgresStore implements Port.Store {
     return { queues: [...new Set([...queues, ...promoted])], next: staged >= limit ? 0 : next };
   }
 
-  adopted(node: string): Promise<Port.AdoptedRow[]> {
-    return this.#run(LOOK.ADOPTED, [node]);
+  adopted(node: string, { task, uuid, limit }: Port.AdoptedFilter): Promise<Port.AdoptedRow[]> {
+    return this.#run(LOOK.ADOPTED, [node, task ?? null, uuid ?? null, limit]);
   }
 
   async rescue(thorough = true): Promise<{ queues: string[]; rescued: number }> {
@@ -176,10 +176,12 @@ export class PostgresStore implements Port.Store {
 
   async putSchedules(
     rows: Parameters<Port.Store["putSchedules"]>[0],
-    first: (row: Port.ScheduleRow) => Date | null,
+    first: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<void> {
+    if (rows.length === 0) return;
+    const now = await this.#now();
     for (const row of rows) {
-      const next = first({ ...row, last_at: null, last_uuid: null });
+      const next = first({ ...row, last_at: null, last_uuid: null }, now);
       await this.#run(SCHEDULE.PUT_SCHEDULE, [
         row.name,
         row.task,
@@ -204,12 +206,17 @@ export class PostgresStore implements Port.Store {
   async enableSchedule(
     name: string,
     enabled: boolean,
-    next: (row: Port.ScheduleRow) => Date | null,
+    next: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<boolean> {
     const row = (await this.schedules()).find((row) => row.name === name);
     if (!row) return false;
-    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, next(row)?.toISOString() ?? null]);
+    const at = next(row, await this.#now());
+    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, at?.toISOString() ?? null]);
     return true;
+  }
+
+  async #now(): Promise<Date> {
+    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
   }
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
@@ -241,6 +248,10 @@ export class PostgresStore implements Port.Store {
       to,
       f.limit,
     ]);
+  }
+
+  broadcasts(prefix: string, limit: number): Promise<Port.EnvelopeRow[]> {
+    return this.#run(LOOK.BROADCASTS, [...uuidRange(prefix), limit]);
   }
 
   async outcomes(uuids: string[]): ReturnType<Port.Store["outcomes"]> {

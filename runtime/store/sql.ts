@@ -58,7 +58,7 @@ with rows as (${PUBLISH}), casts as (
 )
 select uuid::text, null duplicate_of from rows where not (uuid = any($37::uuid[]) and dispatcher.forget_known(uuid))
 union all
-select uuid::text, null from casts
+select uuid::text, null from casts where not (uuid = any($37::uuid[]) and dispatcher.forget_known_broadcast(uuid))
 union all
 select asked::text, case when got <> asked then got::text end from uniques
 where got is not null and not (got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked))`;
