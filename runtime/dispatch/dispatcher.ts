@@ -195,9 +195,9 @@ export class Dispatcher {
       }
       this.totals.settled++;
       if (s.watch && s.outcome !== "retry" && s.outcome !== "released") watched.push(s.uuid);
-      if (s.outcome === "released") released = true;
-      // A retry is due later, and the end of a keyed one lets the next one go: both are the stager's business.
-      if (s.outcome === "retry" || s.keyed) restage = true;
+      if (s.outcome === "released" && s.delay === null) released = true;
+      // What is due later, and the next one when a keyed one ends, are the stager's business.
+      if (s.delay !== null || s.keyed) restage = true;
     }
     if (released) this.#hungry = true;
     if (watched.length > 0 || released || restage) {

@@ -7,12 +7,14 @@ import { errorRecord } from "../errors.ts";
 import { encodeJson } from "../json.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
 import { ArgumentsError, checkArgs, type TaskContext, type TaskDefinition } from "../task.ts";
+import { isSeconds, verdictOf } from "../verdicts.ts";
 import type { Hooks, HookTask } from "./hooks.ts";
 import type { AbortReason, AskWhat, Done, Job, LogLevel } from "./protocol.ts";
 
 /** What the executor may say while a task runs. */
 export interface ExecutorEvents {
   timeout(uuid: string, seconds: number): void;
+  policy(task: string, policy: { maxAttempts?: number; backoff?: unknown }): void;
   progress(uuid: string, text: string): void;
   /** Ask the dispatcher; rejects with its error. */
   ask(uuid: string, what: AskWhat, payload: unknown): Promise<unknown>;
@@ -43,6 +45,8 @@ export class Executor {
   readonly #registry: Registry;
   readonly #hooks: Hooks;
   readonly #events: ExecutorEvents;
+  // Tasks whose policy was told.
+  readonly #told = new Set<string>();
   // The running job and its abort; written by run(), read by abort().
   #current: { uuid: string; controller: AbortController } | undefined;
 
@@ -58,31 +62,25 @@ export class Executor {
     this.#current = { uuid: job.uuid, controller };
     const started = Date.now();
     let definition: TaskDefinition | undefined;
-    const report = (ok: boolean, text: string, hopeless?: boolean): Executed => ({
-      done: {
-        t: "done",
-        uuid: job.uuid,
-        ok,
-        started,
-        finished: Date.now(),
-        heap: 0,
-        hopeless,
-        maxAttempts: definition?.options.maxAttempts,
-      },
+    const report = (ok: boolean, text: string, more?: Partial<Done>): Executed => ({
+      done: { t: "done", uuid: job.uuid, ok, started, finished: Date.now(), heap: 0, ...more },
       text,
     });
     try {
       definition = (await this.#registry.load(job.task)).definition;
+      this.#tellPolicy(job.task, definition);
       await this.#hooks.preTask?.(hookTask(job));
       const value = await this.#invoke(job, definition, controller.signal);
       const text = resultText(value, job.task);
       await this.#after(job, true, controller.signal);
       return report(true, text);
     } catch (error) {
-      await this.#after(job, false, controller.signal);
+      const verdict = verdictOf(error);
+      await this.#after(job, false, controller.signal, verdict?.do === "retry");
       const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError ||
-        error instanceof ResultError;
-      return report(false, JSON.stringify(errorRecord(error)), hopeless || undefined);
+        error instanceof ResultError || undefined;
+      const delay = await this.#backoff(job, definition, error);
+      return report(false, JSON.stringify(errorRecord(error)), { hopeless, verdict, delay });
     } finally {
       this.#current = undefined;
     }
@@ -93,9 +91,30 @@ export class Executor {
     if (this.#current?.uuid === uuid) this.#current.controller.abort(new Aborted(reason));
   }
 
+  /** Told before it runs, since whoever is killed cannot tell; a function stays here. */
+  #tellPolicy(task: string, { options: { maxAttempts, backoff } }: TaskDefinition): void {
+    if ((maxAttempts === undefined && backoff === undefined) || this.#told.has(task)) return;
+    this.#told.add(task);
+    const data = typeof backoff === "function" ? undefined : backoff;
+    this.#events.policy(task, { maxAttempts, backoff: data });
+  }
+
+  /** What the task's own function says; of one that says nothing sensible, the node's backoff takes the place. */
+  async #backoff(job: Job, task: TaskDefinition | undefined, error: unknown): Promise<number | undefined> {
+    const backoff = task?.options.backoff;
+    if (typeof backoff !== "function") return undefined;
+    let seconds: number | undefined;
+    await this.#guarded(job, "Function backoff", async () => {
+      const given = await backoff(job.attempt, error);
+      if (!isSeconds(given)) throw new TypeError(`it gave ${given}, not seconds from 0`);
+      seconds = given;
+    });
+    return seconds;
+  }
+
   /** The calls that follow, and the hook, whose errors are said and change nothing. */
-  async #after(job: Job, ok: boolean, signal: AbortSignal): Promise<void> {
-    const follow = (ok ? job.options.callbacks : job.options.errbacks) ?? [];
+  async #after(job: Job, ok: boolean, signal: AbortSignal, again = false): Promise<void> {
+    const follow = (ok ? job.options.callbacks : again ? [] : job.options.errbacks) ?? [];
     for (const { task, args = [], kwargs = {} } of follow) {
       await this.#guarded(job, `${ok ? "Callback" : "Errback"} ${task}`, async () => {
         const { definition } = await this.#registry.load(task);

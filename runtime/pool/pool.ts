@@ -99,7 +99,7 @@ export class Pool {
     this.options = options;
     this.clock = clock;
     this.#events = events;
-    this.endings = new Endings(clock, events.finished);
+    this.endings = new Endings(clock, events);
     this.fleet = new Fleet(platform, clock, options, {
       report: (slot, report) => this.#report(slot, report),
       died: (host, how, slots) => this.#died(host, how, slots),
@@ -245,6 +245,8 @@ export class Pool {
         return this.#ready(slot, report.heap);
       case "timeout":
         return slot.hasTimeout(report.uuid, report.seconds);
+      case "policy":
+        return this.endings.learn(report.task, report.policy);
       case "progress":
         if (slot.keepProgress(report.uuid, text)) this.#events.progress(slot.running!.claimed, text);
         return;

@@ -12,6 +12,7 @@
  */
 import type { EnvelopeExtras } from "../envelope.ts";
 import type { ErrorRecord } from "../errors.ts";
+import type { Verdict } from "../verdicts.ts";
 
 /** Dispatcher to host. */
 export type HostCommand =
@@ -73,6 +74,8 @@ export type Report =
   | { t: "ready"; heap: number }
   /** The task has a timeout of its own, in seconds: the clock is set before it starts. */
   | { t: "timeout"; uuid: string; seconds: number }
+  /** What a task says of its attempts; told once by each worker, before it first runs it. */
+  | { t: "policy"; task: string; policy: { maxAttempts?: number; backoff?: unknown } }
   /** The text is the progress. */
   | { t: "progress"; uuid: string }
   /** The text is the result, or an ErrorRecord when `ok` is false. */
@@ -102,8 +105,10 @@ export interface Done {
   heap: number;
   /** No further attempt would help: the task is unknown or the arguments do not fit. */
   hopeless?: boolean;
-  /** Attempts at most, as the task says. */
-  maxAttempts?: number;
+  /** The task decided for itself. */
+  verdict?: Verdict;
+  /** Seconds until the next attempt, as the task's own function says. */
+  delay?: number;
 }
 
 /** Put a report into text. */

@@ -13,6 +13,8 @@
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { Claimed } from "../store/store.ts";
+import type { RetryPolicy } from "../retry_policy.ts";
+import type { Verdict } from "../verdicts.ts";
 import type { HostProcess } from "./host_process.ts";
 import type { AbortReason } from "./protocol.ts";
 
@@ -41,8 +43,12 @@ export interface Finished {
   progress: string | null;
   /** No further attempt would help. */
   hopeless?: boolean;
-  /** Attempts at most, as the task says. */
-  maxAttempts?: number;
+  /** Attempts at most, and when again, as the task says. */
+  policy?: RetryPolicy;
+  /** The task decided for itself. */
+  verdict?: Verdict;
+  /** Seconds until the next attempt, as the task's own function says. */
+  delay?: number;
   /** It may have killed its host: the next time it runs alone. */
   solo?: boolean;
   /** Seconds before which it must not run again, because its thread may still be busy. */

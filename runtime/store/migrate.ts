@@ -25,6 +25,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 2, name: "0002_duplicates_and_schedules", worksWith: 1 },
   { version: 3, name: "0003_listener", worksWith: 1 },
   { version: 4, name: "0004_cancels", worksWith: 1 },
+  { version: 5, name: "0005_redrive", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */

@@ -9,26 +9,23 @@ import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
 import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
+import { filterParams, OperatorStatements, type Param, type Row, uuidRange } from "./postgres_operator.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
 import type * as Port from "./store.ts";
 
-type Param = string | number | boolean | null;
-// deno-lint-ignore no-explicit-any
-type Row = any;
 /** What can run a statement: the pool, or a transaction of the caller's. */
 interface Runner {
   unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
 }
 
-const CANCEL_LOOKS = 2;
-
 /** The store over a connection pool. `close` ends the pool. */
-export class PostgresStore implements Port.Store {
+export class PostgresStore extends OperatorStatements implements Port.Store {
   readonly #sql: Sql;
 
   constructor(sql: Sql) {
+    super((text, params = []) => run(sql as unknown as Runner, text, params));
     this.#sql = sql;
   }
 
@@ -237,17 +234,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
-    const [from, to] = f.uuid === undefined ? [null, null] : uuidRange(f.uuid);
-    const states = f.state ? arrayLiteral(f.state) : null;
-    return await this.#run(LOOK.LIST, [
-      states,
-      f.queue ?? null,
-      f.task ?? null,
-      f.node ?? null,
-      from,
-      to,
-      f.limit,
-    ]);
+    return await this.#run(LOOK.LIST, filterParams(f));
   }
 
   broadcasts(prefix: string, limit: number): Promise<Port.EnvelopeRow[]> {
@@ -265,24 +252,6 @@ export class PostgresStore implements Port.Store {
 
   nodes(): Promise<Port.NodeRow[]> {
     return this.#run(NODE.NODES);
-  }
-
-  async cancel(uuids: string[]): Promise<Port.Cancelled[]> {
-    const done: Port.Cancelled[] = await this.#run(SQL.CANCEL_FREE, [arrayLiteral(uuids)]);
-    const found = new Set(done.map((row) => row.uuid));
-    const missing = new Set(uuids.map((uuid) => uuid.toLowerCase()).filter((uuid) => !found.has(uuid)));
-    const rest = [];
-    for (const uuid of missing) rest.push(...await this.#cancelOne(uuid));
-    return [...done, ...rest];
-  }
-
-  /** What was settled while the statement waited for it is final by the next look. */
-  async #cancelOne(uuid: string): Promise<Port.Cancelled[]> {
-    for (let look = 0; look < CANCEL_LOOKS; look++) {
-      const rows = await this.#run(SQL.CANCEL, [arrayLiteral([uuid])]);
-      if (rows.length > 0) return rows;
-    }
-    return [];
   }
 
   async waiting(queues: string[]): Promise<number> {
@@ -371,18 +340,11 @@ function claimedOf(row: Row): Port.Claimed {
     kwargs: row.kwargs,
     options: row.options,
     attempt: row.attempt,
+    forgiven: row.forgiven,
     maxAttempts: row.max_attempts,
     timeout: row.timeout,
     solo: row.solo,
     origin: row.origin,
     keyed: row.keyed,
   };
-}
-
-/** The first and the last uuid that begin with a prefix; dashes may be left out. */
-function uuidRange(prefix: string): [string, string] {
-  const hex = prefix.replaceAll("-", "").toLowerCase();
-  const full = (pad: string) =>
-    hex.padEnd(32, pad).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-  return [full("0"), full("f")];
 }

@@ -89,20 +89,24 @@ with s as materialized (
   returning e.*, s.outcome, s.record, s.result as new_result, s.error as new_error, s.progress as new_progress
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts)
+    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts, fence,
+    solo, forgiven, dedupe)
   select uuid, origin, queue, task, args, kwargs, options,
-    case when outcome in ('retry', 'released') then 'cancelled' else outcome end,
+    case when given_up then 'discarded' when outcome in ('retry', 'released') then 'cancelled' else outcome end,
     priority, attempt, max_attempts, timeout, time_pub, created_at, node, claimed_at, clock_timestamp(),
-    coalesce(new_progress, progress), new_result, coalesce(new_error, case when outcome <> 'completed' then error end),
-    case when record is null then attempts else attempts || record end
-  from final
+    coalesce(new_progress, progress), new_result, case
+      when given_up then json_build_object('name', 'Discarded', 'message', discard_reason)
+      else coalesce(new_error, case when outcome <> 'completed' then error end) end,
+    case when record is null then attempts else attempts || record end, fence, solo, forgiven, dedupe
+  from (select final.*, discard_reason is not null and outcome not in ('completed', 'discarded') given_up
+    from final) f
 ), back as materialized (
   select * from s where outcome in ('retry', 'released')
 ), again as (
   update dispatcher.envelope e set
-    state = case s.outcome when 'retry' then 'retryable' else 'available' end,
+    state = case when s.outcome = 'retry' or s.delay > 0 then 'retryable' else 'available' end,
     attempt = e.attempt - case s.outcome when 'released' then 1 else 0 end,
-    due_at = case s.outcome when 'retry' then clock_timestamp() + s.delay * interval '1 second' end,
+    due_at = case when s.outcome = 'retry' or s.delay > 0 then clock_timestamp() + s.delay * interval '1 second' end,
     solo = e.solo or s.solo, node = null, instance = null, claimed_at = null,
     error = coalesce(s.error, e.error), progress = coalesce(s.progress, e.progress),
     attempts = case when s.record is null then e.attempts else e.attempts || s.record end
@@ -126,16 +130,16 @@ with s as materialized (
   -- Not a join: a plan that does not know the limit would hash the whole table for it.
   where e.uuid = any(array(select uuid from open))
   returning e.uuid, e.fence, e.task, e.queue, e.args, e.kwargs, e.options, e.attempt, e.max_attempts, e.timeout,
-    e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id
+    e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id, e.forgiven
 )
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, max_attempts, timeout,
-  solo, origin::text, keyed, priority, id::float8 from claimed
+  solo, origin::text, keyed, priority, id::float8, forgiven from claimed
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value, null
   from dispatcher.envelope_id_seq
 order by priority, id`;
 
@@ -235,9 +239,9 @@ with held as materialized (
   delete from dispatcher.envelope where uuid in (select uuid from held where state <> 'running') returning *
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, finished_at, progress, error, attempts)
+    max_attempts, timeout, time_pub, created_at, finished_at, progress, error, attempts, fence, solo, forgiven, dedupe)
   select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
-    time_pub, created_at, clock_timestamp(), progress, error, attempts from gone
+    time_pub, created_at, clock_timestamp(), progress, error, attempts, fence, solo, forgiven, dedupe from gone
 ), asked as (
   update dispatcher.envelope set cancel_at = coalesce(cancel_at, clock_timestamp())
   where uuid in (select uuid from held where state = 'running') returning uuid, node
