@@ -29,8 +29,6 @@ export interface NodeOptions {
   workers?: number;
   /** What its process is started by, see `SpawnOptions`. */
   before?: string[];
-  /** Another way to the database. */
-  url?: string;
   /** Content of its configuration file. */
   config?: Record<string, unknown>;
 }
