@@ -102,7 +102,7 @@ export async function database(
 /** Open a pool whose schema is up to date. */
 export async function ready(
   url: string,
-  options: ConnectOptions & { application?: string } = {},
+  options: ConnectOptions & { application?: string; answerSeconds?: number } = {},
 ): Promise<Sql> {
   checkUrl(url);
   const sql = open(url, options);
@@ -150,7 +150,9 @@ export async function openDatabase(
   const application = `edge-dispatcher ${config.node ?? defaultNodeName()}`.slice(0, 63);
   for (let failures = 0;; failures++) {
     try {
-      return { url, embedded, sql: await ready(url, { max: 4, application }) };
+      // A half-open connection must be found out before the lease lapses that is renewed over it.
+      const answerSeconds = config.lease_seconds / 3;
+      return { url, embedded, sql: await ready(url, { max: 4, application, answerSeconds }) };
     } catch (error) {
       const transient = error instanceof DispatcherError && error.code === "unavailable";
       if (once || !transient || signal?.aborted) throw error;

@@ -5,6 +5,8 @@
  */
 import postgres from "postgres";
 import { DispatcherError } from "../errors.ts";
+import { Deadline } from "./deadline.ts";
+import { Sockets } from "./socket.ts";
 
 /** A pool of connections of the `postgres` package. */
 export type Sql = postgres.Sql;
@@ -17,6 +19,8 @@ export interface ConnectOptions {
   idleSeconds?: number;
   /** Shown in pg_stat_activity. */
   application?: string;
+  /** Seconds after which an answer is overdue and its connection is cut, by default 30. */
+  answerSeconds?: number;
 }
 
 /**
@@ -29,7 +33,9 @@ const DATE_STYLE = "ISO".padEnd(1_024);
 
 /** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
-  return postgres(url, {
+  const sockets = new Sockets();
+  const deadline = new Deadline(sockets, options.answerSeconds ?? 30);
+  const sql = postgres(url, {
     max: options.max ?? 4,
     idle_timeout: options.idleSeconds ?? 0,
     connect_timeout: 10,
@@ -38,6 +44,8 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     // The default grows to 20 s, which is how long a restarted server would be taken for a dead one.
     backoff: () => 0.25,
     onnotice: () => {},
+    // Known to the client, though not to its types.
+    ...{ socket: sockets.make },
     connection: { application_name: options.application ?? "edge-dispatcher", DateStyle: DATE_STYLE },
     types: {
       timestamp: {
@@ -48,6 +56,10 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
       },
     },
   }) as unknown as Sql;
+  const unsafe = sql.unsafe;
+  return Object.assign(sql, {
+    unsafe: (...call: Parameters<Sql["unsafe"]>) => deadline.over(unsafe(...call)),
+  }) as Sql;
 }
 
 /** `2026-11-24 05:55:35.123456+00` as `2026-11-24T05:55:35.123Z`: not every engine's Date reads the former. */

@@ -23,6 +23,7 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "0001_first_light", worksWith: 1 },
   { version: 2, name: "0002_duplicates_and_schedules", worksWith: 1 },
+  { version: 6, name: "0006_cancels", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */

@@ -7,6 +7,7 @@
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
+import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
@@ -42,7 +43,8 @@ export class PostgresStore implements Port.Store {
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
-    const { claimed, settled } = await this.#exchange(work);
+    const exchanged = await this.#exchange(work);
+    const { settled } = exchanged;
     const missed = work.settlements.filter((s) => !settled.has(s.uuid));
     // A cancel that is asked for while the statement is under way hides a row from both ways of settling it. Were it
     // taken for stale, it would run for ever: look again before it is.
@@ -50,11 +52,12 @@ export class PostgresStore implements Port.Store {
       const again = await this.#exchange({ ...work, settlements: missed, queues: [], limit: 0 });
       for (const uuid of again.settled) settled.add(uuid);
     }
-    return { claimed, settled };
+    return exchanged;
   }
 
   async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const s = work.settlements;
+    const ranges = rangesOf(work.queues, work.floors);
     const rows = await this.#run(SQL.EXCHANGE, [
       arrayLiteral(s.map((x) => x.uuid)),
       arrayLiteral(s.map((x) => x.fence)),
@@ -65,18 +68,29 @@ export class PostgresStore implements Port.Store {
       arrayLiteral(s.map((x) => x.delay)),
       arrayLiteral(s.map((x) => x.solo)),
       work.instance,
-      arrayLiteral(work.queues),
+      arrayLiteral(ranges.map((x) => x.queue)),
       work.limit,
       work.node,
       arrayLiteral(s.map((x) => x.progress)),
+      arrayLiteral(ranges.map((x) => x.low)),
+      arrayLiteral(ranges.map((x) => x.past)),
+      arrayLiteral(ranges.map((x) => x.high)),
     ]);
     const claimed: Port.Claimed[] = [];
     const settled = new Set<string>();
+    const reached = new Map<string, Port.Floor>();
+    let last = 0;
+    // In the order of claiming.
     for (const row of rows) {
-      if (row.fence === null) settled.add(row.uuid);
-      else claimed.push(claimedOf(row));
+      const { queue, priority, id } = row;
+      if (row.uuid === null) last = id;
+      else if (row.fence === null) settled.add(row.uuid);
+      else {
+        claimed.push(claimedOf(row));
+        reached.set(`${priority} ${queue}`, { queue, priority, id });
+      }
     }
-    return { claimed, settled };
+    return { claimed, settled, reached: [...reached.values()], last };
   }
 
   async reconcile(instance: string, held: string[]): Promise<number> {
@@ -147,8 +161,8 @@ export class PostgresStore implements Port.Store {
     return this.#run(LOOK.ADOPTED, [node]);
   }
 
-  async rescue(): Promise<{ queues: string[]; rescued: number }> {
-    const rows = await this.#run(NODE.RESCUE);
+  async rescue(thorough = true): Promise<{ queues: string[]; rescued: number }> {
+    const rows = await this.#run(NODE.RESCUE, [thorough]);
     return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
   }
 

@@ -49,7 +49,8 @@ update dispatcher.leader set instance = null, until = '-infinity' where instance
 
 /**
  * Give back what is held by an instance that has no live lease, without charging the attempt, and end what
- * somebody had asked to cancel. Index: envelope_running.
+ * somebody had asked to cancel. What runs is looked through only when a node was lost just now or lately, or when told:
+ * while an old transaction is open, all that ever ran stands in the index. Index: envelope_running.
  */
 export const RESCUE = `
 with lost as (
@@ -61,12 +62,15 @@ with lost as (
   -- must what it holds.
   select e.uuid from dispatcher.envelope e
   where e.state = 'running' and (
+    $1::boolean or exists (select from lost) or exists (
+      select from dispatcher.node where state = 'lost' and last_seen > clock_timestamp() - interval '5 minutes')
+  ) and (
     e.instance in (select instance from lost) or not exists (
       select from dispatcher.node n where n.instance = e.instance and n.state in ('running', 'draining')))
   for update skip locked
 ), ended as (
-  delete from dispatcher.envelope e using orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is not null
+  delete from dispatcher.envelope e
+  where e.uuid = any(array(select uuid from orphan)) and e.state || '' = 'running' and e.cancel_at is not null
   returning e.*
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
@@ -81,8 +85,7 @@ with lost as (
       'finished_at', to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'outcome', 'released',
       'error', json_build_object('name', 'NodeLost', 'message', format('Node "%s" lost its lease', e.node)))
-  from orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is null
+  where e.uuid = any(array(select uuid from orphan)) and e.state || '' = 'running' and e.cancel_at is null
   returning e.queue
 )
 select queue, count(*)::int as rescued from rescued group by queue`;

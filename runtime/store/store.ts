@@ -81,6 +81,15 @@ export interface Exchange {
   queues: string[];
   /** Envelopes to claim at most; 0 claims none. */
   limit: number;
+  /** What these name is claimed only if it was written later; by default everything is. */
+  floors?: Floor[];
+}
+
+/** A place in the order of claiming: a queue, a priority, and the number of an envelope. */
+export interface Floor {
+  queue: string;
+  priority: number;
+  id: number;
 }
 
 /** What an exchange did. */
@@ -88,6 +97,10 @@ export interface Exchanged {
   claimed: Claimed[];
   /** Uuids that were settled; what was asked for and is missing here was stale. */
   settled: Set<string>;
+  /** The last that was claimed, by queue and priority. */
+  reached: Floor[];
+  /** The last number that was drawn by anybody. */
+  last: number;
 }
 
 /** A node as it announces itself. */
@@ -282,8 +295,12 @@ export interface Store {
   adopted(node: string): Promise<AdoptedRow[]>;
   /** Make available what is due, and of equal ones the next; returns its queues, and seconds until the next is due (null: none waits). */
   stage(limit: number): Promise<{ queues: string[]; next: number | null }>;
-  /** Give back what instances without a live lease hold; returns the queues and how many. */
-  rescue(): Promise<{ queues: string[]; rescued: number }>;
+  /**
+   * Give back what instances without a live lease hold; returns the queues and how many.
+   *
+   * @param thorough Look through all that runs, also when no node was lost lately. The default.
+   */
+  rescue(thorough?: boolean): Promise<{ queues: string[]; rescued: number }>;
   /** Make partitions ahead and drop what is older than the retention. */
   prune(retentionDays: number): Promise<{ created: number; dropped: string[] }>;
 
