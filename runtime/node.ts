@@ -148,7 +148,7 @@ export class DispatcherNode {
   async #lost(): Promise<void> {
     if (this.#state.phase !== "running") return;
     this.events.emit("error", "lease.lost", `Node "${this.name}" lost its lease: its attempts are aborted`);
-    for (const uuid of this.pool.holds()) this.pool.abort(uuid, "ShutdownError");
+    for (const { uuid } of this.pool.holds()) this.pool.abort(uuid, "ShutdownError");
     this.#state.instance = uuid7();
     await this.#register();
     this.#works.dispatcher.renew(this.#state.instance);

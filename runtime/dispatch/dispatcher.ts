@@ -268,7 +268,7 @@ export class Dispatcher {
     const marker: Settlement[] = [];
     this.#underway.add(marker);
     try {
-      const held = [...this.#pool.holds(), ...this.#pending.map((s) => s.uuid)];
+      const held = [...this.#pool.holds(), ...this.#pending];
       const given = await this.#parts.store.reconcile(this.instance, held);
       this.#doubtful = false;
       this.#recovered();

@@ -16,7 +16,7 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorRecord, errorRecord } from "../errors.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Claimed } from "../store/store.ts";
+import type { Claimed, Token } from "../store/store.ts";
 import { Endings } from "./endings.ts";
 import { Fleet } from "./fleet.ts";
 import type { HostProcess, HostSettings } from "./host_process.ts";
@@ -114,10 +114,10 @@ export class Pool {
     return this.fleet.running().length;
   }
 
-  /** Uuids that are here, in a slot or before one. */
-  holds(): string[] {
-    const running = this.fleet.running().map((slot) => slot.running!.claimed.uuid);
-    return [...running, ...this.intake.all().map((claimed) => claimed.uuid)];
+  /** What is here, in a slot or before one. */
+  holds(): Token[] {
+    const running = this.fleet.running().map((slot) => slot.running!.claimed);
+    return [...running, ...this.intake.all()];
   }
 
   /** Envelopes that it can take now. */

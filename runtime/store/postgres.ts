@@ -93,8 +93,9 @@ export class PostgresStore implements Port.Store {
     return { claimed, settled, reached: [...reached.values()], last };
   }
 
-  async reconcile(instance: string, held: string[]): Promise<number> {
-    return (await this.#run(SQL.RECONCILE, [instance, arrayLiteral(held)])).length;
+  async reconcile(instance: string, held: Port.Token[]): Promise<number> {
+    const [uuids, fences] = [held.map((x) => x.uuid), held.map((x) => x.fence)];
+    return (await this.#run(SQL.RECONCILE, [instance, arrayLiteral(uuids), arrayLiteral(fences)])).length;
   }
 
   async progress(instance: string, token: Port.Token, progress: string): Promise<boolean> {

@@ -42,13 +42,18 @@ for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
   process.on(signal, () => interrupt.abort(new Error(`interrupted by ${signal}`)));
 }
 console.log(`seed ${seed}, ${values.minutes} minutes, nodes on ${runtimes.join(", ")}`);
-const report = await runChaos({
+const running = runChaos({
   seed,
   ms: positive("--minutes", values.minutes) * 60_000,
   runtimes,
   outageMs: positive("--outage", values.outage) * 1000,
   signal: interrupt.signal,
   tell: (line) => console.log(line),
+});
+const report = await running.catch((error) => {
+  if (!interrupt.signal.aborted) throw error;
+  console.log(`${interrupt.signal.reason.message}, seed ${seed}`);
+  process.exit(130);
 });
 console.log(`\n${summary(report)}`);
 if (values.logs) {

@@ -80,6 +80,21 @@ test("ChaosProxy.delay() comes late and keeps the order, also of what comes when
   assert.equal(peers[0].got(), "abcd");
 });
 
+test("ChaosProxy.delay() never changes the order, however often it changes", async (t) => {
+  const { proxy, client, peers } = await site(t);
+  const one = await client();
+  await says(one, "|");
+  let sent = "|";
+  for (let i = 0; i < 150; i++) {
+    proxy.delay([0, 7, 3, 15, 1][i % 5]);
+    sent += `${i},`;
+    one.socket.write(`${i},`);
+    await rest(i % 3);
+  }
+  await eventually(() => peers[0].got().length === sent.length);
+  assert.equal(peers[0].got(), sent);
+});
+
 test("ChaosProxy.drop() breaks what there is on both sides; new connections pass", async (t) => {
   const { proxy, client, peers } = await site(t);
   const one = await client();

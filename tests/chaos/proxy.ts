@@ -114,15 +114,8 @@ export class ChaosProxy {
   }
 
   #carry(link: Link, from: Socket, into: Socket): void {
-    // When the last piece that was held up goes on: a piece may not overtake one before it.
-    let lastAt = 0;
-    const pass = (action: () => void) => {
-      const now = performance.now();
-      const at = Math.max(now + this.#delayMs, lastAt);
-      if (at <= now) return action();
-      lastAt = at;
-      setTimeout(action, at - now);
-    };
+    const line = new Line(() => this.#delayMs);
+    const pass = (action: () => void) => line.pass(action);
     from.on("data", (bytes) => {
       if (link.dead) return;
       pass(() => {
@@ -149,5 +142,30 @@ export class ChaosProxy {
         socket.destroy();
       }
     }
+  }
+}
+
+/** What is held up, in order: one timer, for two may fire in the wrong order. */
+class Line {
+  readonly #delay: () => number;
+  readonly #held: { at: number; action: () => void }[] = [];
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(delay: () => number) {
+    this.#delay = delay;
+  }
+
+  pass(action: () => void): void {
+    const ms = this.#delay();
+    if (ms === 0 && this.#held.length === 0) return action();
+    this.#held.push({ at: performance.now() + ms, action });
+    this.#timer ??= setTimeout(() => this.#release(), ms);
+  }
+
+  #release(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    while (this.#held.length > 0 && this.#held[0].at <= now) this.#held.shift()!.action();
+    if (this.#held.length > 0) this.#timer = setTimeout(() => this.#release(), this.#held[0].at - now + 1);
   }
 }

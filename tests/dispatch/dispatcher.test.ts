@@ -232,14 +232,15 @@ test("Dispatcher reconciles after a lost answer, naming all that it knows of, be
   store.after = () => {
     throw new Away("connection closed");
   };
-  const pending = finish(pool.held[0]);
-  const known = [...pool.holds(), pending];
+  const ended = pool.held[0];
+  finish(ended);
+  const known = [...pool.holds(), ended].map(({ uuid, fence }) => ({ uuid, fence }));
   await idle();
   const lost = store.exchanges.at(-1)!;
   assert.equal(lost.limit, 1, "its answer had something claimed");
   store.after = () => {};
   store.reconcile = (instance, held) => {
-    store.reconciled.push({ instance, held });
+    store.reconciled.push({ instance, held: held.map(({ uuid, fence }) => ({ uuid, fence })) });
     assert.equal(store.exchanges.at(-1), lost, "nothing was claimed meanwhile");
     return Promise.resolve(1);
   };
@@ -264,7 +265,7 @@ test("Dispatcher reconciles only when every statement under way has answered", a
   open();
   await eventually(() => store.reconciled.length === 1);
   assert.equal(
-    (store.reconciled as { held: string[] }[])[0].held.length,
+    (store.reconciled as { held: unknown[] }[])[0].held.length,
     3,
     "what the other statement claimed is known by then",
   );
