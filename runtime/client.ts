@@ -282,11 +282,11 @@ export class Client {
 
   /** Pause or resume a schedule; what is resumed goes on from now. */
   async enableSchedule(name: string, enabled: boolean): Promise<void> {
-    const { store, broker, clock } = this.#parts;
+    const { store, broker } = this.#parts;
     const row = await findSchedule(store, name, enabled ? "resume" : "pause");
     // To resume what is not paused would put its next tick off.
     if (row.enabled === enabled) return;
-    await store.enableSchedule(name, enabled, (row) => nextTick(row, new Date(clock.now())));
+    await store.enableSchedule(name, enabled, nextTick);
     await broker.notify(WAKE_CHANNEL, "").catch(() => {});
   }
 

@@ -177,10 +177,12 @@ export class PostgresStore implements Port.Store {
 
   async putSchedules(
     rows: Parameters<Port.Store["putSchedules"]>[0],
-    first: (row: Port.ScheduleRow) => Date | null,
+    first: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<void> {
+    if (rows.length === 0) return;
+    const now = await this.#now();
     for (const row of rows) {
-      const next = first({ ...row, last_at: null, last_uuid: null });
+      const next = first({ ...row, last_at: null, last_uuid: null }, now);
       await this.#run(SCHEDULE.PUT_SCHEDULE, [
         row.name,
         row.task,
@@ -198,6 +200,11 @@ export class PostgresStore implements Port.Store {
     }
   }
 
+  /** The one clock of a cluster. */
+  async #now(): Promise<Date> {
+    return new Date((await this.#run("select clock_timestamp() now"))[0].now);
+  }
+
   schedules(): Promise<Port.ScheduleRow[]> {
     return this.#run(SCHEDULE.SCHEDULES);
   }
@@ -205,11 +212,15 @@ export class PostgresStore implements Port.Store {
   async enableSchedule(
     name: string,
     enabled: boolean,
-    next: (row: Port.ScheduleRow) => Date | null,
+    next: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<boolean> {
     const row = (await this.schedules()).find((row) => row.name === name);
     if (!row) return false;
-    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, next(row)?.toISOString() ?? null]);
+    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [
+      name,
+      enabled,
+      next(row, await this.#now())?.toISOString() ?? null,
+    ]);
     return true;
   }
 

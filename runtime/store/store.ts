@@ -307,11 +307,16 @@ export interface Store {
   /** Write schedules; one that is there keeps its next tick unless its rhythm is another, and stays paused. */
   putSchedules(
     rows: Omit<ScheduleRow, "last_at" | "last_uuid">[],
-    first: (row: ScheduleRow) => Date | null,
+    /** The first tick, given the database's time. */
+    first: (row: ScheduleRow, now: Date) => Date | null,
   ): Promise<void>;
   schedules(): Promise<ScheduleRow[]>;
   /** Pause or resume; false when there is no such schedule. */
-  enableSchedule(name: string, enabled: boolean, next: (row: ScheduleRow) => Date | null): Promise<boolean>;
+  enableSchedule(
+    name: string,
+    enabled: boolean,
+    next: (row: ScheduleRow, now: Date) => Date | null,
+  ): Promise<boolean>;
   /** Publish what is due, as the plan says, each schedule under its lock; seconds until the next tick. */
   tick(
     plan: (row: ScheduleRow, now: Date) => { envelopes: Sealed[]; next: Date | null },

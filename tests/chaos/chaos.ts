@@ -32,6 +32,8 @@ export interface ChaosOptions {
   outageMs?: number;
   signal?: AbortSignal;
   tell?: (line: string) => void;
+  /** Is told of every process that it starts. */
+  started?: (pid: number) => void;
   /** How long everything may take to come to its end, in milliseconds. */
   within?: number;
 }
@@ -57,6 +59,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
   const closers: (() => Promise<unknown>)[] = [];
   try {
     const server = await OwnServer.start(join(tempDir(), "server"));
+    server.started = options.started;
+    options.started?.(server.pid!);
     closers.push(() => server.stop("immediate"));
     await prepare(server.url);
     const admin = postgres(server.url, { max: 1, onnotice: () => {}, backoff: () => 0.25 });
@@ -124,7 +128,7 @@ async function prepare(url: string): Promise<void> {
 }
 
 async function startNodes(
-  { runtimes, signal }: ChaosOptions,
+  { runtimes, signal, started }: ChaosOptions,
   url: string,
   closers: (() => Promise<unknown>)[],
 ): Promise<ChaosNode[]> {
@@ -134,6 +138,7 @@ async function startNodes(
     const node = new ChaosNode(`${runtime}-${i + 1}`, runtime, await ChaosProxy.open(url), url);
     closers.push(() => node.close());
     nodes.push(node);
+    node.started = started;
     node.start();
   }
   await within(60_000, "The nodes were not ready", Promise.all(nodes.map((node) => node.ready)), signal);

@@ -59,7 +59,8 @@ export class ChaosNode {
   #ready: Promise<void> = Promise.resolve();
   #meant = false;
   #closed = false;
-  starts = 0;
+  /** Is told of every process that it starts. */
+  started: ((pid: number) => void) | undefined;
 
   constructor(name: string, runtime: Runtime, proxy: ChaosProxy, directUrl: string) {
     this.name = name;
@@ -101,7 +102,7 @@ export class ChaosNode {
     proc.stdin!.end();
     this.#proc = proc;
     this.#meant = false;
-    this.starts++;
+    if (proc.pid !== undefined) this.started?.(proc.pid);
     this.#ready = new Promise((resolve) => {
       this.#read(proc, (text) => text.includes('"event":"ready"') && resolve());
     });

@@ -21,6 +21,7 @@ export class ChaosProxy {
   #delayMs = 0;
   #swallowing = false;
   #port = 0;
+  #broken = { from: 0, to: 0 };
   /** Connections that were ever made. */
   made = 0;
 
@@ -67,6 +68,11 @@ export class ChaosProxy {
     for (const link of this.#links) link.dead = true;
   }
 
+  /** Break the `first` connection, counted from 1, and those after it, `count` in all, before anything passes. */
+  breakFrom(first: number, count: number): void {
+    this.#broken = { from: first, to: first + count - 1 };
+  }
+
   /** Break every connection and take no new ones, as a server that is stopped. */
   async refuse(): Promise<void> {
     const closed = once(this.#server, "close");
@@ -99,6 +105,7 @@ export class ChaosProxy {
     const link: Link = { near, far: undefined, dead: this.#swallowing };
     this.#links.add(link);
     near.on("error", () => {});
+    if (this.made >= this.#broken.from && this.made <= this.#broken.to) return this.#reset(link);
     if (link.dead) {
       near.on("data", () => {});
       near.on("close", () => this.#links.delete(link));

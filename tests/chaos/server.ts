@@ -22,6 +22,8 @@ export class OwnServer {
   readonly #settings: Record<string, string>;
   #running: Embedded | undefined;
   #unguard = () => {};
+  /** Is told of every process that serves later. */
+  started: ((pid: number) => void) | undefined;
   #url = "";
 
   private constructor(dir: string, settings: Record<string, string>) {
@@ -41,8 +43,8 @@ export class OwnServer {
     return this.#url;
   }
 
-  get up(): boolean {
-    return this.#running !== undefined;
+  get pid(): number | undefined {
+    return this.#running?.pid;
   }
 
   /** Start it again, on the port it had. */
@@ -51,6 +53,7 @@ export class OwnServer {
     const settings = this.#settings;
     this.#running = await startEmbedded({ dir: this.#dir, native: this.#native, settings });
     this.#unguard = guardPid(this.#running.pid);
+    this.started?.(this.#running.pid);
     if (this.#url !== "" && this.#url !== this.#running.url) {
       throw new Error(`The server came back at another address: its port was taken meanwhile`);
     }
