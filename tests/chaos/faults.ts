@@ -67,7 +67,7 @@ export async function inject(fault: Fault, scene: Scene): Promise<void> {
       const ways = waysOf(fault.node, scene);
       for (const way of ways) way.blackhole();
       await wait(fault.forMs);
-      await Promise.all(ways.map((way) => way.heal()));
+      await Promise.all(ways.map((way) => way.heal({ reset: fault.then === "reset" })));
     }
   }
 }

@@ -15,7 +15,7 @@ export type Fault =
   | { kind: "terminate_backends" }
   | { kind: "delay"; node: number | "all"; ms: number; forMs: number }
   | { kind: "drop"; node: number | "all" }
-  | { kind: "blackhole"; node: number | "all"; forMs: number };
+  | { kind: "blackhole"; node: number | "all"; forMs: number; then: "reset" | "half open" };
 
 export type FaultKind = Fault["kind"];
 
@@ -108,7 +108,12 @@ function makeFault(
     case "drop":
       return { kind, node: target };
     case "blackhole":
-      return { kind, node: target, forMs: longer ? random.between(leaseMs, leaseMs * 2) : 600 };
+      return {
+        kind,
+        node: target,
+        forMs: longer ? random.between(leaseMs, leaseMs * 2) : 600,
+        then: random.chance(0.5) ? "reset" : "half open",
+      };
   }
 }
 

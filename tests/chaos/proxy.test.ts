@@ -121,6 +121,20 @@ test("ChaosProxy.blackhole() swallows both ways without a sign, new connections 
   await says(await client(), "b");
 });
 
+test("ChaosProxy.heal() may leave half open what it swallowed, while new connections pass", async (t) => {
+  const { proxy, client } = await site(t);
+  const old = await client();
+  await says(old, "a");
+  proxy.blackhole();
+  await proxy.heal({ reset: false });
+  old.socket.write("lost");
+  await says(await client(), "b");
+  await rest(SILENCE_MS);
+  assert.deepEqual([old.got(), old.ended()], ["echo a", undefined]);
+  await proxy.close();
+  await eventually(() => old.ended());
+});
+
 test("ChaosProxy.refuse() takes no connection until heal(), on the same port", async (t) => {
   const { proxy, client } = await site(t);
   const one = await client();

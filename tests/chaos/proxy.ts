@@ -81,16 +81,20 @@ export class ChaosProxy {
     await closed;
   }
 
-  /** As it was: connections pass. What was swallowed cannot be mended: those connections are reset. */
-  async heal(): Promise<void> {
+  /**
+   * As it was: connections pass. What was swallowed cannot be mended: those connections are reset, or stay half open for
+   * ever, as when a firewall has forgotten them.
+   */
+  async heal({ reset = true }: { reset?: boolean } = {}): Promise<void> {
     this.#delayMs = 0;
     this.#swallowing = false;
-    for (const link of [...this.#links]) if (link.dead) this.#reset(link);
+    for (const link of [...this.#links]) if (link.dead && reset) this.#reset(link);
     if (!this.#server.listening) await this.#listen();
   }
 
   async close(): Promise<void> {
     this.#swallowing = false;
+    this.drop();
     if (this.#server.listening) await this.refuse();
   }
 
