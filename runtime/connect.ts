@@ -12,6 +12,7 @@ import { type Reply, request } from "./control/control.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
+import { firstHostOf } from "./store/hosts.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrate } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
@@ -108,12 +109,24 @@ export async function ready(
   const sql = open(url, options);
   try {
     await migrate(sql);
-    return sql;
+    if (await readsCommitted(sql)) return sql;
+    await sql.end({ timeout: 1 }).catch(() => {});
+    return open(url, { ...options, isolation: "read committed" });
   } catch (error) {
     await sql.end({ timeout: 1 }).catch(() => {});
     // Our own errors have the right words already; the client's become ours.
     throw (error as { exit?: number }).exit === undefined ? connectionError(error, url) : error;
   }
+}
+
+/**
+ * Whether statements see what was committed while they waited. Under a default of "repeatable read" or "serializable"
+ * those that claim at once would fail each other, and publishers would not see each other's duplicates. Asked, not set
+ * in any case: a pooler may refuse to be told.
+ */
+async function readsCommitted(sql: Sql): Promise<boolean> {
+  const [{ isolation }] = await sql.unsafe("select current_setting('transaction_isolation') isolation");
+  return isolation === "read committed";
 }
 
 function checkUrl(url: string): void {
@@ -126,8 +139,9 @@ function checkUrl(url: string): void {
 
 /** A bare scheme would lead to whatever listens on this machine. */
 function isAddress(url: string): boolean {
-  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) return false;
-  const { hostname, searchParams } = new URL(url);
+  const first = firstHostOf(url);
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(first)) return false;
+  const { hostname, searchParams } = new URL(first);
   return hostname !== "" || searchParams.has("host");
 }
 

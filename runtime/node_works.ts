@@ -55,6 +55,8 @@ export interface NodeParts {
   sql: Sql;
   url: string;
   embedded: boolean;
+  /** The machine's unless told. */
+  clock?: Clock;
 }
 
 /**
@@ -70,7 +72,7 @@ export class Works {
   readonly name: string;
   /** The queues it consumes: the shared ones, and its own name. */
   readonly queues: string[];
-  readonly clock: Clock = systemClock;
+  readonly clock: Clock;
   readonly store: Store;
   readonly broker: Broker;
   readonly announcer: Announcer;
@@ -91,6 +93,7 @@ export class Works {
     const { config, sql, url } = parts;
     this.#parts = parts;
     this.#state = state;
+    this.clock = parts.clock ?? systemClock;
     this.name = config.node ?? defaultNodeName();
     this.queues = [...new Set([...config.queues, this.name])];
     this.store = new PostgresStore(sql);

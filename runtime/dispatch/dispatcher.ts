@@ -36,6 +36,8 @@ export interface DispatcherParts {
 /** Statements under way at most. */
 const IN_FLIGHT = 2;
 const BATCH = 500;
+/** Outcomes that wait to be settled; from there on nothing is claimed. */
+const UNSETTLED = 2 * BATCH;
 const RETRY_MS = { first: 250, most: 5_000 };
 
 /** Claims and settles for one node. */
@@ -127,7 +129,7 @@ export class Dispatcher {
   }
 
   #limit(): number {
-    if (!this.#claiming || !this.#hungry) return 0;
+    if (!this.#claiming || !this.#hungry || this.#pending.length >= UNSETTLED) return 0;
     return Math.max(0, Math.min(BATCH, this.#pool.room() - this.#claimUnderway));
   }
 
@@ -268,7 +270,7 @@ export class Dispatcher {
     const marker: Settlement[] = [];
     this.#underway.add(marker);
     try {
-      const held = [...this.#pool.holds(), ...this.#pending.map((s) => s.uuid)];
+      const held = [...this.#pool.holds(), ...this.#pending];
       const given = await this.#parts.store.reconcile(this.instance, held);
       this.#doubtful = false;
       this.#recovered();

@@ -16,7 +16,7 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorRecord, errorRecord } from "../errors.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Claimed } from "../store/store.ts";
+import type { Claimed, Token } from "../store/store.ts";
 import { Endings } from "./endings.ts";
 import { Feeder } from "./feeder.ts";
 import { Fleet } from "./fleet.ts";
@@ -125,10 +125,10 @@ export class Pool {
     return this.fleet.running().length;
   }
 
-  /** Uuids that are here, in a slot or before one. */
-  holds(): string[] {
-    const running = this.fleet.running().map((slot) => slot.running!.claimed.uuid);
-    return [...running, ...this.waiting().map((claimed) => claimed.uuid)];
+  /** What is here, in a slot or before one. */
+  holds(): Token[] {
+    const running = this.fleet.running().map((slot) => slot.running!.claimed);
+    return [...running, ...this.waiting()];
   }
 
   /** What has not begun: before the slots, or ahead in one. */

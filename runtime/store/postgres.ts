@@ -90,8 +90,9 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     return { claimed, settled, reached: [...reached.values()], last };
   }
 
-  async reconcile(instance: string, held: string[]): Promise<number> {
-    return (await this.#run(SQL.RECONCILE, [instance, arrayLiteral(held)])).length;
+  async reconcile(instance: string, held: Port.Token[]): Promise<number> {
+    const [uuids, fences] = [held.map((x) => x.uuid), held.map((x) => x.fence)];
+    return (await this.#run(SQL.RECONCILE, [instance, arrayLiteral(uuids), arrayLiteral(fences)])).length;
   }
 
   async progress(instance: string, token: Port.Token, progress: string): Promise<boolean> {
@@ -194,6 +195,11 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
         next?.toISOString() ?? null,
       ]);
     }
+  }
+
+  /** The one clock of a cluster. */
+  async #now(): Promise<Date> {
+    return new Date((await this.#run("select clock_timestamp() now"))[0].now);
   }
 
   schedules(): Promise<Port.ScheduleRow[]> {

@@ -123,6 +123,9 @@ with s as materialized (
     order by e.priority, e.id limit $11 for update skip locked
   ) e
   where not exists (select from dispatcher.queue p where p.name = q.name and p.paused_at is not null)
+    -- Who has lost its name or its lease, and does not know it yet, would only run what is taken away again.
+    and not exists (
+      select from dispatcher.node n where n.name = $12 and (n.instance <> $9::uuid or n.state in ('stopped', 'lost')))
   order by e.priority, e.id limit $11
 ), claimed as (
   update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1,
@@ -143,11 +146,15 @@ select null, null, null, null, null, null, null, null, null, null, null, null, n
   from dispatcher.envelope_id_seq
 order by priority, id`;
 
-/** Give back what an instance does not know that it holds. Index: envelope_running. */
+/**
+ * Give back what an instance does not know that it holds. By fence, too: of an envelope that it gave back and that a
+ * lost answer claimed again it knows only the claim before. Index: envelope_running.
+ */
 export const RECONCILE = `
 update dispatcher.envelope set state = 'available', attempt = attempt - 1, node = null, instance = null,
   claimed_at = null
-where instance = $1::uuid and state = 'running' and uuid <> all($2::uuid[])
+where instance = $1::uuid and state = 'running'
+  and (uuid, fence) not in (select * from unnest($2::uuid[], $3::int[]))
 returning uuid`;
 
 /**

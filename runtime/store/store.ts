@@ -302,7 +302,7 @@ export interface Store extends OperatorStore {
   /** Settle and claim in one round trip. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */
-  reconcile(instance: string, held: string[]): Promise<number>;
+  reconcile(instance: string, held: Token[]): Promise<number>;
   /** Keep the progress of a running attempt; false when the token is stale. */
   progress(instance: string, token: Token, progress: string): Promise<boolean>;
 
