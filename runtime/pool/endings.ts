@@ -97,7 +97,7 @@ export class Endings {
 
   /** It was to be next in a host that died: nobody knows whether it had begun. */
   unsure(claimed: Claimed, worker: string, error: ErrorRecord, solo: boolean): void {
-    this.#emit({
+    this.#events.finished({
       claimed,
       worker,
       outcome: "released",

@@ -93,7 +93,7 @@ export class Pool {
   #closing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickAt = Infinity;
-  #sizer: Sizer;
+  readonly #sizer: Sizer;
 
   constructor(platform: Platform, clock: Clock, options: PoolOptions, events: PoolEvents) {
     this.options = options;
@@ -114,7 +114,6 @@ export class Pool {
 
   /** Start the minimum of slots; resolves when all of them are ready or the signal aborts. */
   async start(signal?: AbortSignal): Promise<void> {
-    this.#sizer = new Sizer(this);
     this.#tick();
     const ready = () => this.fleet.counted().filter((slot) => slot.state === "ready").length;
     while (!signal?.aborted && ready() < this.options.minSlots) await this.clock.sleep(POLL_MS, signal);

@@ -199,7 +199,7 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   /** The one clock of a cluster. */
   async #now(): Promise<Date> {
-    return new Date((await this.#run("select clock_timestamp() now"))[0].now);
+    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
   }
 
   schedules(): Promise<Port.ScheduleRow[]> {
@@ -216,10 +216,6 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     const at = next(row, await this.#now());
     await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, at?.toISOString() ?? null]);
     return true;
-  }
-
-  async #now(): Promise<Date> {
-    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
   }
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {

@@ -32,7 +32,7 @@ test("Pool takes back what is ahead behind a long task, for another slot", async
   const behind = await adds(made, 100);
   assert.ok(behind.every((end) => end.outcome === "completed"));
   assert.equal(made.pool.busy, 1);
-  made.pool.abort((made.pool.holds())[0], "CancelledError");
+  made.pool.abort(made.pool.holds()[0].uuid, "CancelledError");
   const { outcome, worker } = await long;
   assert.equal(outcome, "cancelled");
   const others = new Set(behind.slice(50).map((end) => end.worker));
