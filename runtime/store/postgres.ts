@@ -80,7 +80,10 @@ export class PostgresStore implements Port.Store {
   }
 
   async reconcile(instance: string, held: string[]): Promise<number> {
-    return (await this.#run(SQL.RECONCILE, [instance, arrayLiteral(held)])).length;
+    const rows = await this.#run(SQL.RECONCILE, [instance, arrayLiteral(held)]);
+    // What is claimed again before this is told to end, as any that runs.
+    for (const { uuid, cancelled } of rows) if (cancelled) await this.#cancelOne(uuid);
+    return rows.length;
   }
 
   async progress(instance: string, token: Port.Token, progress: string): Promise<boolean> {

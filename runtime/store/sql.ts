@@ -127,12 +127,15 @@ union all
 select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
 order by priority, id`;
 
-/** Give back what an instance does not know that it holds. Index: envelope_running. */
+/**
+ * Give back what an instance does not know that it holds, and tell of which somebody had asked for the end. One UPDATE:
+ * with an arm for those, a cancel under way would hide a row from both. Index: envelope_running.
+ */
 export const RECONCILE = `
 update dispatcher.envelope set state = 'available', attempt = attempt - 1, node = null, instance = null,
   claimed_at = null
 where instance = $1::uuid and state = 'running' and uuid <> all($2::uuid[])
-returning uuid`;
+returning uuid::text, cancel_at is not null cancelled`;
 
 /**
  * Keep the progress of a running attempt. By way of text: the client would encode a parameter of type json once
