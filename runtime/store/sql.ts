@@ -48,20 +48,24 @@ with rows as (${PUBLISH}), casts as (
   on conflict (uuid) do nothing
   returning uuid
 ), uniques as materialized (
-  select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts, timeout,
-    time_pub, case
-      when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-      when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
-  from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[], $32::int[],
-    $33::float8[], $34::float8[], $35::float8[], $36::float8[])
-    u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
+  -- Row by row: what is taken back must be gone before the next one of its key is written.
+  select asked, got, got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked) known
+  from (
+    select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts,
+      timeout, time_pub, case
+        when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+        when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
+    from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[],
+      $32::int[], $33::float8[], $34::float8[], $35::float8[], $36::float8[])
+      u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
+    offset 0 -- keeps each call from being made more than once
+  ) put
 )
 select uuid::text, null duplicate_of from rows where not (uuid = any($37::uuid[]) and dispatcher.forget_known(uuid))
 union all
 select uuid::text, null from casts
 union all
-select asked::text, case when got <> asked then got::text end from uniques
-where got is not null and not (got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked))`;
+select asked::text, case when got <> asked then got::text end from uniques where got is not null and not known`;
 
 /**
  * Settle and claim in one statement: one round trip, one commit, one fsync.
@@ -181,11 +185,15 @@ with heard as materialized (
   on conflict do nothing
   returning uuid
 ), written as materialized (
-  select uuid, dispatcher.put(uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout,
-    time_pub, case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1) got
-  from (select heard.* from heard join mine using (uuid) order by place) h
+  -- Row by row: what is taken back must be gone before the next one of its key is written.
+  select uuid, got = uuid and not dispatcher.forget_known(uuid) taken from (
+    select uuid, dispatcher.put(uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout,
+      time_pub, case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1) got
+    from (select heard.* from heard join mine using (uuid) order by place) h
+    offset 0
+  ) put
 )
-select uuid from written where got = uuid and not dispatcher.forget_known(uuid)`;
+select uuid from written where taken`;
 
 /** Make available what is due, and tell when the next one is. Index: envelope_due. */
 export const STAGE = `
