@@ -17,16 +17,16 @@ export async function readSchema(url: string): Promise<SchemaStatus> {
   return await withDatabase(url, schemaStatus);
 }
 
-/** Apply what is missing; returns the names of what was applied. */
-export async function applyMigrations(url: string): Promise<string[]> {
-  return await withDatabase(url, migrate);
+/** Apply what is missing; returns the names of what was applied. `tell` hears when one has to wait. */
+export async function applyMigrations(url: string, tell?: (text: string) => void): Promise<string[]> {
+  return await withDatabase(url, (sql) => migrate(sql, tell));
 }
 
 async function withDatabase<T>(
   url: string,
   use: (sql: ReturnType<typeof connect>) => Promise<T>,
 ): Promise<T> {
-  const sql = connect(url, { max: 1 });
+  const sql = connect(url, { max: 1, prepare: false });
   try {
     return await use(sql);
   } catch (error) {

@@ -15,6 +15,7 @@ import { connect as open, connectionError, type Sql } from "./store/connection.t
 import { startEmbedded } from "./store/embedded.ts";
 import { migrate } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
+import { chooseStatements, type PreparedStatements } from "./store/statements.ts";
 import type { Broker } from "./broker/broker.ts";
 
 /** How to reach the dispatchers. */
@@ -45,7 +46,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const flags = { database_url: options.databaseUrl, listen_url: options.listenUrl };
   const { config } = await loadConfig({ flags });
   const { url } = await database(config);
-  const sql = await ready(url, options);
+  const sql = await ready(url, { ...options, statements: config.prepared_statements });
   const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
   return clientOf(sql, broker, systemClock);
 }
@@ -99,15 +100,22 @@ export async function database(
   }
 }
 
+/** How a pool is opened, besides what a user may say. */
+export interface ReadyOptions extends ConnectOptions {
+  application?: string;
+  statements?: PreparedStatements;
+  /** Hears what is out of the ordinary. */
+  tell?: (text: string) => void;
+}
+
 /** Open a pool whose schema is up to date. */
-export async function ready(
-  url: string,
-  options: ConnectOptions & { application?: string } = {},
-): Promise<Sql> {
+export async function ready(url: string, options: ReadyOptions = {}): Promise<Sql> {
   checkUrl(url);
-  const sql = open(url, options);
+  const { statements = "auto", tell = () => {} } = options;
+  const sql = open(url, { ...options, prepare: false });
   try {
-    await migrate(sql);
+    await migrate(sql, tell);
+    await chooseStatements(sql, statements, (why) => tell(`Statements are not named: ${why}`));
     return sql;
   } catch (error) {
     await sql.end({ timeout: 1 }).catch(() => {});
@@ -150,7 +158,9 @@ export async function openDatabase(
   const application = `edge-dispatcher ${config.node ?? defaultNodeName()}`.slice(0, 63);
   for (let failures = 0;; failures++) {
     try {
-      return { url, embedded, sql: await ready(url, { max: 4, application }) };
+      const tell = (text: string) => events.emit("info", "store.pool", text);
+      const statements = config.prepared_statements;
+      return { url, embedded, sql: await ready(url, { max: 4, application, statements, tell }) };
     } catch (error) {
       const transient = error instanceof DispatcherError && error.code === "unavailable";
       if (once || !transient || signal?.aborted) throw error;

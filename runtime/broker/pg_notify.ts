@@ -54,7 +54,11 @@ export class PgNotifyBroker implements Broker {
   }
 
   #client(): Sql {
-    return this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
+    return this.#listening ??= connect(this.#url, {
+      max: 1,
+      application: "edge-dispatcher listen",
+      prepare: false,
+    });
   }
 
   async reset(): Promise<void> {

@@ -17,6 +17,8 @@ export interface ConnectOptions {
   idleSeconds?: number;
   /** Shown in pg_stat_activity. */
   application?: string;
+  /** Whether statements may be named, by default true; see `statements.ts`. */
+  prepare?: boolean;
 }
 
 /**
@@ -33,6 +35,7 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     max: options.max ?? 4,
     idle_timeout: options.idleSeconds ?? 0,
     connect_timeout: 10,
+    prepare: options.prepare ?? true,
     // The types of our own statements are known; asking for them costs a query on every connection.
     fetch_types: false,
     // The default grows to 20 s, which is how long a restarted server would be taken for a dead one.

@@ -11,15 +11,8 @@ import * as SQL from "./sql.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
+import { type Param, type Row, type Runner, runStatement } from "./statements.ts";
 import type * as Port from "./store.ts";
-
-type Param = string | number | boolean | null;
-// deno-lint-ignore no-explicit-any
-type Row = any;
-/** What can run a statement: the pool, or a transaction of the caller's. */
-interface Runner {
-  unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
-}
 
 const CANCEL_LOOKS = 2;
 
@@ -32,13 +25,13 @@ export class PostgresStore implements Port.Store {
   }
 
   #run(text: string, params: Param[] = []): Promise<Row[]> {
-    return run(this.#sql as unknown as Runner, text, params);
+    return runStatement(this.#sql, text, params);
   }
 
   async publish(batch: Sealed[]): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-    return await publishIn(this.#sql as unknown as Runner, batch);
+    return await publishBy((text, params) => this.#run(text, params), batch);
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -277,7 +270,14 @@ export class PostgresStore implements Port.Store {
  * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
  * published. Any runner with the `unsafe` method of the `postgres` package serves.
  */
-export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
+export function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
+  return publishBy(async (text, params) => await tx.unsafe(text, params, { prepare: true }), batch);
+}
+
+async function publishBy(
+  run: (text: string, params: Param[]) => Promise<Row[]>,
+  batch: Sealed[],
+): Promise<Port.Put[]> {
   const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
   const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
   const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
@@ -285,7 +285,7 @@ export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]
   unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
   const own = arrayLiteral(batch.filter((e) => e.ownUuid).map((e) => e.uuid));
   const params = [...publishParams(rows), ...broadcastParams(casts), ...publishParams(unique), own];
-  const written = await run(tx, SQL.PUBLISH_ANY, params);
+  const written = await run(SQL.PUBLISH_ANY, params);
   const isNew = new Set(written.filter((row) => row.duplicate_of === null).map((row) => row.uuid));
   const duplicates = new Map(written.map((row) => [row.uuid, row.duplicate_of]));
   // The second of two equal uuids in one batch is as known as one that came earlier.
@@ -294,10 +294,6 @@ export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]
 
 function orderOf({ queue, task, args, kwargs }: Sealed): string {
   return `${queue}\n${task}\n${args}\n${kwargs}`;
-}
-
-async function run(runner: Runner, text: string, params: Param[]): Promise<Row[]> {
-  return await runner.unsafe(text, params, { prepare: true });
 }
 
 function written(batch: Sealed[], rows: Row[]): Port.Put[] {

@@ -20,7 +20,7 @@ const RUNS = { sequences: 60, crowds: 25 };
 const timeout = 120_000 + SECONDS * 1_000;
 
 /** The same sequences every time, unless a longer run is wanted. */
-function bounds(runs: number): fc.Parameters {
+function bounds(runs: number) {
   const seed = SEED ?? (SECONDS > 0 ? Date.now() & 0x7fffffff : 4242);
   if (SECONDS === 0) return { numRuns: runs, seed };
   return { numRuns: 1e6, seed, interruptAfterTimeLimit: SECONDS * 1_000, markInterruptAsFailure: false };

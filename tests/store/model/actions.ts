@@ -125,7 +125,7 @@ export function sealCalls(calls: Call[], uuids: readonly string[]): Sealed[] {
 /** The settlement of a verdict on a claim. */
 export function settlementOf(verdict: Verdict, token: Token): Settlement {
   const { outcome, delay, solo, record, error, wrong } = verdict;
-  return settlement({ uuid: token.uuid, fence: token.fence + (wrong === "fence" ? 1 : 0) }, {
+  return settlement({ uuid: token.uuid, fence: token.fence - (wrong === "fence" ? 1 : 0) }, {
     outcome,
     solo,
     delay: outcome === "retry" ? delay : null,
