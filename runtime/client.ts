@@ -210,16 +210,18 @@ export class Client {
   /**
    * The envelopes that a uuid or the beginning of one stands for: one, or all copies of one broadcast.
    *
+   * @param options.log Look for a broadcast that no node has taken yet, too.
    * @throws {DispatcherError} `not_found`, or `ambiguous` with the candidates.
    */
-  async find(prefix: string, verb = "find"): Promise<EnvelopeRow[]> {
+  async find(prefix: string, verb = "find", { log = false } = {}): Promise<EnvelopeRow[]> {
     if (!/^[0-9a-f-]{4,36}$/i.test(prefix)) {
       throw new DispatcherError(
         "usage",
         `Cannot ${verb} "${prefix}": it is not a uuid or the first 4 or more digits of one`,
       );
     }
-    const rows = await this.list({ uuid: prefix, limit: 200 });
+    let rows = await this.list({ uuid: prefix, limit: 200 });
+    if (rows.length === 0 && log) rows = await this.#parts.store.broadcasts(prefix, 200);
     if (rows.length === 0) {
       throw new DispatcherError("not_found", `Cannot ${verb} "${prefix}": no such envelope`);
     }
@@ -282,11 +284,11 @@ export class Client {
 
   /** Pause or resume a schedule; what is resumed goes on from now. */
   async enableSchedule(name: string, enabled: boolean): Promise<void> {
-    const { store, broker, clock } = this.#parts;
+    const { store, broker } = this.#parts;
     const row = await findSchedule(store, name, enabled ? "resume" : "pause");
     // To resume what is not paused would put its next tick off.
-    if (row.enabled === enabled) return;
-    await store.enableSchedule(name, enabled, (row) => nextTick(row, new Date(clock.now())));
+    if (enabled && row.enabled) return;
+    await store.enableSchedule(name, enabled, nextTick);
     await broker.notify(WAKE_CHANNEL, "").catch(() => {});
   }
 

@@ -29,6 +29,9 @@ const poolSchema = z.strictObject({
   scaledown_wait: positive.default(15).describe(
     "Seconds of disuse after which a slot above the minimum ends",
   ),
+  worker_removal_wait: z.number().min(0).default(30).describe(
+    "Seconds for which `workers` shows a worker that ended",
+  ),
   worker_max_lifetime_seconds: positive.default(14_400).describe("Age at which an idle worker is replaced"),
   worker_max_tasks: z.int().min(0).default(0).describe(
     "Attempts after which a worker is replaced; 0: any number",
@@ -141,6 +144,7 @@ export interface Config {
     abort_grace: number;
     leaky_wait: number;
     scaledown_wait: number;
+    worker_removal_wait: number;
     worker_max_lifetime_seconds: number;
     worker_max_tasks: number;
     worker_memory_mb: number;

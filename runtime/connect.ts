@@ -13,7 +13,7 @@ import { DispatcherError, errorLine } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { startEmbedded } from "./store/embedded.ts";
-import { migrate } from "./store/migrate.ts";
+import { migrateAt, schemaStatus } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
 import { chooseStatements, type PreparedStatements } from "./store/statements.ts";
 import type { Broker } from "./broker/broker.ts";
@@ -103,6 +103,7 @@ export async function database(
 /** How a pool is opened, besides what a user may say. */
 export interface ReadyOptions extends ConnectOptions {
   application?: string;
+  answerSeconds?: number;
   statements?: PreparedStatements;
   /** Hears what is out of the ordinary. */
   tell?: (text: string) => void;
@@ -114,7 +115,7 @@ export async function ready(url: string, options: ReadyOptions = {}): Promise<Sq
   const { statements = "auto", tell = () => {} } = options;
   const sql = open(url, { ...options, prepare: false });
   try {
-    await migrate(sql, tell);
+    if (!(await schemaStatus(sql)).ready) await migrateAt(url, tell);
     await chooseStatements(sql, statements, (why) => tell(`Statements are not named: ${why}`));
     return sql;
   } catch (error) {
@@ -160,7 +161,13 @@ export async function openDatabase(
     try {
       const tell = (text: string) => events.emit("info", "store.pool", text);
       const statements = config.prepared_statements;
-      return { url, embedded, sql: await ready(url, { max: 4, application, statements, tell }) };
+      // A half-open connection must be found out before the lease lapses that is renewed over it.
+      const answerSeconds = config.lease_seconds / 3;
+      return {
+        url,
+        embedded,
+        sql: await ready(url, { max: 4, application, answerSeconds, statements, tell }),
+      };
     } catch (error) {
       const transient = error instanceof DispatcherError && error.code === "unavailable";
       if (once || !transient || signal?.aborted) throw error;

@@ -24,6 +24,7 @@ const MOVED: ReadonlyMap<string, string> = new Map(Object.entries({
   "service.pool_kwargs.min_workers": "pool.min_workers",
   "service.pool_kwargs.max_workers": "pool.max_workers",
   "service.pool_kwargs.scaledown_wait": "pool.scaledown_wait",
+  "service.pool_kwargs.worker_removal_wait": "pool.worker_removal_wait",
   "service.pool_kwargs.worker_max_lifetime_seconds": "pool.worker_max_lifetime_seconds",
   "service.main_kwargs.node_id": "node",
   "service.main_kwargs.chunk_message_timeout_seconds": "chunk_message_timeout_seconds",
@@ -38,7 +39,6 @@ const CALLABLE = "it names Python code; `hooks` names a module";
 const REASONS: ReadonlyMap<string, string> = new Map(Object.entries({
   "service.pool_kwargs.scaledown_interval": "the pool looks whenever a worker falls idle",
   "service.pool_kwargs.worker_stop_wait": "`shutdown_wait` is the time that running tasks have",
-  "service.pool_kwargs.worker_removal_wait": "a worker that has ended is not kept",
   "service.metrics_kwargs": "metrics have no server of their own",
   "service.process_manager_cls": "workers are threads of child processes",
   "service.process_manager_kwargs": "workers are threads of child processes",

@@ -15,6 +15,7 @@ import { hostname } from "node:os";
 import process from "node:process";
 import { SocketServer } from "./broker/socket_server.ts";
 import type { Config } from "./config.ts";
+import { residentBytes } from "./control/node_status.ts";
 import { openDatabase } from "./connect.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
@@ -78,6 +79,8 @@ export class DispatcherNode {
     await this.#register();
     this.#serve(this.#heartbeat());
     await Promise.all([this.pool.start(), this.#works.ears.open()]);
+    // What others read of this node is true as soon as it says that it is ready.
+    await this.#works.service("heartbeat")!.kick();
     this.#works.dispatcher.start(this.pool);
     this.#serve(safetyPoll(this.config.safety_poll_seconds, () => this.#works.dispatcher.wake()));
     this.#serve(this.#works.inbox.sweeper());
@@ -105,6 +108,8 @@ export class DispatcherNode {
         state: this.#state.phase,
         slots: pool.fleet.slots.size,
         busy: pool.busy,
+        listener: this.#works.selfCheck.hearing === "connected" ? "connected" : "isolated",
+        rss: residentBytes(pool),
         leaseSeconds: config.lease_seconds,
         leaderSeconds: config.leader_seconds,
       }),

@@ -34,7 +34,7 @@ import { Leader } from "./service/leader.ts";
 import { Producers } from "./service/producers.ts";
 import { SelfCheck } from "./service/self_check.ts";
 import type { Service } from "./service/service.ts";
-import { isTransient, type Sql } from "./store/connection.ts";
+import { CONNECT_SECONDS, isTransient, type Sql } from "./store/connection.ts";
 import { PostgresStore } from "./store/postgres.ts";
 import type { Claimed, Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
@@ -55,6 +55,14 @@ export interface NodeParts {
   sql: Sql;
   url: string;
   embedded: boolean;
+}
+
+/**
+ * What the listening connection may take to be made: when an attempt was swallowed, that one, a rest, a check and the
+ * next attempt fit into twice the time of the self check.
+ */
+function connectSeconds({ self_check_seconds }: Config): number {
+  return Math.min(CONNECT_SECONDS, Math.max(0.5, self_check_seconds));
 }
 
 /** All parts of one node. */
@@ -86,7 +94,7 @@ export class Works {
     this.name = config.node ?? defaultNodeName();
     this.queues = [...new Set([...config.queues, this.name])];
     this.store = new PostgresStore(sql);
-    this.broker = new PgNotifyBroker(sql, config.listen_url ?? url);
+    this.broker = new PgNotifyBroker(sql, config.listen_url ?? url, connectSeconds(config));
     this.announcer = new Announcer(this.broker);
     this.publisher = new Publisher(this);
     this.dispatcher = this.#buildDispatcher();
@@ -97,6 +105,11 @@ export class Works {
     this.#commands = commandsOf(this.#commandParts());
     this.inbox = this.#buildInbox();
     this.ears = this.#buildEars();
+  }
+
+  /** A service of its own by name, once it is started. */
+  service(name: string): Service | undefined {
+    return this.services.find((service) => service.name === name);
   }
 
   #buildDispatcher(): Dispatcher {
@@ -171,6 +184,8 @@ export class Works {
       channel: checkChannel(this.#state.instance),
       every: this.#parts.config.self_check_seconds,
       timeout: this.#parts.config.self_check_timeout,
+      // Its row says so at once: over the wire it cannot be asked.
+      changed: () => void this.service("heartbeat")?.kick(),
     });
   }
 
@@ -227,7 +242,7 @@ export class Works {
       received: () => this.inbox.received,
       chunks: () => this.inbox.chunks(),
       producers: () => this.producers.status(),
-      adopted: () => this.store.adopted(this.name),
+      adopted: (filter) => this.store.adopted(this.name, filter),
       cancelAdopted: (uuids) => this.store.cancel(uuids),
       run: (message) => this.inbox.run(message),
       services: () => [...this.services, ...this.producers.services, ...this.leader.services],

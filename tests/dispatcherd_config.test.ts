@@ -13,7 +13,7 @@ test("loadConfig() takes over what means the same in a dispatcher.yml", async ()
   const { config, origins } = await loadConfig({ env: {}, file: FILE });
   const { pool } = config;
   assert.deepEqual([pool.min_workers, pool.max_workers, pool.scaledown_wait], [2, 12, 20]);
-  assert.equal(pool.worker_max_lifetime_seconds, 7200);
+  assert.deepEqual([pool.worker_max_lifetime_seconds, pool.worker_removal_wait], [7200, 60]);
   assert.deepEqual([config.node, config.queues], ["awx_1", ["tower_broadcast_all", "tower_settings_change"]]);
   assert.equal(config.database_url, "postgres://awx:p's%20w@db.local:5433/awx");
   assert.deepEqual([config.self_check_seconds, config.self_check_timeout, config.idle_seconds], [15, 3, 5]);

@@ -17,7 +17,8 @@ import { errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
-import type { Settlement, Store } from "../store/store.ts";
+import type { Exchanged, Floor, Settlement, Store } from "../store/store.ts";
+import { ClaimFloors } from "./floors.ts";
 import { settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
 
 /** What a dispatcher works with. */
@@ -53,6 +54,9 @@ export class Dispatcher {
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #doubtful = false;
+  readonly #floors: ClaimFloors;
+  #sweep: Promise<void> | undefined;
+  readonly #paused = new AbortController();
   // Verdicts whose content was refused; one that is refused again waits as in an outage.
   readonly #stripped = new WeakSet<Settlement>();
   readonly totals = { claimed: 0, settled: 0, stale: 0 };
@@ -61,6 +65,7 @@ export class Dispatcher {
     this.instance = instance;
     this.#parts = parts;
     this.#settler = settler;
+    this.#floors = new ClaimFloors(parts.clock, parts.queues);
   }
 
   /** Begin to claim for a pool. */
@@ -84,6 +89,7 @@ export class Dispatcher {
   /** Stop claiming; settling goes on. */
   pause(): void {
     this.#claiming = false;
+    this.#paused.abort();
   }
 
   /** An attempt ended. */
@@ -129,16 +135,13 @@ export class Dispatcher {
     this.#underway.add(settlements);
     this.#claimUnderway += limit;
     try {
-      const { store, queues } = this.#parts;
-      const { instance } = this;
-      const { node } = this.#settler;
-      const { claimed, settled } = await store.exchange({ node, instance, settlements, queues, limit });
+      const exchanged = limit > 0
+        ? await this.#claim(settlements, limit)
+        : await this.#exchange(settlements, limit);
       this.#recovered();
-      // A full claim says that more may wait.
-      if (limit > 0 && claimed.length >= limit) this.#hungry = true;
-      this.totals.claimed += claimed.length;
-      this.#account(settlements, settled);
-      if (claimed.length > 0) this.#pool.submit(claimed);
+      this.totals.claimed += exchanged.claimed.length;
+      this.#account(settlements, exchanged.settled);
+      if (exchanged.claimed.length > 0) this.#pool.submit(exchanged.claimed);
     } catch (error) {
       this.#failed(settlements, limit, error);
     } finally {
@@ -146,6 +149,38 @@ export class Dispatcher {
       this.#claimUnderway -= limit;
       this.#pump();
     }
+  }
+
+  async #exchange(settlements: Settlement[], limit: number, floors?: Floor[]): Promise<Exchanged> {
+    const { store, queues } = this.#parts;
+    const { node } = this.#settler;
+    return await store.exchange({ node, instance: this.instance, settlements, queues, limit, floors });
+  }
+
+  async #claim(settlements: Settlement[], limit: number): Promise<Exchanged> {
+    const look = this.#floors.look();
+    try {
+      const exchanged = await this.#exchange(settlements, limit, look.floors);
+      const { claimed, reached, last } = exchanged;
+      // A full claim says that more may wait.
+      const all = claimed.length < limit;
+      if (!all) this.#hungry = true;
+      this.#floors.done(look, { all, reached, last });
+      if (all && look.floors.length > 0) this.#sweepLater();
+      return exchanged;
+    } catch (error) {
+      this.#floors.done(look, null);
+      throw error;
+    }
+  }
+
+  /** What lies before the floors is found by a look from the beginning, when it is time for one. */
+  #sweepLater(): void {
+    const { clock } = this.#parts;
+    this.#sweep ??= clock.sleep(this.#floors.patience + 1, this.#paused.signal).then(() => {
+      this.#sweep = undefined;
+      this.wake();
+    });
   }
 
   #account(settlements: Settlement[], settled: Set<string>): void {

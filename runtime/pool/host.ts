@@ -99,7 +99,7 @@ process.on("SIGINT", () => {});
 process.on("SIGTERM", () => {});
 
 let lastRss = 0;
-setInterval(() => {
+function look(): void {
   if (process.ppid !== dispatcher) end();
   const rss = process.memoryUsage.rss?.() ?? process.memoryUsage().rss;
   const full = rss > env.hostMemoryMb * MB;
@@ -109,4 +109,7 @@ setInterval(() => {
   }
   // The report above tells the dispatcher why.
   if (full) setTimeout(end, LAST_WORD_MS);
-}, LOOK_EVERY_MS);
+}
+// At once too: the first report is how the dispatcher knows that this process is up.
+look();
+setInterval(look, LOOK_EVERY_MS);

@@ -32,7 +32,7 @@ import {
   writeRun,
 } from "./protocol.ts";
 import { claimAhead, slotsToAdd } from "./scaling.ts";
-import { abortError, type Finished, type Slot } from "./slot.ts";
+import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
 import { isSpent, supervise } from "./supervisor.ts";
 
 /** How a pool is built. Times in seconds. */
@@ -46,6 +46,8 @@ export interface PoolOptions extends HostSettings {
   leakyWait: number;
   /** Disuse after which a slot above the minimum is given up. */
   scaledownWait: number;
+  /** How long a worker that has ended is still shown. */
+  removalWait: number;
   /** Age, attempts (0: any number) and heap at which an idle slot is replaced. */
   maxAge: number;
   maxTasks: number;
@@ -301,7 +303,7 @@ export class Pool {
   #killed(slot: Slot, gone: boolean): void {
     if (gone) {
       this.endings.broken(slot, "released", SHUTDOWN);
-      return this.#gone(slot, slot.state === "stopping" || slot.state === "retired" ? "exited" : "error");
+      return this.#gone(slot, isLeaving(slot) ? "exited" : "error");
     }
     const { pid } = slot.host;
     this.#events.notice("warning", `Worker ${slot.worker} does not stop: host ${pid} is replaced`, {

@@ -2,10 +2,12 @@
  * A slot: the place of one worker, and the attempt that runs in it.
  *
  * ```text
- *  initialized ─► spawned ─► starting ─► ready ─► stopping ─► exited
- *                    │           │         │ └──────────────► retired   (age, count, memory)
- *                    └───────────┴─────────┴────────────────► error     (died, or would not stop)
+ *  initialized ─► spawned ─► starting ─► ready ─┬─► stopping ─┬─► exited
+ *                    │           │         │      └─► retired ──┘        (age, count, memory)
+ *                    └───────────┴─────────┴──────────────► error        (died, or would not stop)
  * ```
+ * `spawned` until its host is up, `starting` until the worker has loaded. `exited` and `error` are the last word: the
+ * fleet still shows it for a while.
  *
  * @module
  */
@@ -61,6 +63,11 @@ export interface Running {
   /** When the kill was sent, until the host answers. */
   killSentAt: number | null;
   progress: string | null;
+}
+
+/** Whether a slot was told to end in order. */
+export function isLeaving({ state }: Pick<Slot, "state">): boolean {
+  return state === "stopping" || state === "retired";
 }
 
 const COUNTED: ReadonlySet<SlotState> = new Set(["initialized", "spawned", "starting", "ready"]);

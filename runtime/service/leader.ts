@@ -6,7 +6,7 @@
  * |---|---|---|
  * | stager | scheduled and retryable → available | when the next is due, told by a wake, at the latest every 10 s |
  * | scheduler | publishes what schedules are due | when the next one is, at the latest every 10 s |
- * | rescuer | gives back what dead nodes hold | every 5 s |
+ * | rescuer | gives back what dead nodes hold | every 5 s; looks through all that runs at first and every minute |
  * | pruner | partitions ahead, old ones dropped | every hour |
  *
  * Two leaders for a moment (a stopped process that continues) do no harm: each statement locks its rows.
@@ -21,6 +21,7 @@ import { Service, type Work } from "./service.ts";
 
 const STAGE_BATCH = 1_000;
 const STAGE_MOST_MS = 10_000;
+const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
 /** What the leader works with. */
@@ -71,7 +72,9 @@ export class Leader {
 
   /** Something became due at another time. */
   restage(): void {
-    for (const service of this.#services) if (["stager", "scheduler"].includes(service.name)) service.kick();
+    for (const service of this.#services) {
+      if (["stager", "scheduler"].includes(service.name)) void service.kick();
+    }
   }
 
   async stop(): Promise<void> {
@@ -94,12 +97,15 @@ function stager({ store, wake }: LeaderParts): Work {
   };
 }
 
-function rescuer({ store, wake, events, rescueSeconds }: LeaderParts): Work {
+function rescuer({ store, clock, wake, events, rescueSeconds }: LeaderParts): Work {
+  let thoroughAt = -Infinity;
   return {
     name: "rescuer",
     retryMs: 1_000,
     async once() {
-      const { queues, rescued } = await store.rescue();
+      const thorough = clock.monotonic() >= thoroughAt;
+      const { queues, rescued } = await store.rescue(thorough);
+      if (thorough) thoroughAt = clock.monotonic() + MINUTE_MS;
       if (rescued > 0) {
         events.emit("warning", "rescued", `Rescued ${rescued} envelopes of dead nodes`, { queues });
         wake(queues);

@@ -27,7 +27,11 @@ export interface SelfCheckParts {
   /** Seconds. */
   every: number;
   timeout: number;
+  /** What `status` says has changed. */
+  changed(): void;
 }
+
+const RETRY_MS = 1_000;
 
 /** Watches over one listening connection. */
 export class SelfCheck {
@@ -51,7 +55,7 @@ export class SelfCheck {
 
   /** The check as a service. */
   work(): Work {
-    return { name: "self check", retryMs: 1_000, once: () => this.#once() };
+    return { name: "self check", retryMs: RETRY_MS, once: () => this.#once() };
   }
 
   async #once(): Promise<number> {
@@ -59,7 +63,12 @@ export class SelfCheck {
     const silence = clock.monotonic() - this.#heardAt;
     if (silence < every * 1000) return every * 1000 - silence;
     if (await this.#echo()) return every * 1000;
-    await this.#parts.broker.reset();
+    try {
+      await this.#parts.broker.reset();
+    } catch {
+      // That nothing is heard is said already. What swallowed this attempt may let the next one through.
+      return Math.min(RETRY_MS, this.#parts.timeout * 1000);
+    }
     // The new connection must prove itself at once.
     return this.#parts.timeout * 1000;
   }
@@ -84,7 +93,8 @@ export class SelfCheck {
   #say(hearing: Hearing): void {
     if (hearing === this.hearing) return;
     this.hearing = hearing;
-    const { events } = this.#parts;
+    const { events, changed } = this.#parts;
+    changed();
     if (hearing === "connected") events.emit("info", "listen.up", "Hears notifications again");
     else if (hearing === "isolated") {
       events.emit("warning", "listen.lost", "Hears no notifications: listening anew");

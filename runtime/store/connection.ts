@@ -5,6 +5,8 @@
  */
 import postgres from "postgres";
 import { DispatcherError } from "../errors.ts";
+import { Deadline } from "./deadline.ts";
+import { Sockets } from "./socket.ts";
 
 /** A pool of connections of the `postgres` package. */
 export type Sql = postgres.Sql;
@@ -19,6 +21,10 @@ export interface ConnectOptions {
   application?: string;
   /** Whether statements may be named, by default true; see `statements.ts`. */
   prepare?: boolean;
+  /** Seconds after which an answer is overdue and its connection is cut, by default 30. */
+  answerSeconds?: number;
+  /** Seconds that a new connection may take, by default 10. */
+  connectSeconds?: number;
 }
 
 /**
@@ -29,18 +35,25 @@ export interface ConnectOptions {
  */
 const DATE_STYLE = "ISO".padEnd(1_024);
 
+/** What a connection may take unless told. */
+export const CONNECT_SECONDS = 10;
+
 /** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
-  return postgres(url, {
+  const sockets = new Sockets();
+  const deadline = new Deadline(sockets, options.answerSeconds ?? 30);
+  const sql = postgres(url, {
     max: options.max ?? 4,
     idle_timeout: options.idleSeconds ?? 0,
-    connect_timeout: 10,
+    connect_timeout: options.connectSeconds ?? CONNECT_SECONDS,
     prepare: options.prepare ?? true,
     // The types of our own statements are known; asking for them costs a query on every connection.
     fetch_types: false,
     // The default grows to 20 s, which is how long a restarted server would be taken for a dead one.
     backoff: () => 0.25,
     onnotice: () => {},
+    // Known to the client, though not to its types.
+    ...{ socket: sockets.make },
     connection: { application_name: options.application ?? "edge-dispatcher", DateStyle: DATE_STYLE },
     types: {
       timestamp: {
@@ -51,6 +64,10 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
       },
     },
   }) as unknown as Sql;
+  const unsafe = sql.unsafe;
+  return Object.assign(sql, {
+    unsafe: (...call: Parameters<Sql["unsafe"]>) => deadline.over(unsafe(...call)),
+  }) as Sql;
 }
 
 /** `2026-11-24 05:55:35.123456+00` as `2026-11-24T05:55:35.123Z`: not every engine's Date reads the former. */

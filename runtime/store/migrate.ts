@@ -14,7 +14,7 @@
  * @module
  */
 import { readFile } from "node:fs/promises";
-import type { Sql } from "./connection.ts";
+import { connect, type Sql } from "./connection.ts";
 import { DispatcherError } from "../errors.ts";
 
 interface Migration {
@@ -27,6 +27,8 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "0001_first_light", worksWith: 1 },
   { version: 2, name: "0002_duplicates_and_schedules", worksWith: 1 },
+  { version: 3, name: "0003_listener", worksWith: 1 },
+  { version: 4, name: "0004_cancels", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */
@@ -109,6 +111,19 @@ export async function migrate(sql: Sql, tell: (text: string) => void = () => {})
     const next = MIGRATIONS.find((m) => m.version > version);
     if (!next) return applied;
     if (await apply(sql, next, tell)) applied.push(next.name);
+  }
+}
+
+// An index over many rows is not done within the time in which other statements are answered.
+const ANSWER_SECONDS = 3_600;
+
+/** The same over a connection of its own. */
+export async function migrateAt(url: string, tell?: (text: string) => void): Promise<string[]> {
+  const sql = connect(url, { max: 1, prepare: false, answerSeconds: ANSWER_SECONDS });
+  try {
+    return await migrate(sql, tell);
+  } finally {
+    await sql.end({ timeout: 1 }).catch(() => {});
   }
 }
 

@@ -7,6 +7,7 @@
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
+import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
@@ -35,7 +36,8 @@ export class PostgresStore implements Port.Store {
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
-    const { claimed, settled } = await this.#exchange(work);
+    const exchanged = await this.#exchange(work);
+    const { settled } = exchanged;
     const missed = work.settlements.filter((s) => !settled.has(s.uuid));
     // A cancel that is asked for while the statement is under way hides a row from both ways of settling it. Were it
     // taken for stale, it would run for ever: look again before it is.
@@ -43,11 +45,12 @@ export class PostgresStore implements Port.Store {
       const again = await this.#exchange({ ...work, settlements: missed, queues: [], limit: 0 });
       for (const uuid of again.settled) settled.add(uuid);
     }
-    return { claimed, settled };
+    return exchanged;
   }
 
   async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const s = work.settlements;
+    const ranges = rangesOf(work.queues, work.floors);
     const rows = await this.#run(SQL.EXCHANGE, [
       arrayLiteral(s.map((x) => x.uuid)),
       arrayLiteral(s.map((x) => x.fence)),
@@ -58,18 +61,29 @@ export class PostgresStore implements Port.Store {
       arrayLiteral(s.map((x) => x.delay)),
       arrayLiteral(s.map((x) => x.solo)),
       work.instance,
-      arrayLiteral(work.queues),
+      arrayLiteral(ranges.map((x) => x.queue)),
       work.limit,
       work.node,
       arrayLiteral(s.map((x) => x.progress)),
+      arrayLiteral(ranges.map((x) => x.low)),
+      arrayLiteral(ranges.map((x) => x.past)),
+      arrayLiteral(ranges.map((x) => x.high)),
     ]);
     const claimed: Port.Claimed[] = [];
     const settled = new Set<string>();
+    const reached = new Map<string, Port.Floor>();
+    let last = 0;
+    // In the order of claiming.
     for (const row of rows) {
-      if (row.fence === null) settled.add(row.uuid);
-      else claimed.push(claimedOf(row));
+      const { queue, priority, id } = row;
+      if (row.uuid === null) last = id;
+      else if (row.fence === null) settled.add(row.uuid);
+      else {
+        claimed.push(claimedOf(row));
+        reached.set(`${priority} ${queue}`, { queue, priority, id });
+      }
     }
-    return { claimed, settled };
+    return { claimed, settled, reached: [...reached.values()], last };
   }
 
   async reconcile(instance: string, held: string[]): Promise<number> {
@@ -106,7 +120,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
-    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds];
+    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
     return (await this.#run(NODE.HEARTBEAT, params))[0];
   }
 
@@ -139,12 +153,12 @@ export class PostgresStore implements Port.Store {
     return { queues: [...new Set([...queues, ...promoted])], next: staged >= limit ? 0 : next };
   }
 
-  adopted(node: string): Promise<Port.AdoptedRow[]> {
-    return this.#run(LOOK.ADOPTED, [node]);
+  adopted(node: string, { task, uuid, limit }: Port.AdoptedFilter): Promise<Port.AdoptedRow[]> {
+    return this.#run(LOOK.ADOPTED, [node, task ?? null, uuid ?? null, limit]);
   }
 
-  async rescue(): Promise<{ queues: string[]; rescued: number }> {
-    const rows = await this.#run(NODE.RESCUE);
+  async rescue(thorough = true): Promise<{ queues: string[]; rescued: number }> {
+    const rows = await this.#run(NODE.RESCUE, [thorough]);
     return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
   }
 
@@ -158,10 +172,12 @@ export class PostgresStore implements Port.Store {
 
   async putSchedules(
     rows: Parameters<Port.Store["putSchedules"]>[0],
-    first: (row: Port.ScheduleRow) => Date | null,
+    first: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<void> {
+    if (rows.length === 0) return;
+    const now = await this.#now();
     for (const row of rows) {
-      const next = first({ ...row, last_at: null, last_uuid: null });
+      const next = first({ ...row, last_at: null, last_uuid: null }, now);
       await this.#run(SCHEDULE.PUT_SCHEDULE, [
         row.name,
         row.task,
@@ -186,12 +202,17 @@ export class PostgresStore implements Port.Store {
   async enableSchedule(
     name: string,
     enabled: boolean,
-    next: (row: Port.ScheduleRow) => Date | null,
+    next: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<boolean> {
     const row = (await this.schedules()).find((row) => row.name === name);
     if (!row) return false;
-    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, next(row)?.toISOString() ?? null]);
+    const at = next(row, await this.#now());
+    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, at?.toISOString() ?? null]);
     return true;
+  }
+
+  async #now(): Promise<Date> {
+    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
   }
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
@@ -223,6 +244,10 @@ export class PostgresStore implements Port.Store {
       to,
       f.limit,
     ]);
+  }
+
+  broadcasts(prefix: string, limit: number): Promise<Port.EnvelopeRow[]> {
+    return this.#run(LOOK.BROADCASTS, [...uuidRange(prefix), limit]);
   }
 
   async outcomes(uuids: string[]): ReturnType<Port.Store["outcomes"]> {

@@ -63,7 +63,7 @@ with rows as (${PUBLISH}), casts as (
 )
 select uuid::text, null duplicate_of from rows where not (uuid = any($37::uuid[]) and dispatcher.forget_known(uuid))
 union all
-select uuid::text, null from casts
+select uuid::text, null from casts where not (uuid = any($37::uuid[]) and dispatcher.forget_known_broadcast(uuid))
 union all
 select asked::text, case when got <> asked then got::text end from uniques where got is not null and not known`;
 
@@ -72,7 +72,13 @@ select asked::text, case when got <> asked then got::text end from uniques where
  *
  * Settling is guarded by (uuid, fence, instance): 0 rows for whoever is stale. What somebody asked to cancel is
  * not tried again. Claiming goes queue by queue through LATERAL: `queue = any(…)` loses the index order (167
- * rows/s against 2,700 with 150,000 waiting). MATERIALIZED keeps the planner from running the LIMIT twice.
+ * rows/s against 2,700 with 150,000 waiting). MATERIALIZED keeps the planner from running the LIMIT twice. A queue
+ * may come in several parts, each of which begins behind a place (see ranges.ts).
+ *
+ * What is settled is found by its primary key. The planner would rather walk all that the instance runs, of which it
+ * knows nothing: a state and an instance that no index answers keep it from that. While an old transaction is open, all
+ * that the instance ever ran stands in that index.
+ *
  * Indexes: primary key, envelope_claim.
  */
 export const EXCHANGE = `
@@ -81,7 +87,8 @@ with s as materialized (
     $8::boolean[], $13::json[]) u (uuid, fence, outcome, record, result, error, delay, solo, progress)
 ), final as (
   delete from dispatcher.envelope e using s
-  where e.uuid = s.uuid and e.fence = s.fence and e.instance = $9::uuid and e.state = 'running'
+  where e.uuid = any($1::uuid[]) and e.uuid = s.uuid and e.fence = s.fence
+    and e.instance is not distinct from $9::uuid and e.state || '' = 'running'
     and (s.outcome in ('completed', 'cancelled', 'discarded') or e.cancel_at is not null)
   returning e.*, s.outcome, s.record, s.result as new_result, s.error as new_error, s.progress as new_progress
 ), archived as (
@@ -93,6 +100,8 @@ with s as materialized (
     coalesce(new_progress, progress), new_result, coalesce(new_error, case when outcome <> 'completed' then error end),
     case when record is null then attempts else attempts || record end
   from final
+), back as materialized (
+  select * from s where outcome in ('retry', 'released')
 ), again as (
   update dispatcher.envelope e set
     state = case s.outcome when 'retry' then 'retryable' else 'available' end,
@@ -101,16 +110,16 @@ with s as materialized (
     solo = e.solo or s.solo, node = null, instance = null, claimed_at = null,
     error = coalesce(s.error, e.error), progress = coalesce(s.progress, e.progress),
     attempts = case when s.record is null then e.attempts else e.attempts || s.record end
-  from s
-  where e.uuid = s.uuid and e.fence = s.fence and e.instance = $9::uuid and e.state = 'running'
-    and s.outcome in ('retry', 'released') and e.cancel_at is null
+  from back s
+  where e.uuid = any(array(select uuid from back)) and e.uuid = s.uuid and e.fence = s.fence
+    and e.instance is not distinct from $9::uuid and e.state || '' = 'running' and e.cancel_at is null
   returning e.uuid
 ), open as materialized (
   select e.uuid, e.priority, e.id
-  from unnest($10::text[]) q (name)
+  from unnest($10::text[], $14::smallint[], $15::bigint[], $16::smallint[]) q (name, low, past, high)
   cross join lateral (
     select e.uuid, e.priority, e.id from dispatcher.envelope e
-    where e.queue = q.name and e.state = 'available'
+    where e.queue = q.name and e.state = 'available' and (e.priority, e.id) > (q.low, q.past) and e.priority <= q.high
     order by e.priority, e.id limit $11 for update skip locked
   ) e
   where not exists (select from dispatcher.queue p where p.name = q.name and p.paused_at is not null)
@@ -124,11 +133,14 @@ with s as materialized (
     e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id
 )
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, max_attempts, timeout,
-  solo, origin::text, keyed, priority, id from claimed
+  solo, origin::text, keyed, priority, id::float8 from claimed
 union all
 select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
 union all
 select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
+union all
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value
+  from dispatcher.envelope_id_seq
 order by priority, id`;
 
 /**

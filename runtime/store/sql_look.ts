@@ -6,8 +6,10 @@
 
 /** What this node took from the wire and what waits, blocked or for its time. Index: envelope_due, envelope_dedupe. */
 export const ADOPTED = `
-select coalesce(origin, uuid)::text uuid, task, args, blocked from dispatcher.envelope
-where adopter = $1 and state in ('scheduled', 'retryable') order by id limit 200`;
+select uuid::text, origin::text, task, args, kwargs, blocked from dispatcher.envelope
+where adopter = $1 and state in ('scheduled', 'retryable')
+  and ($2::text is null or task = $2) and ($3::uuid is null or uuid = $3 or origin = $3)
+order by id limit $4`;
 
 /** Columns of both tables in one shape. */
 const LIVE =
@@ -29,6 +31,17 @@ select * from (
   union all
   (select ${FINAL} from dispatcher.archive where ${MATCH} order by created_at desc limit $7)
 ) both_tables order by created_at desc, uuid desc limit $7`;
+
+/** Entries of the broadcast log, as envelopes that no node has a copy of yet. Index: broadcast_uuid_key. */
+export const BROADCASTS = `
+select uuid::text, null origin, 'broadcast' queue, task, args, kwargs, options,
+  case when ended then 'discarded' when due_at > clock_timestamp() then 'scheduled' else 'available' end state, priority,
+  0 attempt, max_attempts, timeout, time_pub, created_at, due_at, null node, null::timestamptz claimed_at,
+  case when ended then expires_at end finished_at, null::timestamptz cancel_at, null::json progress, null::json result,
+  case when ended then json_build_object('name', 'Expired', 'message', 'No node took it in time') end error,
+  '[]'::json attempts
+from (select *, expires_at <= clock_timestamp() ended from dispatcher.broadcast where uuid between $1 and $2) b
+order by id desc limit $3`;
 
 /** Where the given uuids stand. Indexes: primary key, archive_uuid. */
 export const OUTCOMES = `

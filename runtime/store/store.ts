@@ -81,6 +81,15 @@ export interface Exchange {
   queues: string[];
   /** Envelopes to claim at most; 0 claims none. */
   limit: number;
+  /** What these name is claimed only if it was written later; by default everything is. */
+  floors?: Floor[];
+}
+
+/** A place in the order of claiming: a queue, a priority, and the number of an envelope. */
+export interface Floor {
+  queue: string;
+  priority: number;
+  id: number;
 }
 
 /** What an exchange did. */
@@ -88,6 +97,10 @@ export interface Exchanged {
   claimed: Claimed[];
   /** Uuids that were settled; what was asked for and is missing here was stale. */
   settled: Set<string>;
+  /** The last that was claimed, by queue and priority. */
+  reached: Floor[];
+  /** The last number that was drawn by anybody. */
+  last: number;
 }
 
 /** A node as it announces itself. */
@@ -118,6 +131,10 @@ export interface Heartbeat {
   state: "running" | "draining";
   slots: number;
   busy: number;
+  /** Whether it hears notifications, and so can be asked. */
+  listener: "connected" | "isolated";
+  /** Bytes, of the dispatcher and its hosts. */
+  rss: number;
   leaseSeconds: number;
   leaderSeconds: number;
 }
@@ -148,6 +165,10 @@ export interface NodeRow {
   max: number;
   slots: number;
   busy: number;
+  /** Whether it hears notifications, by its last heartbeat. */
+  listener: "connected" | "isolated";
+  /** Bytes, of the dispatcher and its hosts; null before the first heartbeat. */
+  rss: number | null;
   queues: string[];
   started_at: string;
   last_seen: string;
@@ -243,10 +264,21 @@ export interface Put {
 /** A message that a node took from the wire and that cannot run yet. */
 export interface AdoptedRow {
   uuid: string;
+  /** The message of which every node has a copy. */
+  origin: string | null;
   task: string;
   args: Json;
+  kwargs: Json;
   /** Behind an equal one; otherwise it waits for its time. */
   blocked: boolean;
+}
+
+/** Which of them to look at; what is left out does not narrow. */
+export interface AdoptedFilter {
+  task?: string;
+  /** Its own, or that of the message it is a copy of. */
+  uuid?: string;
+  limit: number;
 }
 
 /** A message that came over a broker instead of the table. */
@@ -279,28 +311,42 @@ export interface Store {
   /** Make rows of messages that came over the wire; returns how many this node took. */
   adopt(node: string, messages: Adoption[]): Promise<number>;
   /** What a node took from the wire and what cannot run yet. */
-  adopted(node: string): Promise<AdoptedRow[]>;
+  adopted(node: string, filter: AdoptedFilter): Promise<AdoptedRow[]>;
   /** Make available what is due, and of equal ones the next; returns its queues, and seconds until the next is due (null: none waits). */
   stage(limit: number): Promise<{ queues: string[]; next: number | null }>;
-  /** Give back what instances without a live lease hold; returns the queues and how many. */
-  rescue(): Promise<{ queues: string[]; rescued: number }>;
+  /**
+   * Give back what instances without a live lease hold; returns the queues and how many.
+   *
+   * @param thorough Look through all that runs, also when no node was lost lately. The default.
+   */
+  rescue(thorough?: boolean): Promise<{ queues: string[]; rescued: number }>;
   /** Make partitions ahead and drop what is older than the retention. */
   prune(retentionDays: number): Promise<{ created: number; dropped: string[] }>;
 
-  /** Write schedules; one that is there keeps its next tick unless its rhythm is another, and stays paused. */
+  /**
+   * Write schedules as they are configured; one that is there keeps its next tick unless its rhythm is another. What a
+   * person paused stays paused; what the configuration paused goes on from now when it is enabled there. `now` is the
+   * database's.
+   */
   putSchedules(
     rows: Omit<ScheduleRow, "last_at" | "last_uuid">[],
-    first: (row: ScheduleRow) => Date | null,
+    first: (row: ScheduleRow, now: Date) => Date | null,
   ): Promise<void>;
   schedules(): Promise<ScheduleRow[]>;
-  /** Pause or resume; false when there is no such schedule. */
-  enableSchedule(name: string, enabled: boolean, next: (row: ScheduleRow) => Date | null): Promise<boolean>;
+  /** Pause or resume, as a person wants it; false when there is no such schedule. `now` is the database's. */
+  enableSchedule(
+    name: string,
+    enabled: boolean,
+    next: (row: ScheduleRow, now: Date) => Date | null,
+  ): Promise<boolean>;
   /** Publish what is due, as the plan says, each schedule under its lock; seconds until the next tick. */
   tick(
     plan: (row: ScheduleRow, now: Date) => { envelopes: Sealed[]; next: Date | null },
   ): Promise<{ queues: string[]; next: number | null }>;
 
   list(filter: EnvelopeFilter): Promise<EnvelopeRow[]>;
+  /** Entries of the broadcast log whose uuids begin so, whether nodes have copies of them or not. */
+  broadcasts(prefix: string, limit: number): Promise<EnvelopeRow[]>;
   /** States and outcomes of the given uuids, cheaply: for those who wait. */
   outcomes(uuids: string[]): Promise<Map<string, Pick<EnvelopeRow, "state" | "result" | "error">>>;
   queues(): Promise<QueueRow[]>;

@@ -10,7 +10,8 @@ test("Dispatcher claims as much as the pool has room for and hands it over", asy
   await idle();
   assert.deepEqual(pool.held, first);
   const [{ settlements, ...work }] = store.exchanges;
-  assert.deepEqual(work, { node: "node-1", instance: "instance-1", queues: ["default", "node-1"], limit: 4 });
+  const queues = ["default", "node-1"];
+  assert.deepEqual(work, { node: "node-1", instance: "instance-1", queues, limit: 4, floors: [] });
   assert.deepEqual(settlements, []);
   assert.equal(dispatcher.totals.claimed, 4);
   assert.equal(store.exchanges.length, 1, "there is no room for more");
@@ -282,4 +283,22 @@ test("Dispatcher tries to reconcile until it is answered, and does not claim bef
   start();
   await eventually(() => tries === 2 && pool.held.length === 2);
   assert.equal(store.exchanges.length, 2);
+});
+
+test("Dispatcher begins at its floors when claims are slow, and looks from the beginning when it is time", async () => {
+  const { store, pool, clock, start, dispatcher } = rig(100, 0);
+  const looks = () => store.exchanges.map((work) => work.floors!.length);
+  store.before = () => clock.advance(1_000);
+  start();
+  await idle();
+  store.before = () => {};
+  dispatcher.wake();
+  await idle();
+  assert.deepEqual(looks(), [0, 2]);
+  // What was given back lies before the floors: no wake tells of it.
+  store.waiting = [claimed()];
+  clock.advance(20_001);
+  await idle();
+  assert.deepEqual(looks(), [0, 2, 0]);
+  assert.equal(pool.held.length, 1);
 });

@@ -29,7 +29,8 @@ export class FakeStore {
     await new Promise((resolve) => setImmediate(resolve));
     await this.before(work);
     const settled = work.settlements.map((s) => s.uuid).filter((uuid) => !this.stale.has(uuid));
-    const answer = { claimed: this.waiting.splice(0, work.limit), settled: new Set(settled) };
+    const claimed = this.waiting.splice(0, work.limit);
+    const answer = { claimed, settled: new Set(settled), reached: [], last: 0 };
     await this.after(work);
     return answer;
   }
@@ -78,9 +79,10 @@ export function rig(slots: number, waiting = 0) {
   const said: DispatcherEvent[] = [];
   events.on((event) => said.push(event));
   const announced: [watched: string[], released: string[], retried: boolean][] = [];
+  const clock = new FakeClock();
   const dispatcher = new Dispatcher("instance-1", {
     store: store as unknown as Store,
-    clock: new FakeClock(),
+    clock,
     events,
     queues: ["default", "node-1"],
     isTransient: (error) => error instanceof Away,
@@ -89,6 +91,7 @@ export function rig(slots: number, waiting = 0) {
   return {
     store,
     pool,
+    clock,
     dispatcher,
     announced,
     /** Names of what was said, in order. */

@@ -21,6 +21,8 @@ export type Row = Awaited<ReturnType<Client["list"]>>[number];
 /** What a node of a test is started with. */
 export interface NodeOptions {
   name: string;
+  /** Another way to the database than the direct one. */
+  url?: string;
   runtime?: Runtime;
   /** The project's own unless told. */
   tasks?: string;
@@ -55,7 +57,11 @@ export async function cluster(t: TestContext): Promise<Cluster> {
     client,
     row,
     async node(options) {
-      const node = await startNode({ url: db.url, runtime: options.runtime, args: argsOf(options) });
+      const node = await startNode({
+        url: options.url ?? db.url,
+        runtime: options.runtime,
+        args: argsOf(options),
+      });
       nodes.push(node);
       return node;
     },

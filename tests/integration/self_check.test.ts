@@ -1,5 +1,4 @@
 import assert from "node:assert/strict";
-import { connect as connectTcp, createServer, type Socket } from "node:net";
 import { join } from "node:path";
 import postgres from "postgres";
 import { SocketBroker } from "../../runtime/broker/socket.ts";
@@ -7,54 +6,16 @@ import { systemClock } from "../../runtime/clock.ts";
 import { request } from "../../runtime/control/control.ts";
 import { eventually, tempDir, test, type TestContext } from "../harness.ts";
 import { cluster } from "./cluster.ts";
+import { swallower } from "./swallower.ts";
 
 const EVERY = 1;
 const TIMEOUT = 0.5;
 /** Twice the time of the check, and what a loaded machine takes. */
 const BOUND = 2 * (EVERY + TIMEOUT) * 1_000 + 8_000;
 
-/** A way to a server that can be told to swallow whatever comes, without a sign to either side. */
-async function proxy(t: TestContext, to: URL) {
-  const sockets = new Set<Socket>();
-  let swallowing = false;
-  let made = 0;
-  const server = createServer((socket) => {
-    made++;
-    const onward = connectTcp(Number(to.port || 5432), to.hostname);
-    // What was made before stays dead; a new one goes through.
-    const state = { dead: false };
-    deaths.push(() => state.dead = true);
-    state.dead = swallowing;
-    for (const [from, into] of [[socket, onward], [onward, socket]]) {
-      sockets.add(from);
-      from.on("data", (bytes) => state.dead || into.write(bytes));
-      from.on("error", () => {});
-      from.on("close", () => state.dead || into.destroy());
-    }
-  });
-  const deaths: (() => void)[] = [];
-  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  t.after(() => {
-    for (const socket of sockets) socket.destroy();
-    return new Promise((resolve) => server.close(resolve));
-  });
-  const url = new URL(to);
-  url.host = `127.0.0.1:${(server.address() as { port: number }).port}`;
-  return {
-    url: url.href,
-    made: () => made,
-    /** Let the connections that there are go half open, and new ones too until `end` if told. */
-    swallow(newOnes: boolean) {
-      for (const die of deaths.splice(0)) die();
-      swallowing = newOnes;
-    },
-    end: () => void (swallowing = false),
-  };
-}
-
 async function site(t: TestContext) {
   const made = await cluster(t);
-  const way = await proxy(t, new URL(made.url));
+  const way = await swallower(t, new URL(made.url));
   const socket = join(tempDir(), "node.sock");
   const config = {
     listen_url: way.url,
@@ -101,8 +62,8 @@ test("a node whose backend was terminated listens anew, and what was missed runs
   assert.equal(JSON.parse(stdout).connection, "connected");
 });
 
-test("a node that is deaf says isolated on its socket, and status says that it does not answer", async (t) => {
-  const { way, cli, socket } = await site(t);
+test("a node that is deaf says isolated on its socket, and in its row for who asks in vain", async (t) => {
+  const { client, way, cli, socket } = await site(t);
   const broker = new SocketBroker(socket);
   t.after(() => broker.close());
   const ask = { channel: "n1", command: "node_status", timeout: 10, expected: 1 };
@@ -110,11 +71,18 @@ test("a node that is deaf says isolated on its socket, and status says that it d
   assert.equal(await connection(), "connected");
   way.swallow(true);
   await eventually(async () => assert.equal(await connection(), "isolated"), { within: BOUND });
+  const line = /^n1\[pid:\d+\] workers total=1 min=1 max=1 rss=\d+\.\d{3}MB \[ISOLATED\]\n$/;
+  // The heartbeat that tells of it is under way.
+  const isolated = async () => (await client.nodes())[0].listener === "isolated";
+  await eventually(isolated, { within: BOUND });
   const { code, stdout } = await cli("status", "--timeout", "0.5");
   assert.equal(code, 69);
-  assert.match(stdout, /^n1\[pid:\d+\] .* \[NO ANSWER\]$/m);
+  assert.match(stdout, line);
+  const json = JSON.parse((await cli("status", "--timeout", "0.5", "--json")).stdout);
+  assert.deepEqual([json.answered, json.connection, json.state], [false, "isolated", "running"]);
+  assert.match((await cli("node", "list")).stdout, /^n1\trunning \(isolated\)\t/);
   way.end();
-  // A connection that was begun meanwhile is given up after 10 s.
-  await eventually(async () => assert.equal(await connection(), "connected"), { within: BOUND + 12_000 });
+  // A connection that was begun meanwhile is given up within the time of the check.
+  await eventually(async () => assert.equal(await connection(), "connected"), { within: BOUND });
   assert.equal((await cli("status")).code, 0);
 });

@@ -55,6 +55,7 @@ const DEFAULTS: PoolOptions = {
   abortGrace: 0.2,
   leakyWait: 30,
   scaledownWait: 30,
+  removalWait: 30,
   maxAge: 3_600,
   maxTasks: 0,
   maxHeapMb: 10_000,

@@ -24,7 +24,7 @@ function site(t: TestContext) {
   const events = new Events();
   const lines: string[] = [];
   events.on(({ level, name }) => void lines.push(`${level} ${name}`));
-  const state = { wire: "echoes" as Wire, notified: 0, resets: 0 };
+  const state = { wire: "echoes" as Wire, notified: 0, resets: 0, refuses: false, changes: [] as string[] };
   const broker = {
     notify(channel: string) {
       assert.equal(channel, CHANNEL);
@@ -34,9 +34,21 @@ function site(t: TestContext) {
       if (state.wire === "echoes") queueMicrotask(() => check.heard());
       return Promise.resolve();
     },
-    reset: () => Promise.resolve(void state.resets++),
+    reset() {
+      state.resets++;
+      return state.refuses ? Promise.reject(new Error("no connection")) : Promise.resolve();
+    },
   } as unknown as Broker;
-  const check = new SelfCheck({ broker, clock, events, channel: CHANNEL, every: EVERY, timeout: TIMEOUT });
+  const changed = () => void state.changes.push(check.hearing);
+  const check = new SelfCheck({
+    broker,
+    clock,
+    events,
+    channel: CHANNEL,
+    every: EVERY,
+    timeout: TIMEOUT,
+    changed,
+  });
   const stop = new AbortController();
   t.after(() => stop.abort());
   void run(check, clock, stop.signal);
@@ -81,6 +93,7 @@ test("SelfCheck finds a lost echo, says isolated once, and listens anew until it
   assert.equal(check.hearing, "connected");
   check.heard();
   assert.deepEqual(lines, ["warning listen.lost", "info listen.up"]);
+  assert.deepEqual(state.changes, ["isolated", "connected"]);
 });
 
 test("SelfCheck is found and over within twice the time of the check", async (t) => {
@@ -90,6 +103,16 @@ test("SelfCheck is found and over within twice the time of the check", async (t)
   state.wire = "echoes";
   await pass(ROUND);
   assert.equal(check.hearing, "connected");
+});
+
+test("SelfCheck tries again soon when listening anew fails, whatever its own pace", async (t) => {
+  const { check, lines, state, pass } = site(t);
+  [state.wire, state.refuses] = ["swallows", true];
+  await pass(ROUND + TIMEOUT * 1_000);
+  const before = state.resets;
+  await pass(5 * (TIMEOUT * 1_000 + 1_000));
+  assert.ok(state.resets >= before + 4, `${state.resets - before} more`);
+  assert.deepEqual([check.hearing, lines], ["isolated", ["warning listen.lost"]]);
 });
 
 for (const wire of ["fails", "hangs"] as const) {

@@ -56,6 +56,29 @@ export function claiming(test: StoreTest): void {
     assert.deepEqual(claimed.map((one) => one.queue), ["mine", "mine", "mine"]);
   });
 
+  test("exchange() claims only what comes behind its floors, and all else that is there", async (store) => {
+    const node = await join(store, "n");
+    const of = (queue: string, priority: number) => publishMany(store, 3, { queue, priority });
+    const [urgent, usual, later] = [await of("a", -1), await of("a", 0), await of("a", 3)];
+    const other = await of("b", 0);
+    const work = { node: "n", instance: node.instance, settlements: [], queues: ["a", "b"] };
+    // What numbers they have is the store's business: they are told from what was claimed.
+    const { reached, last } = await store.exchange({ ...work, limit: 4 });
+    assert.deepEqual(reached.map(({ queue, priority }) => [queue, priority]), [["a", -1], ["a", 0]]);
+    const behind = { queue: "a", priority: 0, id: reached[1].id + 1 };
+    const beyond = { queue: "b", priority: 0, id: last };
+    const { claimed } = await store.exchange({ ...work, limit: 100, floors: [beyond, behind] });
+    assert.deepEqual(claimed.map((one) => one.uuid), [usual[2], ...later]);
+    await publish(store, { queue: "b" });
+    const floors = [beyond, { queue: "a", priority: -1, id: last }];
+    const rest = await store.exchange({ ...work, limit: 100, floors });
+    assert.deepEqual(rest.claimed.map((one) => one.queue), ["a", "b"]);
+    assert.ok(rest.last > last);
+    const all = await store.exchange({ ...work, limit: 100 });
+    assert.deepEqual(all.claimed.map((one) => one.uuid), other);
+    assert.equal(urgent.length, 3);
+  });
+
   test("exchange() gives all that is needed to run an envelope, and marks it as running", async (store) => {
     const node = await join(store, "n");
     const options = { kwargs: { b: 2 }, timeout: 5, maxAttempts: 3, priority: 1, guid: "g" };

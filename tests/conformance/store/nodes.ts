@@ -51,6 +51,8 @@ function registering(test: StoreTest): void {
       max: 8,
       slots: 0,
       busy: 0,
+      listener: "connected",
+      rss: null,
       queues: ["default", "n", "a'b"],
       leader: false,
     });
@@ -110,6 +112,16 @@ function beating(test: StoreTest): void {
     const [{ state, slots, busy, lease_until, last_seen, alive }] = await store.nodes();
     assert.deepEqual([state, slots, busy, alive], ["draining", 5, 3, true]);
     assert.ok(Date.parse(lease_until) - Date.parse(last_seen) > 59_000);
+  });
+
+  test("heartbeat() tells of a node that hears nothing, and how much memory it takes", async (store) => {
+    const node = await join(store, "n");
+    const told = async () => (await store.nodes()).map(({ listener, rss }) => [listener, rss]);
+    await beat(store, node, { listener: "isolated", rss: 5_000_000_000 });
+    assert.deepEqual(await told(), [["isolated", 5_000_000_000]]);
+    await store.unregister(node.instance);
+    await join(store, "n");
+    assert.deepEqual(await told(), [["connected", null]]);
   });
 
   test("heartbeat() is not alive for an instance that nobody knows", async (store) => {

@@ -84,6 +84,19 @@ function rescuing(test: StoreTest): void {
     assert.equal((await row(store, ghost.uuid)).state, "available");
   });
 
+  test("rescue() that is not thorough finds what a node lost now or lately, and passes over the rest", async (store) => {
+    const node = await join(store, "n");
+    const ghost = await running(store, registration("ghost"));
+    assert.equal((await store.rescue(false)).rescued, 0);
+    await running(store, node, { queue: "other" });
+    await lapse(store, node);
+    assert.equal((await store.rescue(false)).rescued, 2);
+    // Its lease is known to be lost: what it claimed nevertheless is found.
+    await running(store, node, { queue: "mail" });
+    assert.equal((await store.rescue(false)).rescued, 1);
+    assert.equal((await row(store, ghost.uuid)).state, "available");
+  });
+
   test("rescue() by many at once gives back each envelope once", async (store) => {
     const dead = await join(store, "dead");
     await publishMany(store, 50);

@@ -6,6 +6,7 @@ import assert from "node:assert/strict";
 import type { Sql } from "../../../runtime/store/connection.ts";
 import type { Claimed, NodeRegistration, Store } from "../../../runtime/store/store.ts";
 import { registration } from "../../conformance/make.ts";
+import { lapse } from "../../conformance/store/moves.ts";
 import { type Action, NODES, sealCall, sealCalls, settlementOf } from "./actions.ts";
 
 interface Held extends Claimed {
@@ -68,18 +69,8 @@ export class Crowd {
       }
       case "unregister":
         return await store.unregister(this.#node(action.node).instance);
-      case "lapse": {
-        const { instance } = this.#node(action.node);
-        const beat = {
-          instance,
-          state: "running",
-          slots: 1,
-          busy: 0,
-          leaseSeconds: 0,
-          leaderSeconds: 0,
-        } as const;
-        return void await store.heartbeat(beat);
-      }
+      case "lapse":
+        return await lapse(store, this.#node(action.node));
       case "deliver":
         return void await store.deliver(NODES[action.node]);
       case "adopt": {

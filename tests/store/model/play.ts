@@ -5,6 +5,7 @@ import type { Sql } from "../../../runtime/store/connection.ts";
 import type { Store } from "../../../runtime/store/store.ts";
 import { uuid7 } from "../../../runtime/uuid.ts";
 import { registration } from "../../conformance/make.ts";
+import { beat } from "../../conformance/store/moves.ts";
 import { type Action, NODES, sealCall, sealCalls, settlementOf } from "./actions.ts";
 import type { Model } from "./model.ts";
 import { checkInvariants, observe, type Observed } from "./observe.ts";
@@ -129,11 +130,7 @@ const steps: { [A in Action["do"]]: Step<A> } = {
   async lapse({ node }, model, { store }) {
     const found = nodeOf(model, node);
     if (!found) return;
-    const { alive } = await store.heartbeat({
-      instance: found.instance,
-      state: "running",
-      slots: 1,
-      busy: 0,
+    const { alive } = await beat(store, registration(found.name, { instance: found.instance }), {
       leaseSeconds: 0,
       leaderSeconds: 0,
     });

@@ -1,0 +1,121 @@
+/**
+ * Where claims begin to look.
+ *
+ * A claim walks an index in order and takes the first rows that are free. While an old transaction is open, PostgreSQL
+ * cannot forget the rows that were claimed and settled since, and every walk from the beginning passes over all of them:
+ * a minute at 1,000 envelopes/s makes it a hundred times as long. So a node remembers how far its claims have come, by
+ * queue and priority, and begins there.
+ *
+ * What lies before a floor would not be found: what was given back, what was written before and committed later. So
+ * claims look from the beginning as long as that is fast (and floors then play no part), and when it is slow, every now
+ * and then: it may take a twentieth of the time.
+ *
+ * ```text
+ *  from the beginning ──took long──► from the floors, for twenty times as long ──► from the beginning
+ * ```
+ *
+ * @module
+ */
+import type { Clock } from "../clock.ts";
+import type { Floor } from "../store/store.ts";
+
+/** A claim from the beginning is slow when it takes so many milliseconds, and twice as long as one from the floors. */
+const SLOW_MS = 30;
+const SHARE = 20;
+/** What was drawn before and is committed later than this, in milliseconds, waits for a look from the beginning. */
+const LAG_MS = 1_000;
+/** Priorities of a queue that are remembered at most. */
+const PRIORITIES = 16;
+
+/** A claim on its way. */
+export interface Look {
+  /** Empty: from the beginning. */
+  floors: Floor[];
+  begun: number;
+}
+
+/** What came of a claim. */
+export interface Found {
+  /** Whether there was nothing more to find. */
+  all: boolean;
+  /** The last of what was claimed, by queue and priority. */
+  reached: Floor[];
+  /** The last number that was drawn when the claim looked. */
+  last: number;
+}
+
+interface Mark {
+  queue: string;
+  priority: number;
+  /** Where claims begin. */
+  floor: number;
+  /** Where they will, when a later claim has seen what was on its way meanwhile. */
+  next: number;
+  nextAt: number;
+}
+
+/** The floors of one node. */
+export class ClaimFloors {
+  readonly #clock: Clock;
+  readonly #marks = new Map<string, Mark>();
+  #from = 0;
+  // Milliseconds that claims from the floors take, on the average of the last few.
+  #usual = 0;
+
+  constructor(clock: Clock, queues: readonly string[]) {
+    this.#clock = clock;
+    for (const queue of queues) this.#mark({ queue, priority: 0, id: 0 });
+  }
+
+  /** Begin a claim. */
+  look(): Look {
+    const begun = this.#clock.monotonic();
+    if (begun < this.#from) return { floors: this.#floors(), begun };
+    // One at a time, if it is slow.
+    if (this.#from > 0) this.#from = Infinity;
+    return { floors: [], begun };
+  }
+
+  /** In how many milliseconds a claim will look from the beginning; 0: each does. */
+  get patience(): number {
+    return Number.isFinite(this.#from) ? Math.max(0, this.#from - this.#clock.monotonic()) : LAG_MS;
+  }
+
+  /** A claim has ended; null: without an answer. */
+  done(look: Look, found: Found | null): void {
+    const now = this.#clock.monotonic();
+    const took = now - look.begun;
+    if (look.floors.length > 0) this.#usual += (took - this.#usual) / 8;
+    else if (found && took > SLOW_MS && took > 2 * this.#usual) this.#from = now + SHARE * took;
+    else this.#from = 0;
+    if (found) this.#rise(look.begun, now, found);
+  }
+
+  #rise(begun: number, now: number, { all, reached, last }: Found): void {
+    const ends = new Map(reached.map((floor) => [this.#mark(floor), floor.id]));
+    for (const mark of this.#marks.values()) {
+      // What is claimed last may not be all of what comes before it in another queue.
+      const end = all ? last : ends.get(mark);
+      if (end === undefined) continue;
+      if (begun >= mark.nextAt + LAG_MS) {
+        mark.floor = Math.max(mark.floor, Math.min(mark.next, end));
+        Object.assign(mark, { next: end, nextAt: now });
+      }
+    }
+  }
+
+  #floors(): Floor[] {
+    return [...this.#marks.values()].map(({ queue, priority, floor }) => ({ queue, priority, id: floor }));
+  }
+
+  #mark({ queue, priority }: Floor): Mark {
+    const key = `${priority} ${queue}`;
+    let mark = this.#marks.get(key);
+    if (!mark) {
+      mark = { queue, priority, floor: 0, next: 0, nextAt: -Infinity };
+      const known = [...this.#marks.values()].filter((one) => one.queue === queue).length;
+      if (known < PRIORITIES) this.#marks.set(key, mark);
+    }
+    return mark;
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * The sockets of a pool: each says at once that it has closed, and all that are silent while an answer is due can be
+ * cut.
+ *
+ * Bun emits "error" and "close" in different turns. A query that the client (postgres 3.4.9) gives to the connection
+ * between them stays in its line when the line is emptied, is never written, and is taken for the first of the next
+ * connection: it waits for ever, and whatever comes behind it gets the answer to the query before it. Node and Deno
+ * emit both in one turn, where nothing changes.
+ *
+ * @module
+ */
+import { Socket } from "node:net";
+
+/** What the client tells of where it connects to. */
+export interface Address {
+  host: string[];
+  port: number[];
+  /** A Unix socket, instead. */
+  path?: string | false;
+}
+
+/** One connection's socket. */
+class PromptSocket extends Socket {
+  /** The client takes the name that it expects in a certificate from here. */
+  host: string | undefined;
+  // Written by look(): what had come when that was last seen to change.
+  #seen = { bytes: 0, at: performance.now() };
+
+  override emit(event: string | symbol, ...args: unknown[]): boolean {
+    const heard = super.emit(event as "error", ...args as [Error]);
+    // The client takes its listeners away then, so that the real one finds nobody.
+    if (event === "error") super.emit("close", true);
+    return heard;
+  }
+
+  /** Take note of what has come; returns when it was seen that something had, by performance.now(). */
+  look(): number {
+    if (this.bytesRead !== this.#seen.bytes) this.#seen = { bytes: this.bytesRead, at: performance.now() };
+    return this.#seen.at;
+  }
+}
+
+/** The open sockets of one pool. */
+export class Sockets {
+  readonly #open = new Set<PromptSocket>();
+  #tried = 0;
+
+  /** Make one for the client, which may write before it is connected. Several hosts are tried in turn. */
+  readonly make = ({ host, port, path }: Address): Socket => {
+    const socket = new PromptSocket();
+    const at = this.#tried++ % host.length;
+    socket.host = host[at];
+    this.#open.add(socket);
+    socket.once("close", () => this.#open.delete(socket));
+    return path ? socket.connect(path) : socket.connect(port[at], host[at]);
+  };
+
+  /** Take note of what has come on each. */
+  look(): void {
+    for (const socket of this.#open) socket.look();
+  }
+
+  /** Break those on which nothing was seen to come since a time. */
+  cut(since: number, why: Error): void {
+    for (const socket of [...this.#open]) if (socket.look() < since) socket.destroy(why);
+  }
+}

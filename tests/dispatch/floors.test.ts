@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { ClaimFloors, type Found } from "../../runtime/dispatch/floors.ts";
+import type { Floor } from "../../runtime/store/store.ts";
+import { test } from "../harness.ts";
+import { FakeClock } from "../fake_clock.ts";
+
+function open(queues = ["q"]) {
+  const clock = new FakeClock();
+  const floors = new ClaimFloors(clock, queues);
+  /** A claim that takes so long and finds so much; where it began. */
+  const claim = (ms: number, found: Partial<Found> | null = {}): Floor[] => {
+    const look = floors.look();
+    clock.advance(ms);
+    floors.done(look, found && { all: true, reached: [], last: 0, ...found });
+    return look.floors;
+  };
+  return { clock, floors, claim };
+}
+
+const at = (id: number, priority = 0, queue = "q"): Floor => ({ queue, priority, id });
+
+test("ClaimFloors lets every claim look from the beginning while that is fast", () => {
+  const { floors, claim } = open();
+  for (let id = 0; id < 5_000; id += 100) assert.deepEqual(claim(20, { last: id }), []);
+  assert.equal(floors.patience, 0);
+});
+
+test("ClaimFloors begins from the floors for twenty times as long as the look from the beginning took", () => {
+  const { clock, floors, claim } = open();
+  assert.deepEqual(claim(2_000, { last: 100 }), []);
+  assert.equal(floors.patience, 40_000);
+  assert.deepEqual(claim(10, { last: 200 }), [at(0)]);
+  clock.advance(39_980);
+  assert.equal(claim(5).length, 1);
+  clock.advance(10);
+  assert.deepEqual(claim(5), []);
+});
+
+test("ClaimFloors raises a floor only to what was drawn before the claim that found all began", () => {
+  const { clock, claim } = open();
+  claim(1_000, { last: 100 });
+  // Too early: what was drawn up to 100 may be committed still.
+  assert.deepEqual(claim(10, { last: 200 }), [at(0)]);
+  assert.deepEqual(claim(10, { last: 300 }), [at(0)]);
+  clock.advance(1_000);
+  assert.deepEqual(claim(10, { last: 400 }), [at(0)]);
+  assert.deepEqual(claim(10, { last: 500 }), [at(100)]);
+  clock.advance(1_000);
+  claim(10, { last: 600 });
+  assert.deepEqual(claim(10), [at(400)]);
+});
+
+test("ClaimFloors raises the floor of a claim that left some no further than to what it reached", () => {
+  const { clock, claim } = open();
+  claim(1_000, { all: false, reached: [at(50), at(7, -5)], last: 900 });
+  clock.advance(1_000);
+  claim(10, { all: false, reached: [at(60)], last: 950 });
+  // Of the more urgent priority nothing was claimed: who knows what waits there.
+  assert.deepEqual(claim(10), [at(50), at(0, -5)]);
+});
+
+test("ClaimFloors never lowers a floor", () => {
+  const { clock, claim } = open();
+  claim(1_000, { last: 500 });
+  for (const end of [400, 300, 200]) {
+    clock.advance(1_000);
+    claim(10, { all: false, reached: [at(end)] });
+  }
+  assert.deepEqual(claim(10), [at(400)]);
+});
+
+test("ClaimFloors looks from the beginning again after a claim that got no answer", () => {
+  const { claim } = open();
+  claim(1_000);
+  assert.equal(claim(10, null).length, 1);
+  const again = open();
+  assert.deepEqual(again.claim(1_000, null), []);
+  assert.deepEqual(again.claim(10), []);
+});
+
+test("ClaimFloors lets one slow look from the beginning be under way at a time", () => {
+  const { clock, floors } = open();
+  const found = { all: true, reached: [], last: 0 };
+  const end = (look: ReturnType<ClaimFloors["look"]>, ms: number) => {
+    clock.advance(ms);
+    floors.done(look, found);
+  };
+  end(floors.look(), 100);
+  clock.advance(2_000);
+  const slow = floors.look();
+  assert.equal(slow.floors.length, 0);
+  const beside = floors.look();
+  assert.equal(beside.floors.length, 1);
+  end(beside, 10);
+  end(slow, 90);
+  assert.equal(floors.look().floors.length, 1);
+});
+
+test("ClaimFloors takes a look that is no slower than one from the floors for fast", () => {
+  const { clock, claim } = open();
+  claim(500);
+  for (let i = 0; i < 50; i++) claim(200);
+  clock.advance(10_000);
+  assert.deepEqual(claim(300), []);
+  assert.deepEqual(claim(300), []);
+});
+
+test("ClaimFloors remembers no more than so many priorities of a queue", () => {
+  const { clock, claim } = open(["q", "r"]);
+  const reached = Array.from({ length: 100 }, (_, priority) => at(9, priority));
+  claim(1_000, { all: false, reached });
+  clock.advance(1_000);
+  claim(10, { all: false, reached });
+  const floors = claim(10);
+  assert.equal(floors.length, 17);
+  assert.equal(floors.filter((floor) => floor.queue === "r").length, 1);
+});
