@@ -61,7 +61,7 @@ export class Model {
 
   #publishOne(e: Sealed): Put {
     const got = this.put(e, e.queue, null, null);
-    if (got === e.uuid && e.ownUuid && this.archive.has(e.uuid)) {
+    if (got === e.uuid && e.ownUuid && this.#isKnown(e.uuid)) {
       this.live.delete(e.uuid);
       return { isNew: false, duplicateOf: null };
     }
@@ -69,9 +69,18 @@ export class Model {
   }
 
   #cast(envelope: Sealed): Put {
-    const isNew = !this.casts.some((cast) => cast.envelope.uuid === envelope.uuid);
-    if (isNew) this.casts.push({ envelope, delivered: new Set() });
+    const { uuid } = envelope;
+    const isNew = !this.#isKnown(uuid) && !(envelope.ownUuid && this.live.has(uuid));
+    if (isNew) {
+      this.casts.push({ envelope, delivered: new Set() });
+      this.uuids.push(uuid);
+    }
     return { isNew, duplicateOf: null };
+  }
+
+  /** Whether a uuid was an envelope's or is in the log of broadcasts. */
+  #isKnown(uuid: string): boolean {
+    return this.archive.has(uuid) || this.casts.some((cast) => cast.envelope.uuid === uuid);
   }
 
   /** Write one envelope; its uuid, that of the one it is a duplicate of, or null when it is there already. */
@@ -274,7 +283,7 @@ export class Model {
     if (this.adopted.has(e.uuid)) return 0;
     this.adopted.add(e.uuid);
     if (this.put(e, e.queue, null, name) !== e.uuid) return 0;
-    if (!this.archive.has(e.uuid)) return 1;
+    if (!this.#isKnown(e.uuid)) return 1;
     this.live.delete(e.uuid);
     return 0;
   }
