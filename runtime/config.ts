@@ -67,6 +67,9 @@ export const configSchema = z.strictObject({
   listen_url: z.string().optional().describe(
     "Direct address for LISTEN, where database_url leads to a pooler",
   ),
+  prepared_statements: z.enum(["auto", "on", "off"]).default("auto").describe(
+    "Named statements; auto: not through a pooler",
+  ),
   embedded_dir: z.string().optional().describe("Data directory of the embedded server"),
   node: queueName.optional().describe("Name of the node and of its direct queue, by default the host's"),
   queues: z.array(queueName).min(1).default([DEFAULT_QUEUE]).describe("Shared queues"),
@@ -124,6 +127,7 @@ export const configSchema = z.strictObject({
 export interface Config {
   database_url?: string;
   listen_url?: string;
+  prepared_statements: "auto" | "on" | "off";
   embedded_dir?: string;
   node?: string;
   queues: string[];

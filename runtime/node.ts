@@ -97,7 +97,12 @@ export class DispatcherNode {
     // What others read of this node is true as soon as it says that it is ready.
     await this.#works.service("heartbeat")!.kick();
     this.#works.dispatcher.start(this.pool);
-    this.#serve(safetyPoll(this.config.safety_poll_seconds, () => this.#works.dispatcher.wake()));
+    this.#serve(safetyPoll({
+      clock: this.#works.clock,
+      seconds: this.config.safety_poll_seconds,
+      hears: () => this.#works.selfCheck.hearing !== "isolated",
+      look: () => this.#works.ears.lookAround(),
+    }));
     this.#serve(this.#works.inbox.sweeper());
     this.#serve(this.#works.selfCheck.work());
     if (this.config.socket_path !== undefined) await this.#openSocket(this.config.socket_path);

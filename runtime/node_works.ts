@@ -189,6 +189,7 @@ export class Works {
       timeout: this.#parts.config.self_check_timeout,
       // Its row says so at once: over the wire it cannot be asked.
       changed: () => void this.service("heartbeat")?.kick(),
+      kick: () => void this.service("self check")?.kick(),
     });
   }
 

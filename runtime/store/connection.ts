@@ -22,6 +22,8 @@ export interface ConnectOptions {
   application?: string;
   /** Of every statement, where the database's default is another. */
   isolation?: "read committed";
+  /** Whether statements may be named, by default true; see `statements.ts`. */
+  prepare?: boolean;
   /** Seconds after which an answer is overdue and its connection is cut, by default 30. */
   answerSeconds?: number;
   /** Seconds that a new connection may take, by default 10. */
@@ -47,6 +49,7 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     max: options.max ?? 4,
     idle_timeout: options.idleSeconds ?? 0,
     connect_timeout: options.connectSeconds ?? CONNECT_SECONDS,
+    prepare: options.prepare ?? true,
     // The types of our own statements are known; asking for them costs a query on every connection.
     fetch_types: false,
     // The default grows to 20 s, which is how long a restarted server would be taken for a dead one.
