@@ -22,6 +22,7 @@ import { fieldsOf, guidOf, logAttempt } from "./dispatch/attempt_log.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Ears } from "./dispatch/ears.ts";
 import { Inbox } from "./dispatch/inbox.ts";
+import { OwnSettlements } from "./dispatch/own_settlements.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events } from "./events.ts";
 import type { LogSettings } from "./log.ts";
@@ -78,6 +79,7 @@ export class Works {
   readonly #commands: Readonly<Record<string, Command>>;
   readonly #parts: NodeParts;
   readonly #state: NodeState;
+  readonly #own = new OwnSettlements();
 
   constructor(parts: NodeParts, state: NodeState) {
     const { config, sql, url } = parts;
@@ -119,7 +121,8 @@ export class Works {
   #buildPool(): Pool {
     const { config, events, log, platform, url } = this.#parts;
     return new Pool(platform, this.clock, poolOptions(config, url), {
-      finished: (end) => {
+      finished: (finished) => {
+        const end = this.#own.endOf(finished);
         this.dispatcher.finished(end);
         logAttempt(events, log, end);
       },
@@ -239,14 +242,26 @@ export class Works {
     };
   }
 
-  /** What a bound task wants: the answer of a control command, or an envelope published. */
+  /** What a bound task wants, or tells of its own transaction. */
   async #asked(claimed: Claimed, what: AskWhat, payload: unknown): Promise<unknown> {
     if (what === "control") {
       const { command, data } = payload as { command: string; data: Record<string, unknown> };
       return await answer(this.#commands, this.name, command, data);
     }
+    if (what === "transaction") {
+      const { name: node, dispatcher: { instance } } = this;
+      return { url: this.#parts.url, node, instance, fence: claimed.fence };
+    }
+    if (what === "settling") return this.#own.settling(claimed, payload as boolean);
+    if (what === "settled") return this.#settled(claimed, payload as { text: string; wakes: string[] });
     const { task, args, options } = payload as { task: string; args: unknown[]; options: PublishOptions };
     // What follows is found by the same guid.
     return await this.publisher.publish(task, args, { guid: guidOf(claimed), ...options });
+  }
+
+  #settled(claimed: Claimed, { text, wakes }: { text: string; wakes: string[] }): void {
+    this.#own.settled(claimed, text);
+    this.dispatcher.committed(claimed);
+    this.announcer.wake(wakes);
   }
 }

@@ -99,7 +99,7 @@ export class Publisher {
  * What to wake: the queue, and ("") the stager, where it may be due later or stand behind an equal one. Both, since a
  * time that is past by the database's clock makes it available at once.
  */
-function wakesOf({ queue, delay, at, unique }: Sealed): string[] {
+export function wakesOf({ queue, delay, at, unique }: Sealed): string[] {
   const staged = queue !== BROADCAST_QUEUE && (unique || delay !== null || at !== null);
   return staged ? [queue, ""] : [queue];
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { ISql } from "postgres";
 import type { PublishOptions } from "./envelope.ts";
 
 /** A task is known by this brand and not by `instanceof`: one made through another copy of this file counts. */
@@ -23,6 +24,9 @@ type SchemaResult<Output> =
       { readonly message: string; readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> }
     >;
   };
+
+/** A transaction: the tagged template of the `postgres` package, with its `unsafe`, `json`, `array` and the like. */
+export type Transaction = ISql;
 
 /** What a bound task gets as its first argument. */
 export interface TaskContext {
@@ -53,6 +57,23 @@ export interface TaskContext {
     args?: unknown[],
     options?: PublishOptions,
   ): Promise<{ uuid: string; queue: string; known: boolean; duplicateOf: string | null }>;
+  /**
+   * Run statements in the dispatcher's database and complete this attempt, in one transaction: both happen, exactly
+   * once, or neither does. What the function returns is the result of the attempt, whatever the task does afterwards.
+   * Once an attempt; one that was rolled back may be tried again.
+   *
+   * @param work Gets the transaction, and a `publish` whose envelopes are sent with it.
+   * @throws {DispatcherError} `stale` when the attempt is no longer this node's; the work's own error; all of it is
+   * rolled back then. `unavailable` when the commit's outcome cannot be learnt.
+   *
+   * @example
+   * ```ts ignore
+   * await context.transaction(async (tx) => {
+   *   await tx`update account set balance = balance - ${amount} where id = ${id}`;
+   * });
+   * ```
+   */
+  transaction<R>(work: (tx: Transaction, publish: TaskContext["publish"]) => R | Promise<R>): Promise<R>;
 }
 
 /** How a task is delivered and run, unless the call says otherwise. */
@@ -246,6 +267,7 @@ function localContext(): TaskContext {
       const { uuid, queue, known, duplicateOf } = await (await publisher()).publishName(task, args, options);
       return { uuid, queue, known, duplicateOf };
     },
+    transaction: () => Promise.reject(new Error("Cannot complete an attempt: this task was called directly")),
   };
 }
 

@@ -73,7 +73,7 @@ const RULES: Rules = {
     {
       package: "postgres",
       files: ["runtime/store/**", "runtime/broker/pg_notify.ts"],
-      types: ["runtime/connect.ts"],
+      types: ["runtime/{connect,task}.ts"],
     },
     { package: "hono", files: ["runtime/http/**"] },
     { package: "@std/cli", files: ["cli/args.ts"] },

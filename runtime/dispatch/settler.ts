@@ -6,7 +6,7 @@
 import { type Backoff, backoffSeconds } from "../backoff.ts";
 import type { Finished } from "../pool/slot.ts";
 import type { Outcome } from "../state.ts";
-import type { AttemptRecord, Settlement } from "../store/store.ts";
+import type { AttemptRecord, Claimed, Settlement } from "../store/store.ts";
 
 /** What the settler needs to know of its node. */
 export interface SettlerOptions {
@@ -32,9 +32,15 @@ export function settlementOf(end: Finished, options: SettlerOptions): Settlement
     delay: backoff === null ? null : Math.max(backoff, end.notBefore ?? 0),
     solo: end.solo ?? false,
     progress: end.progress,
-    watch: claimed.options.includes('"watch"'),
+    watch: isWatched(claimed),
     keyed: claimed.keyed,
+    ...(end.doubtful ? { doubtful: true } : {}),
   };
+}
+
+/** Whether whoever published it wants to be told of its end. */
+export function isWatched({ options }: Claimed): boolean {
+  return options.includes('"watch"');
 }
 
 function outcomeOf(end: Finished, defaultMax: number): Outcome {

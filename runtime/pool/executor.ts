@@ -3,11 +3,12 @@
  *
  * @module
  */
-import { errorRecord } from "../errors.ts";
+import { errorLine, errorRecord } from "../errors.ts";
 import { encodeJson } from "../json.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
 import { ArgumentsError, checkArgs, type TaskContext, type TaskDefinition } from "../task.ts";
 import type { Hooks, HookTask } from "./hooks.ts";
+import type { AttemptTransaction } from "./attempt_transaction.ts";
 import type { AbortReason, AskWhat, Done, Job, LogLevel } from "./protocol.ts";
 
 /** What the executor may say while a task runs. */
@@ -23,6 +24,12 @@ export interface ExecutorEvents {
 export interface Executed {
   done: Done;
   text: string;
+}
+
+/** An attempt, as against the calls that follow it. */
+interface Own {
+  started: number;
+  transaction?: AttemptTransaction;
 }
 
 /** The error that `signal.reason` is. */
@@ -55,8 +62,9 @@ export class Executor {
   /** Run a job to its end; never throws. */
   async run(job: Job): Promise<Executed> {
     const controller = new AbortController();
-    this.#current = { uuid: job.uuid, controller };
     const started = Date.now();
+    const own: Own = { started };
+    this.#current = { uuid: job.uuid, controller };
     let definition: TaskDefinition | undefined;
     const report = (ok: boolean, text: string, hopeless?: boolean): Executed => ({
       done: {
@@ -74,8 +82,7 @@ export class Executor {
     try {
       definition = (await this.#registry.load(job.task)).definition;
       await this.#hooks.preTask?.(hookTask(job));
-      const value = await this.#invoke(job, definition, controller.signal);
-      const text = resultText(value, job.task);
+      const text = await this.#result(job, definition, controller.signal, own);
       await this.#after(job, true, controller.signal);
       return report(true, text);
     } catch (error) {
@@ -85,6 +92,23 @@ export class Executor {
       return report(false, JSON.stringify(errorRecord(error)), hopeless || undefined);
     } finally {
       this.#current = undefined;
+    }
+  }
+
+  /** The JSON text of the result; what a transaction has completed has its own, and no error undoes it. */
+  async #result(
+    job: Job,
+    definition: TaskDefinition,
+    signal: AbortSignal,
+    own: Own,
+  ): Promise<string> {
+    try {
+      const value = await this.#invoke(job, definition, signal, own);
+      return own.transaction?.committed ? "null" : resultText(value, job.task);
+    } catch (error) {
+      if (!own.transaction?.committed) throw error;
+      this.#events.log(job.uuid, "error", `Failed after its transaction was committed: ${errorLine(error)}`);
+      return "null";
     }
   }
 
@@ -114,16 +138,21 @@ export class Executor {
     }
   }
 
-  async #invoke(job: Job, { invoke, options }: TaskDefinition, signal: AbortSignal): Promise<unknown> {
+  async #invoke(
+    job: Job,
+    { invoke, options }: TaskDefinition,
+    signal: AbortSignal,
+    own?: Own,
+  ): Promise<unknown> {
     const args = options.args ? await checkArgs(options.args, job.args, job.task) : [...job.args];
     if (Object.keys(job.kwargs).length > 0) args.push(job.kwargs);
     if (options.timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, options.timeout);
     // A message may ask for it too, as dispatcherd's publishers do.
     if (!options.bind && !job.options.bind) return await invoke(...args);
-    return await invoke(this.#context(job, signal), ...args);
+    return await invoke(this.#context(job, signal, own), ...args);
   }
 
-  #context(job: Job, signal: AbortSignal): TaskContext {
+  #context(job: Job, signal: AbortSignal, own?: Own): TaskContext {
     const { uuid } = job;
     const events = this.#events;
     return {
@@ -140,6 +169,12 @@ export class Executor {
         return await events.ask(uuid, "publish", { task, args, options }) as Awaited<
           ReturnType<TaskContext["publish"]>
         >;
+      },
+      transaction: async (work) => {
+        if (!own) throw new Error("Cannot complete an attempt: a callback has none of its own");
+        const { AttemptTransaction } = await import("./attempt_transaction.ts");
+        own.transaction ??= new AttemptTransaction(job, own.started, signal, { ask: events.ask, resultText });
+        return await own.transaction.run(work);
       },
     };
   }

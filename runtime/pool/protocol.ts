@@ -81,8 +81,11 @@ export type Report =
   | { t: "broken" }
   | { t: "closed" };
 
-/** What a bound task can ask for: a control command of its node, or an envelope to be published. */
-export type AskWhat = "control" | "publish";
+/**
+ * What a bound task can ask for: a control command of its node, an envelope to be published, or what its own
+ * transaction needs (where, and under which fence); that one also tells when it is about to commit and when it has.
+ */
+export type AskWhat = "control" | "publish" | "transaction" | "settling" | "settled";
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
 /** The end of an attempt, as the worker saw it. */
