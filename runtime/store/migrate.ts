@@ -23,6 +23,7 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "0001_first_light", worksWith: 1 },
   { version: 2, name: "0002_duplicates_and_schedules", worksWith: 1 },
+  { version: 5, name: "0005_limits", worksWith: 1 },
   { version: 6, name: "0006_cancels", worksWith: 1 },
 ];
 
@@ -84,6 +85,17 @@ export async function migrate(sql: Sql): Promise<string[]> {
   if ((await schemaStatus(sql)).ready) return [];
   const texts = new Map<number, string>();
   for (const migration of MIGRATIONS) texts.set(migration.version, await migrationText(migration.name));
+  return await begin(sql, texts).catch((error) => {
+    if (error.code !== "42501") throw error;
+    throw new DispatcherError(
+      "config",
+      `Cannot migrate the schema: ${error.message}; run \`migrate up\` as its owner first`,
+      { cause: error },
+    );
+  });
+}
+
+async function begin(sql: Sql, texts: ReadonlyMap<number, string>): Promise<string[]> {
   return await sql.begin(async (tx) => {
     // Released by the commit, also through a pooler that hands the session to somebody else afterwards.
     await tx`select pg_advisory_xact_lock(${String(LOCK)}::bigint)`;

@@ -108,10 +108,10 @@ test("transaction() of an attempt that is no longer its node's is rolled back as
 
 test("a backend that is terminated between or under statements fails the task, and nothing else", async () => {
   const made = await site();
-  const path = join(tempDir(), "go");
   const hosts = new Set<string>();
-  const calls: [string, unknown[]][] = [["waits", [path]], ["waits", [path, true]], ["holds", [60]]];
-  for (const [name, args] of calls) {
+  for (const [name, ...more] of [["waits"], ["waits", true], ["holds"]] as const) {
+    const path = join(tempDir(), "go");
+    const args = name === "holds" ? [60] : [path, ...more];
     const { uuid } = await made.client.publish(`transacts#${name}`, args);
     const pid = await backendOf(made, uuid);
     await made.sql`select pg_terminate_backend(${pid})`;
