@@ -13,6 +13,7 @@ import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } f
 import { DispatcherError, type ErrorRecord } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
+import { Packing } from "./packing.ts";
 import { Publisher, type Sent } from "./publisher.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
@@ -36,6 +37,8 @@ export interface ClientParts {
   clock: Clock;
   /** Write inside a transaction of the caller's. */
   publishIn(transaction: unknown, batch: Sealed[]): Promise<Put[]>;
+  /** By default: the usual limit, and no encryption. */
+  packing?: Packing;
   close(): Promise<void>;
 }
 
@@ -119,7 +122,7 @@ export class Client {
     args: unknown[] = [],
     options: PublishOptions = {},
   ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null; wake(): void }> {
-    const envelope = seal(task, args, options, this.#parts.clock.now());
+    const envelope = await this.#publisher.pack(seal(task, args, options, this.#parts.clock.now()));
     const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
     const known = !isNew && duplicateOf === null;
     return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
@@ -158,7 +161,7 @@ export class Client {
       const outcome = await this.#outcome(uuid);
       if (!outcome && patient) return undefined;
       if (!outcome) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
-      return isFinal(outcome.state) ? outcome : undefined;
+      return isFinal(outcome.state) ? { ...outcome, result: await this.openResult(outcome) } : undefined;
     });
   }
 
@@ -170,7 +173,10 @@ export class Client {
       const done = new Map(rows.filter((row) => isFinal(row.state)).map((row) => [row.queue, row]));
       if (live.length === 0 || !live.every((node) => done.has(node.name))) return undefined;
       const failed = [...done.values()].find((row) => row.state !== "completed");
-      const result = Object.fromEntries([...done].sort(byNode).map(([node, row]) => [node, row.result]));
+      const each = [...done].sort(byNode).map(async ([node, row]) =>
+        [node, await this.openResult(row)] as const
+      );
+      const result = Object.fromEntries(await Promise.all(each));
       return { uuid, state: failed?.state ?? "completed", result, error: failed?.error ?? null };
     });
   }
@@ -200,6 +206,17 @@ export class Client {
     } finally {
       await off();
     }
+  }
+
+  /** The result of a row as the task returned it, decrypted with the keys of this client. */
+  async openResult(
+    row: { uuid: string; result: Json; origin?: string | null; task?: string },
+  ): Promise<Json> {
+    const { uuid, origin, result, task = "" } = row;
+    return await (this.#parts.packing ?? new Packing()).cipher.openResult(result, {
+      uuid: origin ?? uuid,
+      task,
+    });
   }
 
   /** List envelopes, newest first. */

@@ -29,7 +29,12 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  */
 export function encodeJson(value: unknown, what: string): string {
   refuse(value, what, []);
-  return JSON.stringify(value);
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // Half a gigabyte on most engines.
+    throw new DispatcherError("invalid_args", `${what} is larger than any text can be`);
+  }
 }
 
 function refuse(value: unknown, path: string, above: object[]): void {

@@ -26,6 +26,7 @@ import { OwnSettlements } from "./dispatch/own_settlements.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events } from "./events.ts";
 import type { LogSettings } from "./log.ts";
+import { Packing } from "./packing.ts";
 import type { Platform } from "./platform/platform.ts";
 import { poolOptions } from "./pool/options.ts";
 import { Pool } from "./pool/pool.ts";
@@ -67,6 +68,7 @@ export class Works {
   readonly store: Store;
   readonly broker: Broker;
   readonly announcer: Announcer;
+  readonly packing: Packing;
   readonly publisher: Publisher;
   readonly dispatcher: Dispatcher;
   readonly pool: Pool;
@@ -90,6 +92,8 @@ export class Works {
     this.store = new PostgresStore(sql);
     this.broker = new PgNotifyBroker(sql, config.listen_url ?? url);
     this.announcer = new Announcer(this.broker);
+    const { max_args_bytes: maxArgsBytes, encryption_keys: keys } = config;
+    this.packing = new Packing({ maxArgsBytes, keys });
     this.publisher = new Publisher(this);
     this.dispatcher = this.#buildDispatcher();
     this.pool = this.#buildPool();
@@ -188,6 +192,7 @@ export class Works {
       events,
       everyNode: new Set([BROADCAST_QUEUE, ...config.broadcast_channels]),
       chunkTimeout: config.chunk_message_timeout_seconds,
+      maxArgsBytes: config.max_args_bytes,
       commands: this.#commands,
       wake: (queues) => {
         this.dispatcher.wake();

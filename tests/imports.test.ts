@@ -9,7 +9,7 @@ import { type Globs, matches, type Rules, violations } from "./imports/check.ts"
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,cipher,packing}.ts",
 ];
 const PORTS: Globs = ["runtime/store/store.ts", "runtime/broker/broker.ts", "runtime/platform/platform.ts"];
 const ADAPTERS: Globs = [

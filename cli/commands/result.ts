@@ -32,7 +32,12 @@ export const result: Command = {
     }
     // By name, so that the same broadcast prints the same bytes.
     const byNode = rows.toSorted((a, b) => a.queue < b.queue ? -1 : 1);
-    const results = byNode.map((row) => [row.queue, finalResult(row)] as const);
+    const results = await Promise.all(
+      byNode.map(async (row) => {
+        finalResult(row);
+        return [row.queue, await client.openResult(row)] as const;
+      }),
+    );
     io.out(JSON.stringify(rows[0].origin === null ? results[0][1] : Object.fromEntries(results)));
   },
 };

@@ -45,6 +45,8 @@ export function isWatched({ options }: Claimed): boolean {
 
 function outcomeOf(end: Finished, defaultMax: number): Outcome {
   if (end.outcome !== "failed") return end.outcome;
+  // No fault of the task's: it is tried again, however often, until a node has the key or somebody cancels it.
+  if (end.keyless) return "retry";
   const max = end.claimed.maxAttempts ?? end.maxAttempts ?? defaultMax;
   return end.hopeless || end.claimed.attempt >= max ? "discarded" : "retry";
 }

@@ -13,8 +13,8 @@ import type { AskWhat, Job } from "./protocol.ts";
 /** What an attempt's transaction works with. */
 export interface AttemptTransactionParts {
   ask(uuid: string, what: AskWhat, payload: unknown): Promise<unknown>;
-  /** The JSON text of a result, or an error. */
-  resultText(value: unknown, task: string): string;
+  /** The JSON text of a result as it is stored, or an error. */
+  kept(value: unknown): Promise<string>;
 }
 
 /** The transaction of one attempt. */
@@ -53,8 +53,8 @@ export class AttemptTransaction {
       const { completeIn } = await import("../store/completion.ts");
       const value = await completeIn<R>({ ...own, uuid }, this.#signal, {
         work: (tx) => work(tx, this.#publisher(tx)) as R,
-        settlement: (value) => {
-          text = this.#parts.resultText(value, this.#job.task);
+        settlement: async (value) => {
+          text = await this.#parts.kept(value);
           return { result: text, record: this.#record(own.node) };
         },
         committing: () => {
@@ -95,16 +95,19 @@ export class AttemptTransaction {
 
   #publisher(tx: Transaction): TaskContext["publish"] {
     return async (task: string, args: unknown[] = [], options: PublishOptions = {}) => {
-      const [{ seal }, { publishIn }, { wakesOf }] = await Promise.all([
+      const [{ seal }, { publishIn }, { wakesOf }, { packing }] = await Promise.all([
         import("../envelope.ts"),
         import("../store/postgres.ts"),
         import("../publisher.ts"),
+        import("./content.ts"),
       ]);
       if (options.volatile) {
         throw new DispatcherError("invalid_envelope", `Cannot publish "${task}" in a transaction: volatile`);
       }
       const { guid } = this.#job.options;
-      const envelope = seal(task, args, guid === undefined ? options : { guid, ...options });
+      const envelope = await packing.pack(
+        seal(task, args, guid === undefined ? options : { guid, ...options }),
+      );
       const [{ isNew, duplicateOf }] = await publishIn(tx as never, [envelope]);
       for (const queue of wakesOf(envelope)) this.#wakes.add(queue);
       const { uuid, queue } = envelope;

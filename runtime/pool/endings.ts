@@ -48,6 +48,7 @@ export class Endings {
       finished: done.finished,
       progress,
       hopeless: done.hopeless,
+      keyless: done.keyless,
       maxAttempts: done.maxAttempts,
     });
   }

@@ -9,7 +9,9 @@ import { type Registry, UnknownTaskError } from "../registry.ts";
 import { ArgumentsError, checkArgs, type TaskContext, type TaskDefinition } from "../task.ts";
 import type { Hooks, HookTask } from "./hooks.ts";
 import type { AttemptTransaction } from "./attempt_transaction.ts";
-import type { AbortReason, AskWhat, Done, Job, LogLevel } from "./protocol.ts";
+import type { AbortReason, AskWhat, Done, Job, LogLevel, WorkerEnv } from "./protocol.ts";
+
+type ContentSettings = Pick<WorkerEnv, "maxResultBytes" | "encrypts">;
 
 /** What the executor may say while a task runs. */
 export interface ExecutorEvents {
@@ -30,6 +32,8 @@ export interface Executed {
 interface Own {
   started: number;
   transaction?: AttemptTransaction;
+  /** Its arguments are encrypted with a key that is not here. */
+  keyless?: boolean;
 }
 
 /** The error that `signal.reason` is. */
@@ -50,10 +54,12 @@ export class Executor {
   readonly #registry: Registry;
   readonly #hooks: Hooks;
   readonly #events: ExecutorEvents;
+  readonly #content: ContentSettings;
   // The running job and its abort; written by run(), read by abort().
   #current: { uuid: string; controller: AbortController } | undefined;
 
-  constructor(registry: Registry, hooks: Hooks, events: ExecutorEvents) {
+  constructor(registry: Registry, hooks: Hooks, events: ExecutorEvents, content: ContentSettings = {}) {
+    this.#content = content;
     this.#registry = registry;
     this.#hooks = hooks;
     this.#events = events;
@@ -75,6 +81,7 @@ export class Executor {
         finished: Date.now(),
         heap: 0,
         hopeless,
+        keyless: own.keyless,
         maxAttempts: definition?.options.maxAttempts,
       },
       text,
@@ -104,12 +111,24 @@ export class Executor {
   ): Promise<string> {
     try {
       const value = await this.#invoke(job, definition, signal, own);
-      return own.transaction?.committed ? "null" : resultText(value, job.task);
+      return own.transaction?.committed ? "null" : await this.#kept(value, job);
     } catch (error) {
       if (!own.transaction?.committed) throw error;
       this.#events.log(job.uuid, "error", `Failed after its transaction was committed: ${errorLine(error)}`);
       return "null";
     }
+  }
+
+  /** A result as it is stored. What handles encryption is loaded by the first that needs it. */
+  async #kept(value: unknown, job: Job): Promise<string> {
+    const text = resultText(value, job.task, this.#content.maxResultBytes);
+    if (!this.#content.encrypts) return text;
+    return await (await import("./content.ts")).encrypted(text, job);
+  }
+
+  async #opened(job: Job, own?: Own): Promise<Pick<Job, "args" | "kwargs">> {
+    if (!isEncrypted(job.args[0]) && !isEncrypted(job.kwargs)) return job;
+    return await (await import("./content.ts")).opened(job, () => own && (own.keyless = true));
   }
 
   /** Abort the running job, if it is this one. */
@@ -144,8 +163,9 @@ export class Executor {
     signal: AbortSignal,
     own?: Own,
   ): Promise<unknown> {
-    const args = options.args ? await checkArgs(options.args, job.args, job.task) : [...job.args];
-    if (Object.keys(job.kwargs).length > 0) args.push(job.kwargs);
+    const call = await this.#opened(job, own);
+    const args = options.args ? await checkArgs(options.args, call.args, job.task) : [...call.args];
+    if (Object.keys(call.kwargs).length > 0) args.push(call.kwargs);
     if (options.timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, options.timeout);
     // A message may ask for it too, as dispatcherd's publishers do.
     if (!options.bind && !job.options.bind) return await invoke(...args);
@@ -173,7 +193,10 @@ export class Executor {
       transaction: async (work) => {
         if (!own) throw new Error("Cannot complete an attempt: a callback has none of its own");
         const { AttemptTransaction } = await import("./attempt_transaction.ts");
-        own.transaction ??= new AttemptTransaction(job, own.started, signal, { ask: events.ask, resultText });
+        own.transaction ??= new AttemptTransaction(job, own.started, signal, {
+          ask: events.ask,
+          kept: (value) => this.#kept(value, job),
+        });
         return await own.transaction.run(work);
       },
     };
@@ -184,13 +207,25 @@ function hookTask({ uuid, origin, task, attempt }: Job): HookTask {
   return { uuid: origin ?? uuid, task, attempt };
 }
 
-/** What the task returned is not JSON; it has run, so it is not tried again. */
+function isEncrypted(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "$enc" in value;
+}
+
+/** What the task returned is not JSON, or too much; it has run, so it is not tried again. */
 class ResultError extends Error {
   override name = "ResultError";
 }
 
 /** Results are written as JSON writes them (a Date as its ISO string), but what it cannot write is an error. */
-function resultText(value: unknown, task: string): string {
+function resultText(value: unknown, task: string, most = Infinity): string {
+  const text = jsonText(value, task);
+  const bytes = text.length * 3 <= most ? 0 : new TextEncoder().encode(text).length;
+  if (bytes <= most) return text;
+  const fault = `it has ${bytes} bytes, at most ${most} are allowed (max_result_bytes)`;
+  throw new ResultError(`Cannot keep the result of "${task}": ${fault}`);
+}
+
+function jsonText(value: unknown, task: string): string {
   try {
     return JSON.stringify(value) ?? "null";
   } catch {

@@ -99,6 +99,8 @@ export interface Done {
   heap: number;
   /** No further attempt would help: the task is unknown or the arguments do not fit. */
   hopeless?: boolean;
+  /** What it carries is encrypted with a key that is not here: it waits for a node that has it. */
+  keyless?: boolean;
   /** Attempts at most, as the task says. */
   maxAttempts?: number;
 }
@@ -144,6 +146,10 @@ export interface WorkerEnv {
   idleSeconds: number;
   /** MB of heap that one thread may use, where the runtime can hold it to that. */
   workerMemoryMb: number;
+  /** Bytes of JSON that a result may have; any number unless told. */
+  maxResultBytes?: number;
+  /** Results are encrypted, with the keys of its environment. */
+  encrypts?: boolean;
   /** MB of resident memory at which a host ends itself. */
   hostMemoryMb: number;
 }
