@@ -237,8 +237,12 @@ export async function checkArgs(
     (at, key) => (at as Record<PropertyKey, unknown>)?.[key as string],
     args,
   );
+  // Loaded by the first call that does not fit: every worker loads this file. The error is kept and logged.
+  const { redact } = await import("./redact.ts");
+  const key = String(path.at(-1));
+  const shown = (redact({ [key]: value }) as Record<string, unknown>)[key];
   const where = path.length
-    ? `args[${path.map(String).join(".")}] ${JSON.stringify(value) ?? "undefined"}`
+    ? `args[${path.map(String).join(".")}] ${JSON.stringify(shown) ?? "undefined"}`
     : "args";
   throw new ArgumentsError(`Arguments of "${name}" do not fit its schema: ${where}: ${issue.message}`);
 }

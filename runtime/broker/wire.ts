@@ -4,7 +4,7 @@
  * @module
  */
 import { z } from "zod";
-import { type EnvelopeExtras, LONGEST_SECONDS, ON_DUPLICATE, type Sealed } from "../envelope.ts";
+import { type EnvelopeExtras, LONGEST_SECONDS, ON_DUPLICATE, replyName, type Sealed } from "../envelope.ts";
 import { DispatcherError } from "../errors.ts";
 import { encodeJson } from "../json.ts";
 import { MAX_BYTES, sizeFault } from "../packing.ts";
@@ -23,8 +23,9 @@ const optional = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform((value) => value ?? undefined);
 
 const taskMessage = z.looseObject({
-  // What no column of type text can hold would fail all that is adopted with it.
-  task: z.string().min(1).max(1_000).refine((task) => !task.includes("\0"), "it has a NUL character"),
+  // What no column of type text can hold would fail all that is adopted with it; a line feed would forge lines of a log.
+  // deno-lint-ignore no-control-regex
+  task: z.string().min(1).max(1_000).regex(/^[^\u0000-\u001f\u007f]*$/, "it has a control character"),
   uuid: optional(z.string().min(1).max(1_000)),
   args: optional(z.array(z.unknown())),
   kwargs: optional(z.record(z.string(), z.unknown())),
@@ -38,7 +39,7 @@ const taskMessage = z.looseObject({
 
 const controlMessage = z.looseObject({
   control: z.string(),
-  reply_to: optional(z.string().min(1).max(63)),
+  reply_to: optional(replyName),
   control_data: optional(z.record(z.string(), z.unknown())),
 });
 

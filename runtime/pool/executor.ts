@@ -6,9 +6,9 @@
 import { errorLine, errorRecord } from "../errors.ts";
 import { encodeJson } from "../json.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
-import { ArgumentsError, checkArgs, type TaskContext, type TaskDefinition } from "../task.ts";
+import { ArgumentsError, checkArgs, type TaskDefinition } from "../task.ts";
 import type { Hooks, HookTask } from "./hooks.ts";
-import type { AttemptTransaction } from "./attempt_transaction.ts";
+import type { Own } from "./bound_context.ts";
 import type { AbortReason, AskWhat, Done, Job, LogLevel, WorkerEnv } from "./protocol.ts";
 
 type ContentSettings = Pick<WorkerEnv, "maxResultBytes" | "encrypts">;
@@ -26,14 +26,6 @@ export interface ExecutorEvents {
 export interface Executed {
   done: Done;
   text: string;
-}
-
-/** An attempt, as against the calls that follow it. */
-interface Own {
-  started: number;
-  transaction?: AttemptTransaction;
-  /** Its arguments are encrypted with a key that is not here. */
-  keyless?: boolean;
 }
 
 /** The error that `signal.reason` is. */
@@ -69,7 +61,7 @@ export class Executor {
   async run(job: Job): Promise<Executed> {
     const controller = new AbortController();
     const started = Date.now();
-    const own: Own = { started };
+    const own: Own = { started, kept: (value) => this.#kept(value, job) };
     this.#current = { uuid: job.uuid, controller };
     let definition: TaskDefinition | undefined;
     const report = (ok: boolean, text: string, hopeless?: boolean): Executed => ({
@@ -169,37 +161,8 @@ export class Executor {
     if (options.timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, options.timeout);
     // A message may ask for it too, as dispatcherd's publishers do.
     if (!options.bind && !job.options.bind) return await invoke(...args);
-    return await invoke(this.#context(job, signal, own), ...args);
-  }
-
-  #context(job: Job, signal: AbortSignal, own?: Own): TaskContext {
-    const { uuid } = job;
-    const events = this.#events;
-    return {
-      uuid: job.origin ?? uuid,
-      attempt: job.attempt,
-      workerId: job.worker,
-      signal,
-      progress: (value) => events.progress(uuid, encodeJson(value, "progress")),
-      log: (message, level = "info") => events.log(uuid, level, String(message)),
-      control: async (command, data = {}) =>
-        await events.ask(uuid, "control", { command, data }) as Record<string, unknown>,
-      publish: async (task, args = [], options = {}) => {
-        encodeJson([args, options.kwargs ?? {}], "args");
-        return await events.ask(uuid, "publish", { task, args, options }) as Awaited<
-          ReturnType<TaskContext["publish"]>
-        >;
-      },
-      transaction: async (work) => {
-        if (!own) throw new Error("Cannot complete an attempt: a callback has none of its own");
-        const { AttemptTransaction } = await import("./attempt_transaction.ts");
-        own.transaction ??= new AttemptTransaction(job, own.started, signal, {
-          ask: events.ask,
-          kept: (value) => this.#kept(value, job),
-        });
-        return await own.transaction.run(work);
-      },
-    };
+    const { contextOf } = await import("./bound_context.ts");
+    return await invoke(contextOf(job, signal, this.#events, own), ...args);
   }
 }
 
