@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { eventually, tempDir, test } from "../harness.ts";
 import { cluster, descendants } from "./cluster.ts";
-import { sharedSite, type Site } from "./site.ts";
+import { base, nodeFor, sharedSite, type Site } from "./site.ts";
 
 const FIXTURES = fileURLToPath(new URL("../fixtures/tasks", import.meta.url));
 const COUNTS = 500;
@@ -221,6 +221,19 @@ test("the database's address is not among the arguments of a process, in a log o
   for (const { pid } of descendants(node.pid)) {
     assert.doesNotMatch(readFileSync(`/proc/${pid}/cmdline`, "latin1"), /postgres:/);
   }
+});
+
+test("the example of the guide moves what it says", async (t) => {
+  const made = await base(t);
+  await made.sql`create table account (name text primary key, balance int)`;
+  await made.sql`insert into account values ('ann', 100), ('bob', 0)`;
+  await nodeFor(t, made.url, ["--node", "one", "--workers", "1"]);
+  const { stdout } = await made.cli("publish", "examples/transfer", '"ann"', '"bob"', "30", "--wait");
+  assert.match(stdout, /\n\{"from":"ann","to":"bob","amount":30\}\n$/);
+  assert.deepEqual((await made.sql`select balance from account order by name`).map((row) => row.balance), [
+    70,
+    30,
+  ]);
 });
 
 test("the node of these tests stops in order", async () => {
