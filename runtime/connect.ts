@@ -7,10 +7,12 @@ import { Client } from "./client.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { SocketBroker } from "./broker/socket.ts";
 import { type Clock, jitter, systemClock } from "./clock.ts";
+import type { EncryptionKey } from "./cipher.ts";
 import { type Config, defaultNodeName, loadConfig } from "./config.ts";
 import { type Reply, request } from "./control/control.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import type { Events } from "./events.ts";
+import { Packing } from "./packing.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { firstHostOf } from "./store/hosts.ts";
 import { startEmbedded } from "./store/embedded.ts";
@@ -27,6 +29,10 @@ export interface ConnectOptions {
   listenUrl?: string;
   /** Connections at most, by default 4. */
   max?: number;
+  /** Keys for what envelopes carry, by default those of the configuration. */
+  encryptionKeys?: EncryptionKey[];
+  /** Bytes of JSON that the arguments of an envelope may have, by default those of the configuration. */
+  maxArgsBytes?: number;
   /** Close idle connections after so many seconds, so that a script ends by itself; 0 keeps them. */
   idleSeconds?: number;
 }
@@ -49,16 +55,18 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const { url } = await database(config);
   const sql = await ready(url, { ...options, statements: config.prepared_statements });
   const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
-  return clientOf(sql, broker, systemClock);
+  const { encryptionKeys: keys = config.encryption_keys, maxArgsBytes = config.max_args_bytes } = options;
+  return clientOf(sql, broker, systemClock, new Packing({ keys, maxArgsBytes }));
 }
 
 /** A client over an open pool and a broker; closing it closes both. */
-export function clientOf(sql: Sql, broker: Broker, clock: Clock): Client {
+export function clientOf(sql: Sql, broker: Broker, clock: Clock, packing?: Packing): Client {
   const store = new PostgresStore(sql);
   return new Client({
     store,
     broker,
     clock,
+    packing,
     publishIn: (transaction, batch) => publishIn(transaction as never, batch),
     async close() {
       await broker.close();

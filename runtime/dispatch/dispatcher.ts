@@ -17,9 +17,9 @@ import { errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
-import type { Exchanged, Floor, Settlement, Store } from "../store/store.ts";
+import type { Claimed, Exchanged, Floor, Settlement, Store } from "../store/store.ts";
 import { ClaimFloors } from "./floors.ts";
-import { settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
+import { isWatched, settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
 
 /** What a dispatcher works with. */
 export interface DispatcherParts {
@@ -96,8 +96,14 @@ export class Dispatcher {
 
   /** An attempt ended. */
   finished(end: Finished): void {
-    this.#pending.push(settlementOf(end, this.#settler));
+    if (!end.settled) this.#pending.push(settlementOf(end, this.#settler));
     this.#pump();
+  }
+
+  /** A running attempt was settled by a transaction of its own. */
+  committed(claimed: Claimed): void {
+    this.totals.settled++;
+    this.#parts.settled(isWatched(claimed) ? [claimed.uuid] : [], [], claimed.keyed);
   }
 
   /** Whether nothing waits to be settled. */
@@ -192,7 +198,10 @@ export class Dispatcher {
     let restage = false;
     for (const s of settlements) {
       if (!settled.has(s.uuid)) {
-        this.#stale(s);
+        if (!s.doubtful) this.#stale(s);
+        // It has settled itself, or is another node's: who waits looks again.
+        else if (s.watch) watched.push(s.uuid);
+        if (s.doubtful && s.keyed) restage = true;
         continue;
       }
       this.totals.settled++;

@@ -71,6 +71,7 @@ export class Endings {
       // A task that was asked to end does not decide what for.
       verdict: aborted ? undefined : done.verdict,
       delay: done.delay,
+      keyless: done.keyless,
     });
     return true;
   }

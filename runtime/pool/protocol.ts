@@ -90,8 +90,11 @@ export type Report =
   | { t: "broken" }
   | { t: "closed" };
 
-/** What a bound task can ask for: a control command of its node, or an envelope to be published. */
-export type AskWhat = "control" | "publish";
+/**
+ * What a bound task can ask for: a control command of its node, an envelope to be published, or what its own
+ * transaction needs (where, and under which fence); that one also tells when it is about to commit and when it has.
+ */
+export type AskWhat = "control" | "publish" | "transaction" | "settling" | "settled";
 export type LogLevel = "debug" | "info" | "warning" | "error";
 
 /** The end of an attempt, as the worker saw it. */
@@ -109,6 +112,8 @@ export interface Done {
   verdict?: Verdict;
   /** Seconds until the next attempt, as the task's own function says. */
   delay?: number;
+  /** What it carries is encrypted with a key that is not here: it waits for a node that has it. */
+  keyless?: boolean;
 }
 
 /** Put a report into text. */
@@ -163,6 +168,10 @@ export interface WorkerEnv {
   idleSeconds: number;
   /** MB of heap that one thread may use, where the runtime can hold it to that. */
   workerMemoryMb: number;
+  /** Bytes of JSON that a result may have; any number unless told. */
+  maxResultBytes?: number;
+  /** Results are encrypted, with the keys of its environment. */
+  encrypts?: boolean;
   /** MB of resident memory at which a host ends itself. */
   hostMemoryMb: number;
 }

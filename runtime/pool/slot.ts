@@ -53,6 +53,12 @@ export interface Finished {
   solo?: boolean;
   /** Seconds before which it must not run again, because its thread may still be busy. */
   notBefore?: number;
+  /** It is encrypted with a key that this node does not have. */
+  keyless?: boolean;
+  /** Its own transaction has settled it. */
+  settled?: boolean;
+  /** Its own transaction may have settled it. */
+  doubtful?: boolean;
 }
 
 /** The attempt in a slot. All times are monotonic milliseconds but `started`. */

@@ -167,7 +167,7 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   async prune(retentionDays: number): Promise<{ created: number; dropped: string[] }> {
     const [{ created }] = await this.#run("select dispatcher.create_partitions(3) created");
     const dropped = (await this.#run(SQL.OLD_PARTITIONS, [retentionDays])).map((row) => row.name as string);
-    for (const name of dropped) await this.#run(`drop table if exists dispatcher.${name}`);
+    for (const name of dropped) await this.#run("select dispatcher.drop_partition($1)", [name]);
     await this.#run(SQL.PRUNE_SMALL, [retentionDays]);
     return { created, dropped };
   }

@@ -74,6 +74,8 @@ export interface Settlement extends Token {
   watch: boolean;
   /** Others may wait for its end. */
   keyed: boolean;
+  /** It may be settled already, by a transaction of its own. */
+  doubtful?: boolean;
 }
 
 /** One round trip of a node: settle what is finished, claim what there is room for. */
