@@ -36,6 +36,7 @@ export type {
   TaskContext,
   TaskDefinition,
   TaskOptions,
+  Transaction,
 } from "./runtime/task.ts";
 export { DispatcherError, type ErrorCode, type ErrorRecord } from "./runtime/errors.ts";
 export type { Why } from "./runtime/why.ts";

@@ -10,10 +10,12 @@ import { type Clock, jitter } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
-import { DispatcherError, type ErrorRecord } from "./errors.ts";
+import { DispatcherError } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { Operator } from "./operator.ts";
+import { type Outcome, resultOf } from "./outcome.ts";
+import { Packing } from "./packing.ts";
 import { Publisher, type Sent } from "./publisher.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
@@ -39,6 +41,8 @@ export interface ClientParts {
   clock: Clock;
   /** Write inside a transaction of the caller's. */
   publishIn(transaction: unknown, batch: Sealed[]): Promise<Put[]>;
+  /** By default: the usual limit, and no encryption. */
+  packing?: Packing;
   close(): Promise<void>;
 }
 
@@ -46,14 +50,6 @@ export interface ClientParts {
 export interface BatchCall extends PublishOptions {
   task: string;
   args?: unknown[];
-}
-
-/** How an envelope ended. */
-export interface Outcome {
-  uuid: string;
-  state: State;
-  result: Json;
-  error: ErrorRecord | null;
 }
 
 const OUTCOME_BATCH = 1_000;
@@ -124,7 +120,7 @@ export class Client {
     args: unknown[] = [],
     options: PublishOptions = {},
   ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null; wake(): void }> {
-    const envelope = seal(task, args, options, this.#parts.clock.now());
+    const envelope = await this.#publisher.pack(seal(task, args, options, this.#parts.clock.now()));
     const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
     const known = !isNew && duplicateOf === null;
     return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
@@ -163,7 +159,7 @@ export class Client {
       const outcome = await this.#outcome(uuid);
       if (!outcome && patient) return undefined;
       if (!outcome) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
-      return isFinal(outcome.state) ? outcome : undefined;
+      return isFinal(outcome.state) ? { ...outcome, result: await this.openResult(outcome) } : undefined;
     });
   }
 
@@ -175,7 +171,10 @@ export class Client {
       const done = new Map(rows.filter((row) => isFinal(row.state)).map((row) => [row.queue, row]));
       if (live.length === 0 || !live.every((node) => done.has(node.name))) return undefined;
       const failed = [...done.values()].find((row) => row.state !== "completed");
-      const result = Object.fromEntries([...done].sort(byNode).map(([node, row]) => [node, row.result]));
+      const each = [...done].sort(byNode).map(async ([node, row]) =>
+        [node, await this.openResult(row)] as const
+      );
+      const result = Object.fromEntries(await Promise.all(each));
       return { uuid, state: failed?.state ?? "completed", result, error: failed?.error ?? null };
     });
   }
@@ -205,6 +204,17 @@ export class Client {
     } finally {
       await off();
     }
+  }
+
+  /** The result of a row as the task returned it, decrypted with the keys of this client. */
+  async openResult(
+    row: { uuid: string; result: Json; origin?: string | null; task?: string },
+  ): Promise<Json> {
+    const { uuid, origin, result, task = "" } = row;
+    return await (this.#parts.packing ?? new Packing()).cipher.openResult(result, {
+      uuid: origin ?? uuid,
+      task,
+    });
   }
 
   /** List envelopes, newest first. */
@@ -368,19 +378,6 @@ export class Client {
   close(): Promise<void> {
     return this.#parts.close();
   }
-}
-
-/** The result, or the task's error as ours. */
-export function resultOf(outcome: Outcome): Json {
-  if (outcome.state === "completed") return outcome.result;
-  const { name = "Error", message = outcome.state } = outcome.error ?? {};
-  throw new DispatcherError(
-    "task_failed",
-    `Envelope ${outcome.uuid} was ${outcome.state}: ${name}: ${message}`,
-    {
-      cause: outcome.error ?? undefined,
-    },
-  );
 }
 
 /** In one order, so that the same outcome is the same bytes. */

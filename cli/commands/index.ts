@@ -13,7 +13,7 @@ import { dispatcher } from "./dispatcher.ts";
 import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
 import { failures } from "./failures.ts";
 import { list } from "./list.ts";
-import { migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
+import { migrateRoles, migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
 import { nodeList, nodePing } from "./node.ts";
 import { publish } from "./publish.ts";
 import { queueList, queuePause, queuePurge, queueResume } from "./queue.ts";
@@ -62,6 +62,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "migrate up": migrateUp,
   "migrate status": migrateStatus,
   "migrate sql": migrateSql,
+  "migrate roles": migrateRoles,
   "db start": dbStart,
   "db status": dbStatus,
   "db stop": dbStop,

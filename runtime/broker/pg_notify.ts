@@ -60,6 +60,7 @@ export class PgNotifyBroker implements Broker {
     return this.#listening ??= connect(this.#url, {
       max: 1,
       application: "edge-dispatcher listen",
+      prepare: false,
       connectSeconds: this.#connectSeconds,
     });
   }

@@ -7,7 +7,7 @@ import { type Backoff, backoffSeconds } from "../backoff.ts";
 import { shapeOf } from "../retry_policy.ts";
 import type { Finished } from "../pool/slot.ts";
 import type { Outcome } from "../state.ts";
-import type { AttemptRecord, Settlement } from "../store/store.ts";
+import type { AttemptRecord, Claimed, Settlement } from "../store/store.ts";
 
 /** What the settler needs to know of its node. */
 export interface SettlerOptions {
@@ -40,13 +40,21 @@ export function settlementOf(end: Finished, options: SettlerOptions): Settlement
     delay: outcome === "retry" || postponed ? delayOf(end, options, postponed) : null,
     solo: end.solo ?? false,
     progress: end.progress,
-    watch: claimed.options.includes('"watch"'),
+    watch: isWatched(claimed),
     keyed: claimed.keyed,
+    ...(end.doubtful ? { doubtful: true } : {}),
   };
+}
+
+/** Whether whoever published it wants to be told of its end. */
+export function isWatched({ options }: Claimed): boolean {
+  return options.includes('"watch"');
 }
 
 function outcomeOf(end: Finished, defaultMax: number): Outcome {
   if (end.outcome !== "failed") return end.outcome;
+  // No fault of the task's: it is tried again, however often, until a node has the key or somebody cancels it.
+  if (end.keyless) return "retry";
   const { verdict, claimed, policy } = end;
   if (end.hopeless || verdict?.do === "discard") return "discarded";
   if (verdict && !verdict.charge) return "released";

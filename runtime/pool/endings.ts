@@ -50,10 +50,10 @@ export class Endings {
     }
   }
 
-  /** The worker says how it ended. */
-  done(slot: Slot, done: Done, text: string): void {
+  /** The worker says how it ended; false when it is not what runs there. */
+  done(slot: Slot, done: Done, text: string): boolean {
     const running = slot.running;
-    if (running?.claimed.uuid !== done.uuid) return;
+    if (running?.claimed.uuid !== done.uuid) return false;
     const { claimed, aborted, progress } = running;
     slot.heap = done.heap;
     this.#book(slot, done.started, done.finished);
@@ -71,7 +71,9 @@ export class Endings {
       // A task that was asked to end does not decide what for.
       verdict: aborted ? undefined : done.verdict,
       delay: done.delay,
+      keyless: done.keyless,
     });
+    return true;
   }
 
   /** The worker cannot speak for itself. What was asked to end ends for that reason, whatever happened then. */
@@ -91,6 +93,20 @@ export class Endings {
       progress,
       policy: this.#policies.get(claimed.task),
       ...more,
+    });
+  }
+
+  /** It was to be next in a host that died: nobody knows whether it had begun. */
+  unsure(claimed: Claimed, worker: string, error: ErrorRecord, solo: boolean): void {
+    this.#events.finished({
+      claimed,
+      worker,
+      outcome: "released",
+      text: JSON.stringify(error),
+      started: null,
+      finished: this.#clock.now(),
+      progress: null,
+      solo,
     });
   }
 

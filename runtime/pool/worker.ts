@@ -31,7 +31,7 @@ class Worker {
       progress: (uuid, text) => voice.progress(uuid, text),
       ask: (uuid, what, payload) => voice.ask(uuid, what, payload),
       log: (uuid, level, message) => voice.log(uuid, level, message),
-    });
+    }, env);
   }
 
   async start(port: ThreadPort): Promise<void> {

@@ -7,36 +7,33 @@
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
+import { prune } from "./pruning.ts";
 import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
-import { filterParams, OperatorStatements, type Param, type Row, uuidRange } from "./postgres_operator.ts";
+import { filterParams, OperatorStatements, uuidRange } from "./postgres_operator.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
+import { type Param, type Row, type Runner, runStatement } from "./statements.ts";
 import type * as Port from "./store.ts";
-
-/** What can run a statement: the pool, or a transaction of the caller's. */
-interface Runner {
-  unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
-}
 
 /** The store over a connection pool. `close` ends the pool. */
 export class PostgresStore extends OperatorStatements implements Port.Store {
   readonly #sql: Sql;
 
   constructor(sql: Sql) {
-    super((text, params = []) => run(sql as unknown as Runner, text, params));
+    super((text, params = []) => runStatement(sql, text, params));
     this.#sql = sql;
   }
 
   #run(text: string, params: Param[] = []): Promise<Row[]> {
-    return run(this.#sql as unknown as Runner, text, params);
+    return runStatement(this.#sql, text, params);
   }
 
   async publish(batch: Sealed[]): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-    return await publishIn(this.#sql as unknown as Runner, batch);
+    return await publishBy((text, params) => this.#run(text, params), batch);
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -90,8 +87,13 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     return { claimed, settled, reached: [...reached.values()], last };
   }
 
-  async reconcile(instance: string, held: string[]): Promise<number> {
-    return (await this.#run(SQL.RECONCILE, [instance, arrayLiteral(held)])).length;
+  async reconcile(instance: string, held: Port.Token[]): Promise<number> {
+    const [uuids, fences] = [held.map((x) => x.uuid), held.map((x) => x.fence)];
+    const rows = await this.#run(SQL.RECONCILE, [instance, arrayLiteral(uuids), arrayLiteral(fences)]);
+    // What is claimed again before this is told to end, as any that runs.
+    const unwanted = rows.filter((row) => row.cancelled).map((row) => row.uuid);
+    if (unwanted.length > 0) await this.cancel(unwanted);
+    return rows.length;
   }
 
   async progress(instance: string, token: Port.Token, progress: string): Promise<boolean> {
@@ -163,12 +165,8 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
   }
 
-  async prune(retentionDays: number): Promise<{ created: number; dropped: string[] }> {
-    const [{ created }] = await this.#run("select dispatcher.create_partitions(3) created");
-    const dropped = (await this.#run(SQL.OLD_PARTITIONS, [retentionDays])).map((row) => row.name as string);
-    for (const name of dropped) await this.#run(`drop table if exists dispatcher.${name}`);
-    await this.#run(SQL.PRUNE_SMALL, [retentionDays]);
-    return { created, dropped };
+  prune(retentionDays: number): Promise<Port.Pruned> {
+    return prune((text, params) => this.#run(text, params), retentionDays);
   }
 
   async putSchedules(
@@ -196,6 +194,11 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     }
   }
 
+  /** The one clock of a cluster. */
+  async #now(): Promise<Date> {
+    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
+  }
+
   schedules(): Promise<Port.ScheduleRow[]> {
     return this.#run(SCHEDULE.SCHEDULES);
   }
@@ -210,10 +213,6 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     const at = next(row, await this.#now());
     await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, at?.toISOString() ?? null]);
     return true;
-  }
-
-  async #now(): Promise<Date> {
-    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
   }
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
@@ -268,7 +267,14 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
  * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
  * published. Any runner with the `unsafe` method of the `postgres` package serves.
  */
-export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
+export function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
+  return publishBy(async (text, params) => await tx.unsafe(text, params, { prepare: true }), batch);
+}
+
+async function publishBy(
+  run: (text: string, params: Param[]) => Promise<Row[]>,
+  batch: Sealed[],
+): Promise<Port.Put[]> {
   const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
   const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
   const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
@@ -276,7 +282,7 @@ export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]
   unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
   const own = arrayLiteral(batch.filter((e) => e.ownUuid).map((e) => e.uuid));
   const params = [...publishParams(rows), ...broadcastParams(casts), ...publishParams(unique), own];
-  const written = await run(tx, SQL.PUBLISH_ANY, params);
+  const written = await run(SQL.PUBLISH_ANY, params);
   const isNew = new Set(written.filter((row) => row.duplicate_of === null).map((row) => row.uuid));
   const duplicates = new Map(written.map((row) => [row.uuid, row.duplicate_of]));
   // The second of two equal uuids in one batch is as known as one that came earlier.
@@ -285,10 +291,6 @@ export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]
 
 function orderOf({ queue, task, args, kwargs }: Sealed): string {
   return `${queue}\n${task}\n${args}\n${kwargs}`;
-}
-
-async function run(runner: Runner, text: string, params: Param[]): Promise<Row[]> {
-  return await runner.unsafe(text, params, { prepare: true });
 }
 
 function written(batch: Sealed[], rows: Row[]): Port.Put[] {

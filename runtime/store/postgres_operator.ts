@@ -7,12 +7,9 @@ import { arrayLiteral } from "./connection.ts";
 import { CANCEL, CANCEL_FREE } from "./sql.ts";
 import * as DEAD from "./sql_dead.ts";
 import { HOLDUPS, MATCHING } from "./sql_look.ts";
+import type { Param, Row } from "./statements.ts";
 import type * as Operator from "./operator.ts";
 import type * as Port from "./store.ts";
-
-export type Param = string | number | boolean | null;
-// deno-lint-ignore no-explicit-any
-export type Row = any;
 
 /** It moves at most once while a statement waits for it; so often in a row only if many pull it to and fro. */
 const LOOKS = 20;

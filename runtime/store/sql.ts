@@ -48,20 +48,24 @@ with rows as (${PUBLISH}), casts as (
   on conflict (uuid) do nothing
   returning uuid
 ), uniques as materialized (
-  select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts, timeout,
-    time_pub, case
-      when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-      when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
-  from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[], $32::int[],
-    $33::float8[], $34::float8[], $35::float8[], $36::float8[])
-    u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
+  -- Row by row: what is taken back must be gone before the next one of its key is written.
+  select asked, got, got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked) known
+  from (
+    select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts,
+      timeout, time_pub, case
+        when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+        when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
+    from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[],
+      $32::int[], $33::float8[], $34::float8[], $35::float8[], $36::float8[])
+      u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
+    offset 0 -- keeps each call from being made more than once
+  ) put
 )
 select uuid::text, null duplicate_of from rows where not (uuid = any($37::uuid[]) and dispatcher.forget_known(uuid))
 union all
 select uuid::text, null from casts where not (uuid = any($37::uuid[]) and dispatcher.forget_known_broadcast(uuid))
 union all
-select asked::text, case when got <> asked then got::text end from uniques
-where got is not null and not (got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked))`;
+select asked::text, case when got <> asked then got::text end from uniques where got is not null and not known`;
 
 /**
  * Settle and claim in one statement: one round trip, one commit, one fsync.
@@ -123,6 +127,9 @@ with s as materialized (
     order by e.priority, e.id limit $11 for update skip locked
   ) e
   where not exists (select from dispatcher.queue p where p.name = q.name and p.paused_at is not null)
+    -- Who has lost its name or its lease, and does not know it yet, would only run what is taken away again.
+    and not exists (
+      select from dispatcher.node n where n.name = $12 and (n.instance <> $9::uuid or n.state in ('stopped', 'lost')))
   order by e.priority, e.id limit $11
 ), claimed as (
   update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1,
@@ -143,12 +150,17 @@ select null, null, null, null, null, null, null, null, null, null, null, null, n
   from dispatcher.envelope_id_seq
 order by priority, id`;
 
-/** Give back what an instance does not know that it holds. Index: envelope_running. */
+/**
+ * Give back what an instance does not know that it holds, and tell of which somebody had asked for the end. By fence,
+ * too: of an envelope that it gave back and that a lost answer claimed again it knows only the claim before. One UPDATE:
+ * with an arm for those to be cancelled, a cancel under way would hide a row from both. Index: envelope_running.
+ */
 export const RECONCILE = `
 update dispatcher.envelope set state = 'available', attempt = attempt - 1, node = null, instance = null,
   claimed_at = null
-where instance = $1::uuid and state = 'running' and uuid <> all($2::uuid[])
-returning uuid`;
+where instance = $1::uuid and state = 'running'
+  and (uuid, fence) not in (select * from unnest($2::uuid[], $3::int[]))
+returning uuid::text, cancel_at is not null cancelled`;
 
 /**
  * Keep the progress of a running attempt. By way of text: the client would encode a parameter of type json once
@@ -194,11 +206,15 @@ with heard as materialized (
   on conflict do nothing
   returning uuid
 ), written as materialized (
-  select uuid, dispatcher.put(uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout,
-    time_pub, case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1) got
-  from (select heard.* from heard join mine using (uuid) order by place) h
+  -- Row by row: what is taken back must be gone before the next one of its key is written.
+  select uuid, got = uuid and not dispatcher.forget_known(uuid) taken from (
+    select uuid, dispatcher.put(uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout,
+      time_pub, case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1) got
+    from (select heard.* from heard join mine using (uuid) order by place) h
+    offset 0
+  ) put
 )
-select uuid from written where got = uuid and not dispatcher.forget_known(uuid)`;
+select uuid from written where taken`;
 
 /** Make available what is due, and tell when the next one is. Index: envelope_due. */
 export const STAGE = `
@@ -258,7 +274,7 @@ export const CANCEL: string = cancelling("");
 /** The same for many, without those that somebody has locked. */
 export const CANCEL_FREE: string = cancelling(" skip locked");
 
-/** Housekeeping of the small tables. */
+/** Housekeeping of the small tables, and of days that had no partition when they came. */
 export const PRUNE_SMALL = `
 with a as (delete from dispatcher.adoption where at < clock_timestamp() - interval '1 hour'),
   b as (delete from dispatcher.broadcast where expires_at < clock_timestamp()),

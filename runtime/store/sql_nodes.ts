@@ -23,7 +23,7 @@ export const HEARTBEAT = `
 with me as (
   update dispatcher.node set last_seen = clock_timestamp(), state = $2, slots = $3, busy = $4,
     listener = $7, rss = $8, lease_until = clock_timestamp() + $5::float8 * interval '1 second'
-  where instance = $1::uuid and state <> 'lost'
+  where instance = $1::uuid and state not in ('lost', 'stopped')
   returning name
 ), led as (
   update dispatcher.leader set instance = $1::uuid, until = clock_timestamp() + $6::float8 * interval '1 second'
@@ -56,6 +56,8 @@ export const RESCUE = `
 with lost as (
   update dispatcher.node set state = 'lost', slots = 0, busy = 0
   where lease_until <= clock_timestamp() and state in ('running', 'draining')
+    -- While the server was down nobody could renew: first everybody may.
+    and pg_postmaster_start_time() + greatest((lease_until - last_seen) / 3, interval '3 seconds') <= clock_timestamp()
   returning instance
 ), orphan as materialized (
   -- Through lost, not by looking at the leases again: one that is renewed at this moment stays unlost, and so

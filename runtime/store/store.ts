@@ -74,6 +74,8 @@ export interface Settlement extends Token {
   watch: boolean;
   /** Others may wait for its end. */
   keyed: boolean;
+  /** It may be settled already, by a transaction of its own. */
+  doubtful?: boolean;
 }
 
 /** One round trip of a node: settle what is finished, claim what there is room for. */
@@ -286,6 +288,14 @@ export interface AdoptedFilter {
   limit: number;
 }
 
+/** What was done to the archive's partitions. */
+export interface Pruned {
+  created: number;
+  dropped: string[];
+  /** Somebody reads the archive for long: the rest must wait for another time. */
+  inUse: boolean;
+}
+
 /** A message that came over a broker instead of the table. */
 export interface Adoption {
   envelope: Sealed;
@@ -302,7 +312,7 @@ export interface Store extends OperatorStore {
   /** Settle and claim in one round trip. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */
-  reconcile(instance: string, held: string[]): Promise<number>;
+  reconcile(instance: string, held: Token[]): Promise<number>;
   /** Keep the progress of a running attempt; false when the token is stale. */
   progress(instance: string, token: Token, progress: string): Promise<boolean>;
 
@@ -326,7 +336,7 @@ export interface Store extends OperatorStore {
    */
   rescue(thorough?: boolean): Promise<{ queues: string[]; rescued: number }>;
   /** Make partitions ahead and drop what is older than the retention. */
-  prune(retentionDays: number): Promise<{ created: number; dropped: string[] }>;
+  prune(retentionDays: number): Promise<Pruned>;
 
   /**
    * Write schedules as they are configured; one that is there keeps its next tick unless its rhythm is another. What a

@@ -141,6 +141,13 @@ function beating(test: StoreTest): void {
     assert.equal((await store.nodes())[0].state, "lost");
   });
 
+  test("heartbeat() does not bring back an instance that has left", async (store) => {
+    const node = await join(store, "n");
+    await store.unregister(node.instance);
+    assert.equal((await beat(store, node)).alive, false);
+    assert.equal((await store.register(registration("n"))).ok, true);
+  });
+
   test("heartbeat() tells what runs here and is to be cancelled, each time until it has ended", async (store) => {
     const [node, other] = [await join(store, "n"), await join(store, "o")];
     const mine = [await running(store, node), await running(store, node)];
