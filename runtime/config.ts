@@ -8,16 +8,20 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { type Backoff, DEFAULT_BACKOFF } from "./backoff.ts";
+import { type EncryptionKey, keyFault, keysOf } from "./cipher.ts";
 import { leavesOf, mergeTree, postgresUrl, putValue, readConfigFile, type Tree } from "./config_file.ts";
 import { fromDispatcherd, isDispatcherd } from "./dispatcherd_config.ts";
 import { BROADCAST_QUEUE, DEFAULT_QUEUE, queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { type Level, LEVELS } from "./events.ts";
+import { MAX_BYTES } from "./packing.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
 import { type ScheduleDefinition, scheduleSchema } from "./schedule.ts";
 import { didYouMean } from "./suggest.ts";
 
 const positive = z.number().positive();
+// json has at most 1 GB; half of it is what engines have as one text.
+const bytes = z.int().min(1).max(256 * 1024 * 1024).default(MAX_BYTES);
 const count = z.int().min(1).max(1_000);
 
 const poolSchema = z.strictObject({
@@ -28,6 +32,9 @@ const poolSchema = z.strictObject({
   leaky_wait: positive.default(30).describe("Seconds that siblings of a thread that does not stop may go on"),
   scaledown_wait: positive.default(15).describe(
     "Seconds of disuse after which a slot above the minimum ends",
+  ),
+  worker_removal_wait: z.number().min(0).default(30).describe(
+    "Seconds for which `workers` shows a worker that ended",
   ),
   worker_max_lifetime_seconds: positive.default(14_400).describe("Age at which an idle worker is replaced"),
   worker_max_tasks: z.int().min(0).default(0).describe(
@@ -64,6 +71,9 @@ export const configSchema = z.strictObject({
   listen_url: z.string().optional().describe(
     "Direct address for LISTEN, where database_url leads to a pooler",
   ),
+  prepared_statements: z.enum(["auto", "on", "off"]).default("auto").describe(
+    "Named statements; auto: not through a pooler",
+  ),
   embedded_dir: z.string().optional().describe("Data directory of the embedded server"),
   node: queueName.optional().describe("Name of the node and of its direct queue, by default the host's"),
   queues: z.array(queueName).min(1).default([DEFAULT_QUEUE]).describe("Shared queues"),
@@ -76,6 +86,10 @@ export const configSchema = z.strictObject({
   max_attempts: z.int().min(1).default(1).describe("Attempts where neither message nor task says"),
   backoff: backoffSchema,
   pool: poolSchema,
+  max_args_bytes: bytes.describe("JSON that args and kwargs of an envelope may have together"),
+  max_result_bytes: bytes.describe("JSON that a result may have"),
+  encryption_keys: z.array(z.union([z.string(), z.strictObject({ id: z.string(), key: z.string() })]))
+    .default([]).describe("Keys for args, kwargs and results, 32 bytes in base64; the first one encrypts"),
   schedules: z.record(z.string().min(1).max(200), scheduleSchema).default({}).describe(
     "Periodic tasks by name",
   ),
@@ -103,6 +117,10 @@ export const configSchema = z.strictObject({
 }).superRefine((c, ctx) => {
   const refuse = (message: string, ...path: string[]) => ctx.addIssue({ code: "custom", message, path });
   const { pool } = c;
+  for (const key of c.encryption_keys) {
+    const fault = keyFault(typeof key === "string" ? keysOf(key)[0] : key);
+    if (fault) refuse(fault, "encryption_keys");
+  }
   if (c.node !== undefined && [...c.queues, BROADCAST_QUEUE].includes(c.node)) {
     refuse("a shared queue has this name, and a node's name is a queue of its own", "node");
   }
@@ -121,6 +139,7 @@ export const configSchema = z.strictObject({
 export interface Config {
   database_url?: string;
   listen_url?: string;
+  prepared_statements: "auto" | "on" | "off";
   embedded_dir?: string;
   node?: string;
   queues: string[];
@@ -137,11 +156,15 @@ export interface Config {
     abort_grace: number;
     leaky_wait: number;
     scaledown_wait: number;
+    worker_removal_wait: number;
     worker_max_lifetime_seconds: number;
     worker_max_tasks: number;
     worker_memory_mb: number;
     host_memory_mb?: number;
   };
+  max_args_bytes: number;
+  max_result_bytes: number;
+  encryption_keys: EncryptionKey[];
   schedules: Record<string, ScheduleDefinition>;
   on_start: OnStart[];
   socket_path?: string;
@@ -196,7 +219,8 @@ export async function loadConfig(
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) throw configError(parsed.error, merged, origins, path);
   for (const leaf of leavesOf(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
-  const config: Config = { ...parsed.data, tasks: resolve(parsed.data.tasks) };
+  const keys = parsed.data.encryption_keys.flatMap((key) => typeof key === "string" ? keysOf(key) : key);
+  const config: Config = { ...parsed.data, tasks: resolve(parsed.data.tasks), encryption_keys: keys };
   return { config, origins, file: path ?? null, warnings };
 }
 
@@ -294,6 +318,8 @@ function configError(
     : origin === "file"
     ? ` from "${file}"`
     : "";
-  const shown = path.endsWith("_url") ? "" : ` ${JSON.stringify(value) ?? "undefined"}`;
+  const shown = path.endsWith("_url") || path.startsWith("encryption_keys")
+    ? ""
+    : ` ${JSON.stringify(value) ?? "undefined"}`;
   return new DispatcherError("config", `Cannot use ${path}${shown}${from}: ${issue.message}`);
 }

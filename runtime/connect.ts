@@ -7,15 +7,18 @@ import { Client } from "./client.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { SocketBroker } from "./broker/socket.ts";
 import { type Clock, jitter, systemClock } from "./clock.ts";
+import type { EncryptionKey } from "./cipher.ts";
 import { type Config, defaultNodeName, loadConfig } from "./config.ts";
 import { type Reply, request } from "./control/control.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import type { Events } from "./events.ts";
+import { Packing } from "./packing.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { firstHostOf } from "./store/hosts.ts";
 import { startEmbedded } from "./store/embedded.ts";
-import { migrate } from "./store/migrate.ts";
+import { migrateAt, schemaStatus } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
+import { chooseStatements, type PreparedStatements } from "./store/statements.ts";
 import type { Broker } from "./broker/broker.ts";
 
 /** How to reach the dispatchers. */
@@ -26,6 +29,10 @@ export interface ConnectOptions {
   listenUrl?: string;
   /** Connections at most, by default 4. */
   max?: number;
+  /** Keys for what envelopes carry, by default those of the configuration. */
+  encryptionKeys?: EncryptionKey[];
+  /** Bytes of JSON that the arguments of an envelope may have, by default those of the configuration. */
+  maxArgsBytes?: number;
   /** Close idle connections after so many seconds, so that a script ends by itself; 0 keeps them. */
   idleSeconds?: number;
 }
@@ -46,18 +53,20 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const flags = { database_url: options.databaseUrl, listen_url: options.listenUrl };
   const { config } = await loadConfig({ flags });
   const { url } = await database(config);
-  const sql = await ready(url, options);
+  const sql = await ready(url, { ...options, statements: config.prepared_statements });
   const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
-  return clientOf(sql, broker, systemClock);
+  const { encryptionKeys: keys = config.encryption_keys, maxArgsBytes = config.max_args_bytes } = options;
+  return clientOf(sql, broker, systemClock, new Packing({ keys, maxArgsBytes }));
 }
 
 /** A client over an open pool and a broker; closing it closes both. */
-export function clientOf(sql: Sql, broker: Broker, clock: Clock): Client {
+export function clientOf(sql: Sql, broker: Broker, clock: Clock, packing?: Packing): Client {
   const store = new PostgresStore(sql);
   return new Client({
     store,
     broker,
     clock,
+    packing,
     publishIn: (transaction, batch) => publishIn(transaction as never, batch),
     async close() {
       await broker.close();
@@ -100,18 +109,28 @@ export async function database(
   }
 }
 
+/** How a pool is opened, besides what a user may say. */
+export interface ReadyOptions extends ConnectOptions {
+  application?: string;
+  answerSeconds?: number;
+  statements?: PreparedStatements;
+  /** Hears what is out of the ordinary. */
+  tell?: (text: string) => void;
+}
+
 /** Open a pool whose schema is up to date. */
-export async function ready(
-  url: string,
-  options: ConnectOptions & { application?: string; answerSeconds?: number } = {},
-): Promise<Sql> {
+export async function ready(url: string, options: ReadyOptions = {}): Promise<Sql> {
   checkUrl(url);
-  const sql = open(url, options);
+  const { statements = "auto", tell = () => {} } = options;
+  let sql = open(url, { ...options, prepare: false });
   try {
-    await migrate(sql);
-    if (await readsCommitted(sql)) return sql;
-    await sql.end({ timeout: 1 }).catch(() => {});
-    return open(url, { ...options, isolation: "read committed" });
+    if (!(await schemaStatus(sql)).ready) await migrateAt(url, tell);
+    if (!await readsCommitted(sql)) {
+      await sql.end({ timeout: 1 }).catch(() => {});
+      sql = open(url, { ...options, prepare: false, isolation: "read committed" });
+    }
+    await chooseStatements(sql, statements, (why) => tell(`Statements are not named: ${why}`));
+    return sql;
   } catch (error) {
     await sql.end({ timeout: 1 }).catch(() => {});
     // Our own errors have the right words already; the client's become ours.
@@ -164,9 +183,15 @@ export async function openDatabase(
   const application = `edge-dispatcher ${config.node ?? defaultNodeName()}`.slice(0, 63);
   for (let failures = 0;; failures++) {
     try {
+      const tell = (text: string) => events.emit("info", "store.pool", text);
+      const statements = config.prepared_statements;
       // A half-open connection must be found out before the lease lapses that is renewed over it.
       const answerSeconds = config.lease_seconds / 3;
-      return { url, embedded, sql: await ready(url, { max: 4, application, answerSeconds }) };
+      return {
+        url,
+        embedded,
+        sql: await ready(url, { max: 4, application, answerSeconds, statements, tell }),
+      };
     } catch (error) {
       const transient = error instanceof DispatcherError && error.code === "unavailable";
       if (once || !transient || signal?.aborted) throw error;

@@ -16,6 +16,7 @@ import process from "node:process";
 import { SocketServer } from "./broker/socket_server.ts";
 import { type Clock, jitter, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { residentBytes } from "./control/node_status.ts";
 import { openDatabase } from "./connect.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
@@ -93,8 +94,15 @@ export class DispatcherNode {
     await this.#register(replaces);
     this.#serve(this.#heartbeat());
     await Promise.all([this.pool.start(), this.#works.ears.open()]);
+    // What others read of this node is true as soon as it says that it is ready.
+    await this.#works.service("heartbeat")!.kick();
     this.#works.dispatcher.start(this.pool);
-    this.#serve(safetyPoll(this.config.safety_poll_seconds, () => this.#works.dispatcher.wake()));
+    this.#serve(safetyPoll({
+      clock: this.#works.clock,
+      seconds: this.config.safety_poll_seconds,
+      hears: () => this.#works.selfCheck.hearing !== "isolated",
+      look: () => this.#works.ears.lookAround(),
+    }));
     this.#serve(this.#works.inbox.sweeper());
     this.#serve(this.#works.selfCheck.work());
     if (this.config.socket_path !== undefined) await this.#openSocket(this.config.socket_path);
@@ -120,6 +128,8 @@ export class DispatcherNode {
         state: this.#state.phase,
         slots: pool.fleet.slots.size,
         busy: pool.busy,
+        listener: this.#works.selfCheck.hearing === "connected" ? "connected" : "isolated",
+        rss: residentBytes(pool),
         leaseSeconds: config.lease_seconds,
         leaderSeconds: config.leader_seconds,
       }),

@@ -22,9 +22,11 @@ import { fieldsOf, guidOf, logAttempt } from "./dispatch/attempt_log.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Ears } from "./dispatch/ears.ts";
 import { Inbox } from "./dispatch/inbox.ts";
+import { OwnSettlements } from "./dispatch/own_settlements.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events } from "./events.ts";
 import type { LogSettings } from "./log.ts";
+import { Packing } from "./packing.ts";
 import type { Platform } from "./platform/platform.ts";
 import { poolOptions } from "./pool/options.ts";
 import { Pool } from "./pool/pool.ts";
@@ -34,7 +36,7 @@ import { Leader } from "./service/leader.ts";
 import { Producers } from "./service/producers.ts";
 import { SelfCheck } from "./service/self_check.ts";
 import type { Service } from "./service/service.ts";
-import { isTransient, type Sql } from "./store/connection.ts";
+import { CONNECT_SECONDS, isTransient, type Sql } from "./store/connection.ts";
 import { PostgresStore } from "./store/postgres.ts";
 import type { Claimed, Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
@@ -59,6 +61,14 @@ export interface NodeParts {
   clock?: Clock;
 }
 
+/**
+ * What the listening connection may take to be made: when an attempt was swallowed, that one, a rest, a check and the
+ * next attempt fit into twice the time of the self check.
+ */
+function connectSeconds({ self_check_seconds }: Config): number {
+  return Math.min(CONNECT_SECONDS, Math.max(0.5, self_check_seconds));
+}
+
 /** All parts of one node. */
 export class Works {
   readonly name: string;
@@ -68,6 +78,7 @@ export class Works {
   readonly store: Store;
   readonly broker: Broker;
   readonly announcer: Announcer;
+  readonly packing: Packing;
   readonly publisher: Publisher;
   readonly dispatcher: Dispatcher;
   readonly pool: Pool;
@@ -80,6 +91,7 @@ export class Works {
   readonly #commands: Readonly<Record<string, Command>>;
   readonly #parts: NodeParts;
   readonly #state: NodeState;
+  readonly #own = new OwnSettlements();
 
   constructor(parts: NodeParts, state: NodeState) {
     const { config, sql, url } = parts;
@@ -89,8 +101,10 @@ export class Works {
     this.name = config.node ?? defaultNodeName();
     this.queues = [...new Set([...config.queues, this.name])];
     this.store = new PostgresStore(sql);
-    this.broker = new PgNotifyBroker(sql, config.listen_url ?? url);
+    this.broker = new PgNotifyBroker(sql, config.listen_url ?? url, connectSeconds(config));
     this.announcer = new Announcer(this.broker);
+    const { max_args_bytes: maxArgsBytes, encryption_keys: keys } = config;
+    this.packing = new Packing({ maxArgsBytes, keys });
     this.publisher = new Publisher(this);
     this.dispatcher = this.#buildDispatcher();
     this.pool = this.#buildPool();
@@ -100,6 +114,11 @@ export class Works {
     this.#commands = commandsOf(this.#commandParts());
     this.inbox = this.#buildInbox();
     this.ears = this.#buildEars();
+  }
+
+  /** A service of its own by name, once it is started. */
+  service(name: string): Service | undefined {
+    return this.services.find((service) => service.name === name);
   }
 
   #buildDispatcher(): Dispatcher {
@@ -122,7 +141,8 @@ export class Works {
   #buildPool(): Pool {
     const { config, events, log, platform, url } = this.#parts;
     return new Pool(platform, this.clock, poolOptions(config, url), {
-      finished: (end) => {
+      finished: (finished) => {
+        const end = this.#own.endOf(finished);
         this.dispatcher.finished(end);
         logAttempt(events, log, end);
       },
@@ -174,6 +194,9 @@ export class Works {
       channel: checkChannel(this.#state.instance),
       every: this.#parts.config.self_check_seconds,
       timeout: this.#parts.config.self_check_timeout,
+      // Its row says so at once: over the wire it cannot be asked.
+      changed: () => void this.service("heartbeat")?.kick(),
+      kick: () => void this.service("self check")?.kick(),
     });
   }
 
@@ -188,6 +211,7 @@ export class Works {
       events,
       everyNode: new Set([BROADCAST_QUEUE, ...config.broadcast_channels]),
       chunkTimeout: config.chunk_message_timeout_seconds,
+      maxArgsBytes: config.max_args_bytes,
       commands: this.#commands,
       wake: (queues) => {
         this.dispatcher.wake();
@@ -230,7 +254,7 @@ export class Works {
       received: () => this.inbox.received,
       chunks: () => this.inbox.chunks(),
       producers: () => this.producers.status(),
-      adopted: () => this.store.adopted(this.name),
+      adopted: (filter) => this.store.adopted(this.name, filter),
       cancelAdopted: (uuids) => this.store.cancel(uuids),
       run: (message) => this.inbox.run(message),
       services: () => [...this.services, ...this.producers.services, ...this.leader.services],
@@ -242,14 +266,26 @@ export class Works {
     };
   }
 
-  /** What a bound task wants: the answer of a control command, or an envelope published. */
+  /** What a bound task wants, or tells of its own transaction. */
   async #asked(claimed: Claimed, what: AskWhat, payload: unknown): Promise<unknown> {
     if (what === "control") {
       const { command, data } = payload as { command: string; data: Record<string, unknown> };
       return await answer(this.#commands, this.name, command, data);
     }
+    if (what === "transaction") {
+      const { name: node, dispatcher: { instance } } = this;
+      return { url: this.#parts.url, node, instance, fence: claimed.fence };
+    }
+    if (what === "settling") return this.#own.settling(claimed, payload as boolean);
+    if (what === "settled") return this.#settled(claimed, payload as { text: string; wakes: string[] });
     const { task, args, options } = payload as { task: string; args: unknown[]; options: PublishOptions };
     // What follows is found by the same guid.
     return await this.publisher.publish(task, args, { guid: guidOf(claimed), ...options });
+  }
+
+  #settled(claimed: Claimed, { text, wakes }: { text: string; wakes: string[] }): void {
+    this.#own.settled(claimed, text);
+    this.dispatcher.committed(claimed);
+    this.announcer.wake(wakes);
   }
 }

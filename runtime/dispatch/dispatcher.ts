@@ -17,9 +17,9 @@ import { errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
-import type { Exchanged, Floor, Settlement, Store } from "../store/store.ts";
+import type { Claimed, Exchanged, Floor, Settlement, Store } from "../store/store.ts";
 import { ClaimFloors } from "./floors.ts";
-import { settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
+import { isWatched, settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
 
 /** What a dispatcher works with. */
 export interface DispatcherParts {
@@ -98,8 +98,14 @@ export class Dispatcher {
 
   /** An attempt ended. */
   finished(end: Finished): void {
-    this.#pending.push(settlementOf(end, this.#settler));
+    if (!end.settled) this.#pending.push(settlementOf(end, this.#settler));
     this.#pump();
+  }
+
+  /** A running attempt was settled by a transaction of its own. */
+  committed(claimed: Claimed): void {
+    this.totals.settled++;
+    this.#parts.settled(isWatched(claimed) ? [claimed.uuid] : [], [], claimed.keyed);
   }
 
   /** Whether nothing waits to be settled. */
@@ -192,14 +198,19 @@ export class Dispatcher {
     const watched: string[] = [];
     let released = false;
     let restage = false;
-    this.#stale(settlements.filter((s) => !settled.has(s.uuid)));
+    this.#stale(settlements.filter((s) => !settled.has(s.uuid) && !s.doubtful));
     for (const s of settlements) {
-      if (!settled.has(s.uuid)) continue;
+      if (!settled.has(s.uuid)) {
+        // It has settled itself, or is another node's: who waits looks again.
+        if (s.doubtful && s.watch) watched.push(s.uuid);
+        if (s.doubtful && s.keyed) restage = true;
+        continue;
+      }
       this.totals.settled++;
       if (s.watch && s.outcome !== "retry" && s.outcome !== "released") watched.push(s.uuid);
-      if (s.outcome === "released") released = true;
-      // A retry is due later, and the end of a keyed one lets the next one go: both are the stager's business.
-      if (s.outcome === "retry" || s.keyed) restage = true;
+      if (s.outcome === "released" && s.delay === null) released = true;
+      // What is due later, and the next one when a keyed one ends, are the stager's business.
+      if (s.delay !== null || s.keyed) restage = true;
     }
     if (released) this.#hungry = true;
     if (watched.length > 0 || released || restage) {

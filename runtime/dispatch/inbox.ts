@@ -12,6 +12,7 @@ import { coalesce } from "../coalesce.ts";
 import { answer as answerOf, type Command, reply } from "../control/control.ts";
 import { DispatcherError, errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
+import { wakesOf } from "../publisher.ts";
 import type { Work } from "../service/service.ts";
 import type { Adoption, Store } from "../store/store.ts";
 
@@ -26,8 +27,10 @@ export interface InboxParts {
   everyNode: ReadonlySet<string>;
   /** Seconds that an incomplete message waits for its chunks. */
   chunkTimeout: number;
+  /** Bytes of JSON that the arguments of a message may have. */
+  maxArgsBytes?: number;
   commands: Readonly<Record<string, Command>>;
-  /** These queues have work now, or ("") later. */
+  /** This node has work, and so have these queues, now or ("") later. */
   wake(queues: string[]): void;
 }
 
@@ -58,7 +61,7 @@ export class Inbox {
    */
   message(channel: string, payload: string, answer?: (text: string) => void): void {
     const { clock, events } = this.#parts;
-    const wire = readWire(payload, channel, clock.now());
+    const wire = readWire(payload, channel, clock.now(), this.#parts.maxArgsBytes);
     switch (wire.kind) {
       case "chunk": {
         const { text, error } = this.#assembler.add(wire.chunk, clock.now());
@@ -86,7 +89,7 @@ export class Inbox {
   /** Take a task message for this node, as `run` gives it; resolves when it is written. */
   async run(message: Record<string, unknown>): Promise<void> {
     const { node, clock } = this.#parts;
-    const wire = readWire(JSON.stringify(message), node, clock.now());
+    const wire = readWire(JSON.stringify(message), node, clock.now(), this.#parts.maxArgsBytes);
     if (wire.kind === "refused") throw new DispatcherError("invalid_envelope", wire.why);
     if (wire.kind !== "task") {
       throw new DispatcherError("invalid_envelope", "Cannot run a message without a task");
@@ -119,13 +122,19 @@ export class Inbox {
     for (let attempt = 1;; attempt++) {
       try {
         const taken = await store.adopt(node, batch);
-        if (taken > 0) this.#parts.wake(batch.some((m) => m.envelope.delay !== null) ? [""] : []);
+        if (taken > 0) this.#parts.wake([...new Set(batch.flatMap((message) => this.#wakesOf(message)))]);
         return batch.map(() => undefined);
       } catch (error) {
         if (attempt >= ADOPT_TRIES) throw error;
         await clock.sleep(Math.min(5_000, 100 * 2 ** attempt));
       }
     }
+  }
+
+  /** Whoever consumes the queue may have room for it; what every node runs itself is in this node's own queue. */
+  #wakesOf({ envelope, everyNode }: Adoption): string[] {
+    const { node } = this.#parts;
+    return wakesOf(everyNode ? { ...envelope, queue: node } : envelope).filter((queue) => queue !== node);
   }
 
   async #control({ command, data, replyTo }: ControlMessage, answer?: (text: string) => void): Promise<void> {

@@ -29,6 +29,8 @@ export interface NodeOptions {
   /** The project's own unless told. */
   tasks?: string;
   workers?: number;
+  /** What its process is started by, see `SpawnOptions`. */
+  before?: string[];
   /** Content of its configuration file. */
   config?: Record<string, unknown>;
 }
@@ -59,11 +61,8 @@ export async function cluster(t: TestContext): Promise<Cluster> {
     client,
     row,
     async node(options) {
-      const node = await startNode({
-        url: options.url ?? db.url,
-        runtime: options.runtime,
-        args: argsOf(options),
-      });
+      const { runtime, before, url = db.url } = options;
+      const node = await startNode({ url, runtime, before, args: argsOf(options) });
       nodes.push(node);
       return node;
     },

@@ -126,6 +126,16 @@ function rescuing(test: StoreTest): void {
 }
 
 function reconciling(test: StoreTest): void {
+  test("reconcile() ends what somebody asked to cancel while nobody knew of it", async (store) => {
+    const node = await join(store, "n");
+    const claimed = await running(store, node);
+    await store.cancel([claimed.uuid]);
+    assert.equal(await store.reconcile(node.instance, []), 1);
+    const { state, attempt, attempts } = await row(store, claimed.uuid);
+    assert.deepEqual([state, attempt, attempts], ["cancelled", 0, []]);
+    assert.deepEqual(await claim(store, node), []);
+  });
+
   test("reconcile() gives back, uncharged, what the instance does not know of", async (store) => {
     const [node, other] = [await join(store, "n"), await join(store, "o")];
     await publishMany(store, 4);
