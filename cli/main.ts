@@ -98,7 +98,12 @@ async function start(name: string, argv: string[], io: IO): Promise<number> {
 async function connected(context: Context): Promise<Client> {
   const { config } = await context.config();
   const { connect } = await import("../runtime/connect.ts");
-  return await connect({ databaseUrl: config.database_url, listenUrl: config.listen_url });
+  return await connect({
+    databaseUrl: config.database_url,
+    listenUrl: config.listen_url,
+    encryptionKeys: config.encryption_keys,
+    maxArgsBytes: config.max_args_bytes,
+  });
 }
 
 if (import.meta.main) await main(process.argv.slice(2));

@@ -6,9 +6,10 @@
 import type { Config } from "./config.ts";
 import { connect, connectionError } from "./store/connection.ts";
 import { embeddedStatus, startEmbedded, stopEmbedded } from "./store/embedded.ts";
-import { migrateAt, migrationSql, type SchemaStatus, schemaStatus } from "./store/migrate.ts";
+import { migrate, migrateAt, migrationSql, type SchemaStatus, schemaStatus } from "./store/migrate.ts";
+import { applyRoles, rolesSql } from "./store/roles.ts";
 
-export { embeddedStatus, migrationSql, startEmbedded, stopEmbedded };
+export { embeddedStatus, migrationSql, rolesSql, startEmbedded, stopEmbedded };
 export type { SchemaStatus };
 export { addressOf } from "./store/connection.ts";
 
@@ -20,6 +21,14 @@ export async function readSchema(url: string): Promise<SchemaStatus> {
 /** Apply what is missing; returns the names of what was applied. `tell` hears when one has to wait. */
 export async function applyMigrations(url: string, tell?: (text: string) => void): Promise<string[]> {
   return await ours(url, migrateAt(url, tell));
+}
+
+/** Make the roles, or bring their rights up to date; applies what migrations are missing first. */
+export async function grantRoles(url: string): Promise<void> {
+  await withDatabase(url, async (sql) => {
+    await migrate(sql);
+    await applyRoles(sql);
+  });
 }
 
 async function withDatabase<T>(

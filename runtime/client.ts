@@ -10,13 +10,17 @@ import { type Clock, jitter } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
-import { DispatcherError, type ErrorRecord } from "./errors.ts";
+import { DispatcherError } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
+import { Operator } from "./operator.ts";
+import { type Outcome, resultOf } from "./outcome.ts";
+import { Packing } from "./packing.ts";
 import { Publisher, type Sent } from "./publisher.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
+import type { Discarded, FailureFilter, FailureRow, Retried } from "./store/operator.ts";
 import type {
   Cancelled,
   EnvelopeFilter,
@@ -28,6 +32,7 @@ import type {
   Store,
 } from "./store/store.ts";
 import type { Published } from "./task.ts";
+import type { Why } from "./why.ts";
 
 /** What a client is made of. */
 export interface ClientParts {
@@ -36,6 +41,8 @@ export interface ClientParts {
   clock: Clock;
   /** Write inside a transaction of the caller's. */
   publishIn(transaction: unknown, batch: Sealed[]): Promise<Put[]>;
+  /** By default: the usual limit, and no encryption. */
+  packing?: Packing;
   close(): Promise<void>;
 }
 
@@ -43,14 +50,6 @@ export interface ClientParts {
 export interface BatchCall extends PublishOptions {
   task: string;
   args?: unknown[];
-}
-
-/** How an envelope ended. */
-export interface Outcome {
-  uuid: string;
-  state: State;
-  result: Json;
-  error: ErrorRecord | null;
 }
 
 const OUTCOME_BATCH = 1_000;
@@ -63,9 +62,11 @@ export class Client {
   readonly #publisher: Publisher;
   readonly #outcome: (uuid: string) => Promise<Outcome | undefined>;
   readonly #hints: Hints;
+  readonly #operator: Operator;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
+    this.#operator = new Operator(parts);
     this.#publisher = new Publisher(parts);
     this.#hints = new Hints(parts.broker);
     // However many wait, one query at a time asks for all of them.
@@ -119,7 +120,7 @@ export class Client {
     args: unknown[] = [],
     options: PublishOptions = {},
   ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null; wake(): void }> {
-    const envelope = seal(task, args, options, this.#parts.clock.now());
+    const envelope = await this.#publisher.pack(seal(task, args, options, this.#parts.clock.now()));
     const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
     const known = !isNew && duplicateOf === null;
     return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
@@ -158,7 +159,7 @@ export class Client {
       const outcome = await this.#outcome(uuid);
       if (!outcome && patient) return undefined;
       if (!outcome) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
-      return isFinal(outcome.state) ? outcome : undefined;
+      return isFinal(outcome.state) ? { ...outcome, result: await this.openResult(outcome) } : undefined;
     });
   }
 
@@ -170,7 +171,10 @@ export class Client {
       const done = new Map(rows.filter((row) => isFinal(row.state)).map((row) => [row.queue, row]));
       if (live.length === 0 || !live.every((node) => done.has(node.name))) return undefined;
       const failed = [...done.values()].find((row) => row.state !== "completed");
-      const result = Object.fromEntries([...done].sort(byNode).map(([node, row]) => [node, row.result]));
+      const each = [...done].sort(byNode).map(async ([node, row]) =>
+        [node, await this.openResult(row)] as const
+      );
+      const result = Object.fromEntries(await Promise.all(each));
       return { uuid, state: failed?.state ?? "completed", result, error: failed?.error ?? null };
     });
   }
@@ -200,6 +204,17 @@ export class Client {
     } finally {
       await off();
     }
+  }
+
+  /** The result of a row as the task returned it, decrypted with the keys of this client. */
+  async openResult(
+    row: { uuid: string; result: Json; origin?: string | null; task?: string },
+  ): Promise<Json> {
+    const { uuid, origin, result, task = "" } = row;
+    return await (this.#parts.packing ?? new Packing()).cipher.openResult(result, {
+      uuid: origin ?? uuid,
+      task,
+    });
   }
 
   /** List envelopes, newest first. */
@@ -243,22 +258,68 @@ export class Client {
   /**
    * Cancel: what has not begun ends at once, what runs is told to, on whichever node it is.
    */
-  async cancel(uuids: string[]): Promise<Cancelled[]> {
-    const done = await this.#parts.store.cancel(uuids);
-    // What is gone may have stood before an equal one.
-    if (done.some(({ did }) => did === "cancelled")) this.#publisher.restage();
-    const nodes = new Map<string, string[]>();
-    for (const { uuid, did, node } of done) {
-      if (did === "requested" && node) nodes.set(node, [...nodes.get(node) ?? [], uuid]);
-    }
-    for (const [node, running] of nodes) {
-      for (const uuid of running) {
-        const message = JSON.stringify({ control: "cancel", control_data: { uuid } });
-        // Its heartbeat learns of it too, if this message is lost.
-        await this.#parts.broker.notify(node, message).catch(() => {});
-      }
-    }
-    return done;
+  cancel(uuids: string[]): Promise<Cancelled[]> {
+    return this.#operator.cancel(uuids);
+  }
+
+  /**
+   * Give up: what waits is discarded for this reason, what runs is told to end and is discarded then, unless it
+   * completes.
+   */
+  discard(uuids: string[], reason: string = "Discarded by an operator"): Promise<Discarded[]> {
+    return this.#operator.discard(uuids, reason);
+  }
+
+  /**
+   * Bring back what was discarded or cancelled, with as many attempts as it had at first and its history; what waits
+   * for a time may run at once. However many ask at once, it is brought back once.
+   *
+   * @example
+   * ```ts ignore
+   * const dead = await client.matching({ state: ["discarded"], task: "mail/welcome" });
+   * await client.retry(dead.map(({ uuid }) => uuid));
+   * ```
+   */
+  retry(uuids: string[]): Promise<Retried[]> {
+    return this.#operator.retry(uuids);
+  }
+
+  /** All that a filter finds, by uuid and state. */
+  matching(filter: Omit<EnvelopeFilter, "limit">): Promise<{ uuid: string; state: State }[]> {
+    return this.#operator.matching(filter);
+  }
+
+  /** What was discarded, by task and error, the latest first. */
+  failures(filter: Partial<FailureFilter> = {}): Promise<FailureRow[]> {
+    return this.#parts.store.failures({ limit: 100, ...filter });
+  }
+
+  /**
+   * Why an envelope does not run, or who runs it, or how it ended; for a broadcast, of each copy.
+   *
+   * @throws {DispatcherError} `not_found`, or `ambiguous` with the candidates.
+   */
+  async why(prefix: string): Promise<{ uuid: string; state: State; queue: string; why: Why[] }[]> {
+    const rows = await this.find(prefix, "explain");
+    return await Promise.all(rows.map(async (row) => {
+      const { uuid, state, queue } = row;
+      return { uuid, state, queue, why: await this.#operator.why(row) };
+    }));
+  }
+
+  /** Claim nothing from a queue until it is resumed; false when it is paused already. What runs goes on. */
+  pauseQueue(queue: string): Promise<boolean> {
+    return this.#operator.pause(queue, true);
+  }
+
+  /** Claim from a queue again; false when it is not paused. */
+  resumeQueue(queue: string): Promise<boolean> {
+    return this.#operator.pause(queue, false);
+  }
+
+  /** Cancel all that waits in a queue now; what runs goes on. Returns how many. */
+  purgeQueue(queue: string): Promise<number> {
+    return this.#operator.purge(queue);
   }
 
   /** What stands in each queue. */
@@ -317,19 +378,6 @@ export class Client {
   close(): Promise<void> {
     return this.#parts.close();
   }
-}
-
-/** The result, or the task's error as ours. */
-export function resultOf(outcome: Outcome): Json {
-  if (outcome.state === "completed") return outcome.result;
-  const { name = "Error", message = outcome.state } = outcome.error ?? {};
-  throw new DispatcherError(
-    "task_failed",
-    `Envelope ${outcome.uuid} was ${outcome.state}: ${name}: ${message}`,
-    {
-      cause: outcome.error ?? undefined,
-    },
-  );
 }
 
 /** In one order, so that the same outcome is the same bytes. */

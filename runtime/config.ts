@@ -8,16 +8,20 @@ import { hostname } from "node:os";
 import { resolve } from "node:path";
 import { z } from "zod";
 import { type Backoff, DEFAULT_BACKOFF } from "./backoff.ts";
+import { type EncryptionKey, keyFault, keysOf } from "./cipher.ts";
 import { leavesOf, mergeTree, postgresUrl, putValue, readConfigFile, type Tree } from "./config_file.ts";
 import { fromDispatcherd, isDispatcherd } from "./dispatcherd_config.ts";
 import { BROADCAST_QUEUE, DEFAULT_QUEUE, queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { type Level, LEVELS } from "./events.ts";
+import { MAX_BYTES } from "./packing.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
 import { type ScheduleDefinition, scheduleSchema } from "./schedule.ts";
 import { didYouMean } from "./suggest.ts";
 
 const positive = z.number().positive();
+// json has at most 1 GB; half of it is what engines have as one text.
+const bytes = z.int().min(1).max(256 * 1024 * 1024).default(MAX_BYTES);
 const count = z.int().min(1).max(1_000);
 
 const poolSchema = z.strictObject({
@@ -82,6 +86,10 @@ export const configSchema = z.strictObject({
   max_attempts: z.int().min(1).default(1).describe("Attempts where neither message nor task says"),
   backoff: backoffSchema,
   pool: poolSchema,
+  max_args_bytes: bytes.describe("JSON that args and kwargs of an envelope may have together"),
+  max_result_bytes: bytes.describe("JSON that a result may have"),
+  encryption_keys: z.array(z.union([z.string(), z.strictObject({ id: z.string(), key: z.string() })]))
+    .default([]).describe("Keys for args, kwargs and results, 32 bytes in base64; the first one encrypts"),
   schedules: z.record(z.string().min(1).max(200), scheduleSchema).default({}).describe(
     "Periodic tasks by name",
   ),
@@ -109,6 +117,10 @@ export const configSchema = z.strictObject({
 }).superRefine((c, ctx) => {
   const refuse = (message: string, ...path: string[]) => ctx.addIssue({ code: "custom", message, path });
   const { pool } = c;
+  for (const key of c.encryption_keys) {
+    const fault = keyFault(typeof key === "string" ? keysOf(key)[0] : key);
+    if (fault) refuse(fault, "encryption_keys");
+  }
   if (c.node !== undefined && [...c.queues, BROADCAST_QUEUE].includes(c.node)) {
     refuse("a shared queue has this name, and a node's name is a queue of its own", "node");
   }
@@ -150,6 +162,9 @@ export interface Config {
     worker_memory_mb: number;
     host_memory_mb?: number;
   };
+  max_args_bytes: number;
+  max_result_bytes: number;
+  encryption_keys: EncryptionKey[];
   schedules: Record<string, ScheduleDefinition>;
   on_start: OnStart[];
   socket_path?: string;
@@ -204,7 +219,8 @@ export async function loadConfig(
   const parsed = configSchema.safeParse(merged);
   if (!parsed.success) throw configError(parsed.error, merged, origins, path);
   for (const leaf of leavesOf(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
-  const config: Config = { ...parsed.data, tasks: resolve(parsed.data.tasks) };
+  const keys = parsed.data.encryption_keys.flatMap((key) => typeof key === "string" ? keysOf(key) : key);
+  const config: Config = { ...parsed.data, tasks: resolve(parsed.data.tasks), encryption_keys: keys };
   return { config, origins, file: path ?? null, warnings };
 }
 
@@ -302,6 +318,8 @@ function configError(
     : origin === "file"
     ? ` from "${file}"`
     : "";
-  const shown = path.endsWith("_url") ? "" : ` ${JSON.stringify(value) ?? "undefined"}`;
+  const shown = path.endsWith("_url") || path.startsWith("encryption_keys")
+    ? ""
+    : ` ${JSON.stringify(value) ?? "undefined"}`;
   return new DispatcherError("config", `Cannot use ${path}${shown}${from}: ${issue.message}`);
 }

@@ -7,11 +7,14 @@ import { Client } from "./client.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { SocketBroker } from "./broker/socket.ts";
 import { type Clock, jitter, systemClock } from "./clock.ts";
+import type { EncryptionKey } from "./cipher.ts";
 import { type Config, defaultNodeName, loadConfig } from "./config.ts";
 import { type Reply, request } from "./control/control.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import type { Events } from "./events.ts";
+import { Packing } from "./packing.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
+import { firstHostOf } from "./store/hosts.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrateAt, schemaStatus } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
@@ -26,6 +29,10 @@ export interface ConnectOptions {
   listenUrl?: string;
   /** Connections at most, by default 4. */
   max?: number;
+  /** Keys for what envelopes carry, by default those of the configuration. */
+  encryptionKeys?: EncryptionKey[];
+  /** Bytes of JSON that the arguments of an envelope may have, by default those of the configuration. */
+  maxArgsBytes?: number;
   /** Close idle connections after so many seconds, so that a script ends by itself; 0 keeps them. */
   idleSeconds?: number;
 }
@@ -48,16 +55,18 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const { url } = await database(config);
   const sql = await ready(url, { ...options, statements: config.prepared_statements });
   const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
-  return clientOf(sql, broker, systemClock);
+  const { encryptionKeys: keys = config.encryption_keys, maxArgsBytes = config.max_args_bytes } = options;
+  return clientOf(sql, broker, systemClock, new Packing({ keys, maxArgsBytes }));
 }
 
 /** A client over an open pool and a broker; closing it closes both. */
-export function clientOf(sql: Sql, broker: Broker, clock: Clock): Client {
+export function clientOf(sql: Sql, broker: Broker, clock: Clock, packing?: Packing): Client {
   const store = new PostgresStore(sql);
   return new Client({
     store,
     broker,
     clock,
+    packing,
     publishIn: (transaction, batch) => publishIn(transaction as never, batch),
     async close() {
       await broker.close();
@@ -113,9 +122,13 @@ export interface ReadyOptions extends ConnectOptions {
 export async function ready(url: string, options: ReadyOptions = {}): Promise<Sql> {
   checkUrl(url);
   const { statements = "auto", tell = () => {} } = options;
-  const sql = open(url, { ...options, prepare: false });
+  let sql = open(url, { ...options, prepare: false });
   try {
     if (!(await schemaStatus(sql)).ready) await migrateAt(url, tell);
+    if (!await readsCommitted(sql)) {
+      await sql.end({ timeout: 1 }).catch(() => {});
+      sql = open(url, { ...options, prepare: false, isolation: "read committed" });
+    }
     await chooseStatements(sql, statements, (why) => tell(`Statements are not named: ${why}`));
     return sql;
   } catch (error) {
@@ -123,6 +136,16 @@ export async function ready(url: string, options: ReadyOptions = {}): Promise<Sq
     // Our own errors have the right words already; the client's become ours.
     throw (error as { exit?: number }).exit === undefined ? connectionError(error, url) : error;
   }
+}
+
+/**
+ * Whether statements see what was committed while they waited. Under a default of "repeatable read" or "serializable"
+ * those that claim at once would fail each other, and publishers would not see each other's duplicates. Asked, not set
+ * in any case: a pooler may refuse to be told.
+ */
+async function readsCommitted(sql: Sql): Promise<boolean> {
+  const [{ isolation }] = await sql.unsafe("select current_setting('transaction_isolation') isolation");
+  return isolation === "read committed";
 }
 
 function checkUrl(url: string): void {
@@ -135,8 +158,9 @@ function checkUrl(url: string): void {
 
 /** A bare scheme would lead to whatever listens on this machine. */
 function isAddress(url: string): boolean {
-  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) return false;
-  const { hostname, searchParams } = new URL(url);
+  const first = firstHostOf(url);
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(first)) return false;
+  const { hostname, searchParams } = new URL(first);
   return hostname !== "" || searchParams.has("host");
 }
 

@@ -36,6 +36,13 @@ function queueNameFault(name: string): string | undefined {
   if (bytes > QUEUE_BYTES) return `the name has ${bytes} bytes, at most ${QUEUE_BYTES} are allowed`;
 }
 
+/** A channel for replies: a legal name, and none of those on which nodes hear each other. */
+export const replyName: z.ZodType<string> = z.string().refine((name) => {
+  return /^dispatcher_reply_/.test(name)
+    ? new TextEncoder().encode(name).length <= QUEUE_BYTES
+    : !queueNameFault(name);
+}, "it is not the name of a channel");
+
 /** Check a queue's name; the error names it. */
 export function checkQueue(name: unknown): string {
   const wrong = typeof name === "string" ? queueNameFault(name) : `it is ${typeof name}, not a string`;

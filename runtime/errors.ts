@@ -28,6 +28,7 @@ const EXIT_OF = {
   ambiguous: EXIT.refused,
   refused: EXIT.refused,
   name_taken: EXIT.refused,
+  stale: EXIT.refused,
   task_failed: EXIT.failed,
   timeout: EXIT.unavailable,
   unavailable: EXIT.unavailable,

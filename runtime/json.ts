@@ -12,6 +12,9 @@ import { DispatcherError } from "./errors.ts";
 /** More than any data has, and what every reader on the way can take: Node fails at 4,000 levels. */
 const DEEPEST = 1_000;
 
+/** Characters of a value at most, whatever is configured: a quarter of what a column of type json takes. */
+const MOST_CHARS = 268_435_456;
+
 /** Any value that JSON carries without loss. */
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
@@ -28,13 +31,26 @@ export type Json = null | boolean | number | string | Json[] | { [key: string]: 
  * ```
  */
 export function encodeJson(value: unknown, what: string): string {
-  refuse(value, what, []);
-  return JSON.stringify(value);
+  const left = { chars: MOST_CHARS };
+  refuse(value, what, [], left);
+  try {
+    // Not even tried: a gigabyte would be too much for one text, or for the memory.
+    if (left.chars >= 0) return JSON.stringify(value);
+  } catch {
+    // Every character of it takes six, and that is too much for one text.
+  }
+  throw new DispatcherError(
+    "invalid_args",
+    `${what} has over ${MOST_CHARS} characters, more than any limit allows`,
+  );
 }
 
-function refuse(value: unknown, path: string, above: object[]): void {
+function refuse(value: unknown, path: string, above: object[], left: { chars: number }): void {
+  if (--left.chars < 0) return;
   switch (typeof value) {
     case "string":
+      left.chars -= value.length;
+      return;
     case "boolean":
       return;
     case "number":
@@ -54,12 +70,13 @@ function refuse(value: unknown, path: string, above: object[]): void {
   if (above.length >= DEEPEST) throw cannot(path, `nested over ${DEEPEST} levels deep`, "pass flatter data");
   above.push(object);
   if (Array.isArray(object)) {
-    for (let i = 0; i < object.length; i++) refuse(object[i], `${path}[${i}]`, above);
+    for (let i = 0; i < object.length; i++) refuse(object[i], `${path}[${i}]`, above, left);
   } else {
     refuseExotic(object, path);
     for (const key of Object.keys(object)) {
       const member = (object as Record<string, unknown>)[key];
-      if (member !== undefined) refuse(member, `${path}.${key}`, above);
+      left.chars -= key.length;
+      if (member !== undefined) refuse(member, `${path}.${key}`, above, left);
     }
   }
   above.pop();

@@ -22,9 +22,11 @@ import { fieldsOf, guidOf, logAttempt } from "./dispatch/attempt_log.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Ears } from "./dispatch/ears.ts";
 import { Inbox } from "./dispatch/inbox.ts";
+import { OwnSettlements } from "./dispatch/own_settlements.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events } from "./events.ts";
 import type { LogSettings } from "./log.ts";
+import { Packing } from "./packing.ts";
 import type { Platform } from "./platform/platform.ts";
 import { poolOptions } from "./pool/options.ts";
 import { Pool } from "./pool/pool.ts";
@@ -55,6 +57,8 @@ export interface NodeParts {
   sql: Sql;
   url: string;
   embedded: boolean;
+  /** The machine's unless told. */
+  clock?: Clock;
 }
 
 /**
@@ -70,10 +74,11 @@ export class Works {
   readonly name: string;
   /** The queues it consumes: the shared ones, and its own name. */
   readonly queues: string[];
-  readonly clock: Clock = systemClock;
+  readonly clock: Clock;
   readonly store: Store;
   readonly broker: Broker;
   readonly announcer: Announcer;
+  readonly packing: Packing;
   readonly publisher: Publisher;
   readonly dispatcher: Dispatcher;
   readonly pool: Pool;
@@ -86,16 +91,20 @@ export class Works {
   readonly #commands: Readonly<Record<string, Command>>;
   readonly #parts: NodeParts;
   readonly #state: NodeState;
+  readonly #own = new OwnSettlements();
 
   constructor(parts: NodeParts, state: NodeState) {
     const { config, sql, url } = parts;
     this.#parts = parts;
     this.#state = state;
+    this.clock = parts.clock ?? systemClock;
     this.name = config.node ?? defaultNodeName();
     this.queues = [...new Set([...config.queues, this.name])];
     this.store = new PostgresStore(sql);
     this.broker = new PgNotifyBroker(sql, config.listen_url ?? url, connectSeconds(config));
     this.announcer = new Announcer(this.broker);
+    const { max_args_bytes: maxArgsBytes, encryption_keys: keys } = config;
+    this.packing = new Packing({ maxArgsBytes, keys });
     this.publisher = new Publisher(this);
     this.dispatcher = this.#buildDispatcher();
     this.pool = this.#buildPool();
@@ -132,7 +141,8 @@ export class Works {
   #buildPool(): Pool {
     const { config, events, log, platform, url } = this.#parts;
     return new Pool(platform, this.clock, poolOptions(config, url), {
-      finished: (end) => {
+      finished: (finished) => {
+        const end = this.#own.endOf(finished);
         this.dispatcher.finished(end);
         logAttempt(events, log, end);
       },
@@ -201,6 +211,7 @@ export class Works {
       events,
       everyNode: new Set([BROADCAST_QUEUE, ...config.broadcast_channels]),
       chunkTimeout: config.chunk_message_timeout_seconds,
+      maxArgsBytes: config.max_args_bytes,
       commands: this.#commands,
       wake: (queues) => {
         this.dispatcher.wake();
@@ -255,14 +266,26 @@ export class Works {
     };
   }
 
-  /** What a bound task wants: the answer of a control command, or an envelope published. */
+  /** What a bound task wants, or tells of its own transaction. */
   async #asked(claimed: Claimed, what: AskWhat, payload: unknown): Promise<unknown> {
     if (what === "control") {
       const { command, data } = payload as { command: string; data: Record<string, unknown> };
       return await answer(this.#commands, this.name, command, data);
     }
+    if (what === "transaction") {
+      const { name: node, dispatcher: { instance } } = this;
+      return { url: this.#parts.url, node, instance, fence: claimed.fence };
+    }
+    if (what === "settling") return this.#own.settling(claimed, payload as boolean);
+    if (what === "settled") return this.#settled(claimed, payload as { text: string; wakes: string[] });
     const { task, args, options } = payload as { task: string; args: unknown[]; options: PublishOptions };
     // What follows is found by the same guid.
     return await this.publisher.publish(task, args, { guid: guidOf(claimed), ...options });
+  }
+
+  #settled(claimed: Claimed, { text, wakes }: { text: string; wakes: string[] }): void {
+    this.#own.settled(claimed, text);
+    this.dispatcher.committed(claimed);
+    this.announcer.wake(wakes);
   }
 }

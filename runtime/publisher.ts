@@ -12,6 +12,7 @@ import type { Clock } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { BROADCAST_QUEUE, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
+import { Packing } from "./packing.ts";
 import type { Put, Store } from "./store/store.ts";
 
 /** What a publisher works with. */
@@ -19,6 +20,8 @@ export interface PublisherParts {
   store: Pick<Store, "publish">;
   broker: Pick<Broker, "notify">;
   clock: Clock;
+  /** By default: the usual limit, and no encryption. */
+  packing?: Packing;
 }
 
 /** An envelope that was published, or was not because of another. */
@@ -38,11 +41,13 @@ const BATCH = 1_000;
 /** Publishes for a client, and for the tasks of a node. */
 export class Publisher {
   readonly #parts: PublisherParts;
+  readonly #packing: Packing;
   readonly #put: (envelope: Sealed) => Promise<Put>;
   readonly #wake: (queue: string) => Promise<void>;
 
   constructor(parts: PublisherParts) {
     this.#parts = parts;
+    this.#packing = parts.packing ?? new Packing();
     this.#put = coalesce((batch: Sealed[]) => parts.store.publish(batch), { max: BATCH, concurrency: 2 });
     // Apart from the insert's transaction: a NOTIFY in it would hold a lock of the whole cluster over its fsync.
     this.#wake = coalesce(async (queues: string[]) => {
@@ -53,15 +58,21 @@ export class Publisher {
 
   /** Publish one call. */
   async publish(task: string, args: unknown[], options: PublishOptions): Promise<Sent> {
-    const envelope = seal(task, args, options, this.#parts.clock.now());
+    const envelope = await this.pack(seal(task, args, options, this.#parts.clock.now()));
     if (options.volatile) return await this.#send(envelope);
     const put = await this.#put(envelope);
     if (put.isNew) this.wake(envelope);
     return sentOf(envelope, put);
   }
 
+  /** An envelope as it may be written: not too large, and encrypted where that is configured. */
+  pack(envelope: Sealed): Promise<Sealed> {
+    return this.#packing.pack(envelope);
+  }
+
   /** Publish many sealed envelopes in as few statements as they take. */
-  async publishMany(envelopes: Sealed[]): Promise<Sent[]> {
+  async publishMany(given: Sealed[]): Promise<Sent[]> {
+    const envelopes = await Promise.all(given.map((envelope) => this.pack(envelope)));
     const sent: Sent[] = [];
     for (let at = 0; at < envelopes.length; at += BATCH) {
       const batch = envelopes.slice(at, at + BATCH);
@@ -75,11 +86,6 @@ export class Publisher {
   /** Wake those who can run it. A wake that is lost costs one safety poll, and its error is not the publisher's. */
   wake(envelope: Sealed): void {
     for (const hint of wakesOf(envelope)) this.#wake(hint).catch(() => {});
-  }
-
-  /** Something may be due, or free to go, at another time than before. */
-  restage(): void {
-    this.#wake("").catch(() => {});
   }
 
   async #send(envelope: Sealed): Promise<Sent> {

@@ -14,6 +14,7 @@ export function redact(value: unknown): unknown {
   if (typeof value === "string") return redactText(value);
   if (Array.isArray(value)) return value.map(redact);
   if (typeof value !== "object" || value === null) return value;
+  if ("$enc" in value) return "[encrypted]";
   return Object.fromEntries(
     Object.entries(value).map(([key, member]) => [key, SECRET.test(key) ? HIDDEN : redact(member)]),
   );

@@ -5,6 +5,7 @@
  */
 import { Cron } from "croner";
 import { z } from "zod";
+import { queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 
 /** What to do with the ticks that nobody was there for. */
@@ -26,7 +27,7 @@ export const scheduleSchema = z.strictObject({
   task: z.string().min(1).describe("Path of the task"),
   args: z.array(z.unknown()).default([]),
   kwargs: z.record(z.string(), z.unknown()).default({}),
-  queue: z.string().optional().describe("Where to publish, by default `default`; not for scope node"),
+  queue: queueName.optional().describe("Where to publish, by default `default`; not for scope node"),
   every: z.number().positive().optional().describe("Seconds between two ticks"),
   cron: z.string().optional().describe("Cron expression, instead of every"),
   timezone: z.string().optional().describe("Time zone of the cron expression, by default UTC"),

@@ -4,6 +4,8 @@
  *
  * @module
  */
+import type { Backoff } from "./backoff.ts";
+import type { ISql } from "postgres";
 import type { PublishOptions } from "./envelope.ts";
 
 /** A task is known by this brand and not by `instanceof`: one made through another copy of this file counts. */
@@ -23,6 +25,9 @@ type SchemaResult<Output> =
       { readonly message: string; readonly path?: ReadonlyArray<PropertyKey | { readonly key: PropertyKey }> }
     >;
   };
+
+/** A transaction: the tagged template of the `postgres` package, with its `unsafe`, `json`, `array` and the like. */
+export type Transaction = ISql;
 
 /** What a bound task gets as its first argument. */
 export interface TaskContext {
@@ -53,6 +58,23 @@ export interface TaskContext {
     args?: unknown[],
     options?: PublishOptions,
   ): Promise<{ uuid: string; queue: string; known: boolean; duplicateOf: string | null }>;
+  /**
+   * Run statements in the dispatcher's database and complete this attempt, in one transaction: both happen, exactly
+   * once, or neither does. What the function returns is the result of the attempt, whatever the task does afterwards.
+   * Once an attempt; one that was rolled back may be tried again.
+   *
+   * @param work Gets the transaction, and a `publish` whose envelopes are sent with it.
+   * @throws {DispatcherError} `stale` when the attempt is no longer this node's; the work's own error; all of it is
+   * rolled back then. `unavailable` when the commit's outcome cannot be learnt.
+   *
+   * @example
+   * ```ts ignore
+   * await context.transaction(async (tx) => {
+   *   await tx`update account set balance = balance - ${amount} where id = ${id}`;
+   * });
+   * ```
+   */
+  transaction<R>(work: (tx: Transaction, publish: TaskContext["publish"]) => R | Promise<R>): Promise<R>;
 }
 
 /** How a task is delivered and run, unless the call says otherwise. */
@@ -67,6 +89,12 @@ export interface TaskOptions<A extends unknown[]> {
   args?: StandardSchema<A>;
   /** Attempts at most, by default 1: a failed task is not tried again unless it says that it may be. */
   maxAttempts?: number;
+  /**
+   * When a failed attempt is tried again: always so many seconds later, or growing delays, or a function of the
+   * attempt (from 1) and what was thrown, which gives seconds and runs in the worker. Numbers and growing delays
+   * have jitter unless it is 0; what the function gives is taken as it is. By default what the node says.
+   */
+  backoff?: number | Partial<Backoff> | ((attempt: number, error: unknown) => number | Promise<number>);
   /** Smaller runs earlier, by default 0. */
   priority?: number;
   /** The task's path, where it cannot be told from the file it is in (bundled code). */
@@ -216,8 +244,12 @@ export async function checkArgs(
     (at, key) => (at as Record<PropertyKey, unknown>)?.[key as string],
     args,
   );
+  // Loaded by the first call that does not fit: every worker loads this file. The error is kept and logged.
+  const { redact } = await import("./redact.ts");
+  const key = String(path.at(-1));
+  const shown = (redact({ [key]: value }) as Record<string, unknown>)[key];
   const where = path.length
-    ? `args[${path.map(String).join(".")}] ${JSON.stringify(value) ?? "undefined"}`
+    ? `args[${path.map(String).join(".")}] ${JSON.stringify(shown) ?? "undefined"}`
     : "args";
   throw new ArgumentsError(`Arguments of "${name}" do not fit its schema: ${where}: ${issue.message}`);
 }
@@ -246,6 +278,7 @@ function localContext(): TaskContext {
       const { uuid, queue, known, duplicateOf } = await (await publisher()).publishName(task, args, options);
       return { uuid, queue, known, duplicateOf };
     },
+    transaction: () => Promise.reject(new Error("Cannot complete an attempt: this task was called directly")),
   };
 }
 

@@ -75,6 +75,8 @@ test("loadConfig() has a variable for every key of its schema", async () => {
     "heartbeat_seconds",
     // Of objects, which no variable can say.
     "on_start",
+    // Has a form of its own, see below.
+    "encryption_keys",
     "pool.worker_memory_mb",
     "pool.host_memory_mb",
     "pool.min_workers",
@@ -90,6 +92,22 @@ test("loadConfig() has a variable for every key of its schema", async () => {
   }
   assert.equal(environmentName("pool.min_workers"), "DISPATCHER_POOL_MIN_WORKERS");
   assert.equal(environmentName("database_url"), "DATABASE_URL");
+});
+
+test("loadConfig() reads keys from a file and a variable, and does not show one that is wrong", async () => {
+  const key = btoa("k".repeat(32));
+  const two = [{ id: "new", key }, { id: "old", key }];
+  const env = { DISPATCHER_ENCRYPTION_KEYS: `new:${key}, old:${key}` };
+  assert.deepEqual((await loadConfig({ env })).config.encryption_keys, two);
+  const path = file({ encryption_keys: two });
+  assert.deepEqual((await loadConfig({ env: {}, file: path })).config.encryption_keys, two);
+  for (const wrong of ["new:aHVudGVyMg==", "hunter2", ":hunter2", "a b:hunter2"]) {
+    await assert.rejects(loadConfig({ env: { DISPATCHER_ENCRYPTION_KEYS: wrong } }), (error: Error) => {
+      assert.match(error.message, /^Cannot use encryption_keys from DISPATCHER_ENCRYPTION_KEYS: /);
+      assert.doesNotMatch(error.message, /hunter2|aHVudGVyMg/);
+      return true;
+    });
+  }
 });
 
 test("loadConfig() takes an empty variable for none", async () => {

@@ -13,6 +13,7 @@ const EXITS: Record<ErrorCode, number> = {
   ambiguous: 4,
   refused: 4,
   name_taken: 4,
+  stale: 4,
   task_failed: 1,
   timeout: 69,
   unavailable: 69,

@@ -9,16 +9,23 @@ import { type Globs, matches, type Rules, violations } from "./imports/check.ts"
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome}.ts",
 ];
-const PORTS: Globs = ["runtime/store/store.ts", "runtime/broker/broker.ts", "runtime/platform/platform.ts"];
+const PORTS: Globs = [
+  "runtime/store/{store,operator}.ts",
+  "runtime/broker/broker.ts",
+  "runtime/platform/platform.ts",
+];
 const ADAPTERS: Globs = [
   "runtime/store/**",
-  "!runtime/store/store.ts",
+  "!runtime/store/{store,operator}.ts",
   "runtime/broker/{pg_notify,socket}.ts",
   "runtime/platform/{deno,bun,node}.ts",
 ];
-const BEHAVIOUR: Globs = ["runtime/{dispatch,service,control}/**", "runtime/{client,publisher,hints}.ts"];
+const BEHAVIOUR: Globs = [
+  "runtime/{dispatch,service,control}/**",
+  "runtime/{client,operator,publisher,hints}.ts",
+];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
   "runtime/{events,log,metrics,tracing,config,task,registry}.ts",
@@ -40,7 +47,7 @@ const RULES: Rules = {
     {
       rule: "ports import pure files",
       files: PORTS,
-      may: PURE,
+      may: [...PURE, "runtime/store/operator.ts"],
       packages: ["zod", ...QUIET_BUILTINS],
     },
     {
@@ -73,7 +80,7 @@ const RULES: Rules = {
     {
       package: "postgres",
       files: ["runtime/store/**", "runtime/broker/pg_notify.ts"],
-      types: ["runtime/connect.ts"],
+      types: ["runtime/{connect,task}.ts"],
     },
     { package: "hono", files: ["runtime/http/**"] },
     { package: "@std/cli", files: ["cli/args.ts"] },
@@ -84,7 +91,7 @@ const RULES: Rules = {
   acyclic: { files: ["runtime/**"], types: true },
   maxLines: { files: ["runtime/**", "cli/**"], lines: 400 },
   // The worker's cold start is the cost of every slot. Lines of code, without comments.
-  budget: { file: "runtime/pool/worker.ts", lines: 900 },
+  budget: { file: "runtime/pool/worker.ts", lines: 1_000 },
   aliases: { "edge-dispatcher": "mod.ts" },
 };
 
@@ -159,12 +166,12 @@ test("violations() finds cycles and what the worker loads in the end", () => {
   assert.deepEqual(cyclic, ["import cycle: runtime/a.ts -> runtime/b.ts -> runtime/c.ts -> runtime/a.ts"]);
   const heavy = check({
     "runtime/pool/worker.ts": `import "./protocol.ts";`,
-    "runtime/pool/protocol.ts": `import "./deep.ts";` + "\nf();\n// c".repeat(450),
-    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(450),
+    "runtime/pool/protocol.ts": `import "./deep.ts";` + "\nf();\n// c".repeat(500),
+    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(500),
   }).filter((violation) => !violation.includes("no more than"));
   assert.equal(heavy.length, 2);
   assert.match(heavy[0], /^runtime\/pool\/deep\.ts:1 imports croner: /);
-  assert.match(heavy[1], /loads 903 lines of code/);
+  assert.match(heavy[1], /loads 1003 lines of code/);
 });
 
 test("importsOf() tells static, type and dynamic imports and their lines", () => {

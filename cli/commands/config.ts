@@ -14,7 +14,9 @@ export const configShow: Command = {
     const { config, origins, file } = await context.config();
     const values = Object.keys(origins).sort().map((path) => ({
       key: path,
-      value: redact(valueAt(config, path)),
+      value: path === "encryption_keys"
+        ? config.encryption_keys.map(({ id }) => id)
+        : redact(valueAt(config, path)),
       origin: origins[path],
       from: origins[path] === "environment" ? environmentName(path) : origins[path] === "file" ? file : null,
     }));

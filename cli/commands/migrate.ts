@@ -1,4 +1,11 @@
-import { applyMigrations, databaseUrl, migrationSql, readSchema } from "../../runtime/admin.ts";
+import {
+  applyMigrations,
+  databaseUrl,
+  grantRoles,
+  migrationSql,
+  readSchema,
+  rolesSql,
+} from "../../runtime/admin.ts";
 import { DispatcherError } from "../../runtime/errors.ts";
 import { type Command, type Context, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
 
@@ -35,6 +42,22 @@ export const migrateSql: Command = {
   flags: {},
   async run({ io }) {
     io.out(await migrationSql());
+  },
+};
+
+/** Print, or apply, the SQL of the roles with less than the owner's rights. */
+export const migrateRoles: Command = {
+  summary: "Print the SQL that makes roles for publishers, nodes, operators and viewers",
+  usage: "",
+  flags: {
+    apply: { type: "boolean", help: "Apply it instead, as the owner of the schema" },
+    ...DATABASE_FLAGS,
+  },
+  async run(context) {
+    const { io, flags } = context;
+    if (!flags.apply) return io.out(await rolesSql());
+    await grantRoles(await urlOf(context));
+    io.err("The roles are up to date");
   },
 };
 

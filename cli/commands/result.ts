@@ -1,4 +1,5 @@
-import { type Client, resultOf } from "../../runtime/client.ts";
+import type { Client } from "../../runtime/client.ts";
+import { resultOf } from "../../runtime/outcome.ts";
 import { DispatcherError } from "../../runtime/errors.ts";
 import { isFinal } from "../../runtime/state.ts";
 import { secondsOf, usage } from "../args.ts";
@@ -32,7 +33,12 @@ export const result: Command = {
     }
     // By name, so that the same broadcast prints the same bytes.
     const byNode = rows.toSorted((a, b) => a.queue < b.queue ? -1 : 1);
-    const results = byNode.map((row) => [row.queue, finalResult(row)] as const);
+    const results = await Promise.all(
+      byNode.map(async (row) => {
+        finalResult(row);
+        return [row.queue, await client.openResult(row)] as const;
+      }),
+    );
     io.out(JSON.stringify(rows[0].origin === null ? results[0][1] : Object.fromEntries(results)));
   },
 };

@@ -4,9 +4,10 @@
  * @module
  */
 import { z } from "zod";
-import { type EnvelopeExtras, LONGEST_SECONDS, ON_DUPLICATE, type Sealed } from "../envelope.ts";
+import { type EnvelopeExtras, LONGEST_SECONDS, ON_DUPLICATE, replyName, type Sealed } from "../envelope.ts";
 import { DispatcherError } from "../errors.ts";
 import { encodeJson } from "../json.ts";
+import { MAX_BYTES, sizeFault } from "../packing.ts";
 import { hashUuid, isUuid, uuid7 } from "../uuid.ts";
 import { CHUNK_KEY } from "./chunks.ts";
 
@@ -22,8 +23,9 @@ const optional = <T extends z.ZodType>(schema: T) =>
   schema.nullish().transform((value) => value ?? undefined);
 
 const taskMessage = z.looseObject({
-  // What no column of type text can hold would fail all that is adopted with it.
-  task: z.string().min(1).max(1_000).refine((task) => !task.includes("\0"), "it has a NUL character"),
+  // What no column of type text can hold would fail all that is adopted with it; a line feed would forge lines of a log.
+  // deno-lint-ignore no-control-regex
+  task: z.string().min(1).max(1_000).regex(/^[^\u0000-\u001f\u007f]*$/, "it has a control character"),
   uuid: optional(z.string().min(1).max(1_000)),
   args: optional(z.array(z.unknown())),
   kwargs: optional(z.record(z.string(), z.unknown())),
@@ -37,7 +39,7 @@ const taskMessage = z.looseObject({
 
 const controlMessage = z.looseObject({
   control: z.string(),
-  reply_to: optional(z.string().min(1).max(63)),
+  reply_to: optional(replyName),
   control_data: optional(z.record(z.string(), z.unknown())),
 });
 
@@ -49,21 +51,26 @@ const controlMessage = z.looseObject({
  * const wire = readWire('{"task": "examples.add", "args": [1, 1]}', "default");
  * ```
  */
-export function readWire(payload: string, queue: string, now: number = Date.now()): Wire {
+export function readWire(
+  payload: string,
+  queue: string,
+  now: number = Date.now(),
+  maxArgsBytes: number = MAX_BYTES,
+): Wire {
   let message: unknown;
   try {
     message = JSON.parse(payload);
   } catch {
     // dispatcherd takes a text that is not JSON for the name of a task.
     if (payload.trim() === "") return { kind: "refused", why: "Cannot read a message: it is blank" };
-    return readTask({ task: payload }, queue, now);
+    return readTask({ task: payload }, queue, now, maxArgsBytes);
   }
   if (typeof message !== "object" || message === null || Array.isArray(message)) {
     const kind = message === null ? "null" : Array.isArray(message) ? "an array" : `a ${typeof message}`;
     return { kind: "refused", why: `Cannot read a message: it is ${kind}, not an object` };
   }
   if (CHUNK_KEY in message) return { kind: "chunk", chunk: message };
-  return "control" in message ? readControl(message) : readTask(message, queue, now);
+  return "control" in message ? readControl(message) : readTask(message, queue, now, maxArgsBytes);
 }
 
 function readControl(message: object): Wire {
@@ -73,15 +80,14 @@ function readControl(message: object): Wire {
   return { kind: "control", command: control, replyTo: reply_to ?? null, data: control_data ?? {} };
 }
 
-function readTask(message: object, queue: string, now: number): Wire {
+function readTask(message: object, queue: string, now: number, most: number): Wire {
   const parsed = taskMessage.safeParse(message);
   if (!parsed.success) return refused("a task message", parsed.error);
   try {
-    return {
-      kind: "task",
-      anonymous: parsed.data.uuid === undefined,
-      envelope: sealed(parsed.data, queue, now),
-    };
+    const envelope = sealed(parsed.data, queue, now);
+    const fault = sizeFault(envelope, most);
+    if (fault) return { kind: "refused", why: `Cannot take a message of "${envelope.task}": ${fault}` };
+    return { kind: "task", anonymous: parsed.data.uuid === undefined, envelope };
   } catch (error) {
     // Nested too deep, or a number beyond what a double holds.
     if (!(error instanceof DispatcherError)) throw error;

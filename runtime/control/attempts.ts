@@ -42,7 +42,7 @@ export function heldBy(pool: Pool): Held[] {
   }));
   return [
     ...running,
-    ...pool.intake.all().map((claimed) => ({ key: "queued" as const, claimed, since: null })),
+    ...pool.waiting().map((claimed) => ({ key: "queued" as const, claimed, since: null })),
   ];
 }
 

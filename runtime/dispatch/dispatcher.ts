@@ -17,9 +17,9 @@ import { errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
-import type { Exchanged, Floor, Settlement, Store } from "../store/store.ts";
+import type { Claimed, Exchanged, Floor, Settlement, Store } from "../store/store.ts";
 import { ClaimFloors } from "./floors.ts";
-import { settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
+import { isWatched, settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
 
 /** What a dispatcher works with. */
 export interface DispatcherParts {
@@ -36,6 +36,10 @@ export interface DispatcherParts {
 /** Statements under way at most. */
 const IN_FLIGHT = 2;
 const BATCH = 500;
+/** Outcomes that wait to be settled; from there on nothing is claimed. */
+const UNSETTLED = 2 * BATCH;
+/** A lease that was lost makes everything stale that was held under it: so many lines a batch are enough. */
+const STALE_LINES = 20;
 const RETRY_MS = { first: 250, most: 5_000 };
 
 /** Claims and settles for one node. */
@@ -94,8 +98,14 @@ export class Dispatcher {
 
   /** An attempt ended. */
   finished(end: Finished): void {
-    this.#pending.push(settlementOf(end, this.#settler));
+    if (!end.settled) this.#pending.push(settlementOf(end, this.#settler));
     this.#pump();
+  }
+
+  /** A running attempt was settled by a transaction of its own. */
+  committed(claimed: Claimed): void {
+    this.totals.settled++;
+    this.#parts.settled(isWatched(claimed) ? [claimed.uuid] : [], [], claimed.keyed);
   }
 
   /** Whether nothing waits to be settled. */
@@ -127,7 +137,7 @@ export class Dispatcher {
   }
 
   #limit(): number {
-    if (!this.#claiming || !this.#hungry) return 0;
+    if (!this.#claiming || !this.#hungry || this.#pending.length >= UNSETTLED) return 0;
     return Math.max(0, Math.min(BATCH, this.#pool.room() - this.#claimUnderway));
   }
 
@@ -188,16 +198,19 @@ export class Dispatcher {
     const watched: string[] = [];
     let released = false;
     let restage = false;
+    this.#stale(settlements.filter((s) => !settled.has(s.uuid) && !s.doubtful));
     for (const s of settlements) {
       if (!settled.has(s.uuid)) {
-        this.#stale(s);
+        // It has settled itself, or is another node's: who waits looks again.
+        if (s.doubtful && s.watch) watched.push(s.uuid);
+        if (s.doubtful && s.keyed) restage = true;
         continue;
       }
       this.totals.settled++;
       if (s.watch && s.outcome !== "retry" && s.outcome !== "released") watched.push(s.uuid);
-      if (s.outcome === "released") released = true;
-      // A retry is due later, and the end of a keyed one lets the next one go: both are the stager's business.
-      if (s.outcome === "retry" || s.keyed) restage = true;
+      if (s.outcome === "released" && s.delay === null) released = true;
+      // What is due later, and the next one when a keyed one ends, are the stager's business.
+      if (s.delay !== null || s.keyed) restage = true;
     }
     if (released) this.#hungry = true;
     if (watched.length > 0 || released || restage) {
@@ -205,14 +218,16 @@ export class Dispatcher {
     }
   }
 
-  #stale(s: Settlement): void {
-    this.totals.stale++;
+  #stale(stale: Settlement[]): void {
+    this.totals.stale += stale.length;
     const text = "Settled nothing: the attempt was stale";
-    this.#parts.events.emit("warning", "settle.stale", text, {
-      uuid: s.uuid,
-      fence: s.fence,
-      outcome: s.outcome,
-    });
+    for (const { uuid, fence, outcome } of stale.slice(0, STALE_LINES)) {
+      this.#parts.events.emit("warning", "settle.stale", text, { uuid, fence, outcome });
+    }
+    const rest = stale.length - STALE_LINES;
+    if (rest > 0) {
+      this.#parts.events.emit("warning", "settle.stale", `Settled nothing: ${rest} more attempts were stale`);
+    }
   }
 
   #failed(settlements: Settlement[], limit: number, error: unknown): void {
@@ -268,7 +283,7 @@ export class Dispatcher {
     const marker: Settlement[] = [];
     this.#underway.add(marker);
     try {
-      const held = [...this.#pool.holds(), ...this.#pending.map((s) => s.uuid)];
+      const held = [...this.#pool.holds(), ...this.#pending];
       const given = await this.#parts.store.reconcile(this.instance, held);
       this.#doubtful = false;
       this.#recovered();

@@ -27,6 +27,8 @@ export interface InboxParts {
   everyNode: ReadonlySet<string>;
   /** Seconds that an incomplete message waits for its chunks. */
   chunkTimeout: number;
+  /** Bytes of JSON that the arguments of a message may have. */
+  maxArgsBytes?: number;
   commands: Readonly<Record<string, Command>>;
   /** This node has work, and so have these queues, now or ("") later. */
   wake(queues: string[]): void;
@@ -59,7 +61,7 @@ export class Inbox {
    */
   message(channel: string, payload: string, answer?: (text: string) => void): void {
     const { clock, events } = this.#parts;
-    const wire = readWire(payload, channel, clock.now());
+    const wire = readWire(payload, channel, clock.now(), this.#parts.maxArgsBytes);
     switch (wire.kind) {
       case "chunk": {
         const { text, error } = this.#assembler.add(wire.chunk, clock.now());
@@ -87,7 +89,7 @@ export class Inbox {
   /** Take a task message for this node, as `run` gives it; resolves when it is written. */
   async run(message: Record<string, unknown>): Promise<void> {
     const { node, clock } = this.#parts;
-    const wire = readWire(JSON.stringify(message), node, clock.now());
+    const wire = readWire(JSON.stringify(message), node, clock.now(), this.#parts.maxArgsBytes);
     if (wire.kind === "refused") throw new DispatcherError("invalid_envelope", wire.why);
     if (wire.kind !== "task") {
       throw new DispatcherError("invalid_envelope", "Cannot run a message without a task");

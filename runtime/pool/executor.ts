@@ -3,16 +3,21 @@
  *
  * @module
  */
-import { errorRecord } from "../errors.ts";
+import { errorLine, errorRecord } from "../errors.ts";
 import { encodeJson } from "../json.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
-import { ArgumentsError, checkArgs, type TaskContext, type TaskDefinition } from "../task.ts";
+import { ArgumentsError, checkArgs, type TaskDefinition } from "../task.ts";
+import { isSeconds, verdictOf } from "../verdicts.ts";
 import type { Hooks, HookTask } from "./hooks.ts";
-import type { AbortReason, AskWhat, Done, Job, LogLevel } from "./protocol.ts";
+import type { Own } from "./bound_context.ts";
+import type { AbortReason, AskWhat, Done, Job, LogLevel, WorkerEnv } from "./protocol.ts";
+
+type ContentSettings = Pick<WorkerEnv, "maxResultBytes" | "encrypts">;
 
 /** What the executor may say while a task runs. */
 export interface ExecutorEvents {
   timeout(uuid: string, seconds: number): void;
+  policy(task: string, policy: { maxAttempts?: number; backoff?: unknown }): void;
   progress(uuid: string, text: string): void;
   /** Ask the dispatcher; rejects with its error. */
   ask(uuid: string, what: AskWhat, payload: unknown): Promise<unknown>;
@@ -43,10 +48,14 @@ export class Executor {
   readonly #registry: Registry;
   readonly #hooks: Hooks;
   readonly #events: ExecutorEvents;
+  // Tasks whose policy was told.
+  readonly #told = new Set<string>();
+  readonly #content: ContentSettings;
   // The running job and its abort; written by run(), read by abort().
   #current: { uuid: string; controller: AbortController } | undefined;
 
-  constructor(registry: Registry, hooks: Hooks, events: ExecutorEvents) {
+  constructor(registry: Registry, hooks: Hooks, events: ExecutorEvents, content: ContentSettings = {}) {
+    this.#content = content;
     this.#registry = registry;
     this.#hooks = hooks;
     this.#events = events;
@@ -55,10 +64,11 @@ export class Executor {
   /** Run a job to its end; never throws. */
   async run(job: Job): Promise<Executed> {
     const controller = new AbortController();
-    this.#current = { uuid: job.uuid, controller };
     const started = Date.now();
+    const own: Own = { started, kept: (value) => this.#kept(value, job) };
+    this.#current = { uuid: job.uuid, controller };
     let definition: TaskDefinition | undefined;
-    const report = (ok: boolean, text: string, hopeless?: boolean): Executed => ({
+    const report = (ok: boolean, text: string, more?: Partial<Done>): Executed => ({
       done: {
         t: "done",
         uuid: job.uuid,
@@ -66,26 +76,57 @@ export class Executor {
         started,
         finished: Date.now(),
         heap: 0,
-        hopeless,
-        maxAttempts: definition?.options.maxAttempts,
+        keyless: own.keyless,
+        ...more,
       },
       text,
     });
     try {
       definition = (await this.#registry.load(job.task)).definition;
+      this.#tellPolicy(job.task, definition);
       await this.#hooks.preTask?.(hookTask(job));
-      const value = await this.#invoke(job, definition, controller.signal);
-      const text = resultText(value, job.task);
+      const text = await this.#result(job, definition, controller.signal, own);
       await this.#after(job, true, controller.signal);
       return report(true, text);
     } catch (error) {
-      await this.#after(job, false, controller.signal);
+      const verdict = verdictOf(error);
+      await this.#after(job, false, controller.signal, verdict?.do === "retry");
       const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError ||
-        error instanceof ResultError;
-      return report(false, JSON.stringify(errorRecord(error)), hopeless || undefined);
+        error instanceof ResultError || undefined;
+      const delay = await this.#backoff(job, definition, error);
+      return report(false, JSON.stringify(errorRecord(error)), { hopeless, verdict, delay });
     } finally {
       this.#current = undefined;
     }
+  }
+
+  /** The JSON text of the result; what a transaction has completed has its own, and no error undoes it. */
+  async #result(
+    job: Job,
+    definition: TaskDefinition,
+    signal: AbortSignal,
+    own: Own,
+  ): Promise<string> {
+    try {
+      const value = await this.#invoke(job, definition, signal, own);
+      return own.transaction?.committed ? "null" : await this.#kept(value, job);
+    } catch (error) {
+      if (!own.transaction?.committed) throw error;
+      this.#events.log(job.uuid, "error", `Failed after its transaction was committed: ${errorLine(error)}`);
+      return "null";
+    }
+  }
+
+  /** A result as it is stored. What handles encryption is loaded by the first that needs it. */
+  async #kept(value: unknown, job: Job): Promise<string> {
+    const text = resultText(value, job.task, this.#content.maxResultBytes);
+    if (!this.#content.encrypts) return text;
+    return await (await import("./content.ts")).encrypted(text, job);
+  }
+
+  async #opened(job: Job, own?: Own): Promise<Pick<Job, "args" | "kwargs">> {
+    if (!isEncrypted(job.args[0]) && !isEncrypted(job.kwargs)) return job;
+    return await (await import("./content.ts")).opened(job, () => own && (own.keyless = true));
   }
 
   /** Abort the running job, if it is this one. */
@@ -93,9 +134,30 @@ export class Executor {
     if (this.#current?.uuid === uuid) this.#current.controller.abort(new Aborted(reason));
   }
 
+  /** Told before it runs, since whoever is killed cannot tell; a function stays here. */
+  #tellPolicy(task: string, { options: { maxAttempts, backoff } }: TaskDefinition): void {
+    if ((maxAttempts === undefined && backoff === undefined) || this.#told.has(task)) return;
+    this.#told.add(task);
+    const data = typeof backoff === "function" ? undefined : backoff;
+    this.#events.policy(task, { maxAttempts, backoff: data });
+  }
+
+  /** What the task's own function says; of one that says nothing sensible, the node's backoff takes the place. */
+  async #backoff(job: Job, task: TaskDefinition | undefined, error: unknown): Promise<number | undefined> {
+    const backoff = task?.options.backoff;
+    if (typeof backoff !== "function") return undefined;
+    let seconds: number | undefined;
+    await this.#guarded(job, "Function backoff", async () => {
+      const given = await backoff(job.attempt, error);
+      if (!isSeconds(given)) throw new TypeError(`it gave ${given}, not seconds from 0`);
+      seconds = given;
+    });
+    return seconds;
+  }
+
   /** The calls that follow, and the hook, whose errors are said and change nothing. */
-  async #after(job: Job, ok: boolean, signal: AbortSignal): Promise<void> {
-    const follow = (ok ? job.options.callbacks : job.options.errbacks) ?? [];
+  async #after(job: Job, ok: boolean, signal: AbortSignal, again = false): Promise<void> {
+    const follow = (ok ? job.options.callbacks : again ? [] : job.options.errbacks) ?? [];
     for (const { task, args = [], kwargs = {} } of follow) {
       await this.#guarded(job, `${ok ? "Callback" : "Errback"} ${task}`, async () => {
         const { definition } = await this.#registry.load(task);
@@ -114,34 +176,20 @@ export class Executor {
     }
   }
 
-  async #invoke(job: Job, { invoke, options }: TaskDefinition, signal: AbortSignal): Promise<unknown> {
-    const args = options.args ? await checkArgs(options.args, job.args, job.task) : [...job.args];
-    if (Object.keys(job.kwargs).length > 0) args.push(job.kwargs);
+  async #invoke(
+    job: Job,
+    { invoke, options }: TaskDefinition,
+    signal: AbortSignal,
+    own?: Own,
+  ): Promise<unknown> {
+    const call = await this.#opened(job, own);
+    const args = options.args ? await checkArgs(options.args, call.args, job.task) : [...call.args];
+    if (Object.keys(call.kwargs).length > 0) args.push(call.kwargs);
     if (options.timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, options.timeout);
     // A message may ask for it too, as dispatcherd's publishers do.
     if (!options.bind && !job.options.bind) return await invoke(...args);
-    return await invoke(this.#context(job, signal), ...args);
-  }
-
-  #context(job: Job, signal: AbortSignal): TaskContext {
-    const { uuid } = job;
-    const events = this.#events;
-    return {
-      uuid: job.origin ?? uuid,
-      attempt: job.attempt,
-      workerId: job.worker,
-      signal,
-      progress: (value) => events.progress(uuid, encodeJson(value, "progress")),
-      log: (message, level = "info") => events.log(uuid, level, String(message)),
-      control: async (command, data = {}) =>
-        await events.ask(uuid, "control", { command, data }) as Record<string, unknown>,
-      publish: async (task, args = [], options = {}) => {
-        encodeJson([args, options.kwargs ?? {}], "args");
-        return await events.ask(uuid, "publish", { task, args, options }) as Awaited<
-          ReturnType<TaskContext["publish"]>
-        >;
-      },
-    };
+    const { contextOf } = await import("./bound_context.ts");
+    return await invoke(contextOf(job, signal, this.#events, own), ...args);
   }
 }
 
@@ -149,13 +197,25 @@ function hookTask({ uuid, origin, task, attempt }: Job): HookTask {
   return { uuid: origin ?? uuid, task, attempt };
 }
 
-/** What the task returned is not JSON; it has run, so it is not tried again. */
+function isEncrypted(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "$enc" in value;
+}
+
+/** What the task returned is not JSON, or too much; it has run, so it is not tried again. */
 class ResultError extends Error {
   override name = "ResultError";
 }
 
 /** Results are written as JSON writes them (a Date as its ISO string), but what it cannot write is an error. */
-function resultText(value: unknown, task: string): string {
+function resultText(value: unknown, task: string, most = Infinity): string {
+  const text = jsonText(value, task);
+  const bytes = text.length * 3 <= most ? 0 : new TextEncoder().encode(text).length;
+  if (bytes <= most) return text;
+  const fault = `it has ${bytes} bytes, at most ${most} are allowed (max_result_bytes)`;
+  throw new ResultError(`Cannot keep the result of "${task}": ${fault}`);
+}
+
+function jsonText(value: unknown, task: string): string {
   try {
     return JSON.stringify(value) ?? "null";
   } catch {

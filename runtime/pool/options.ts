@@ -10,6 +10,7 @@ import type { PoolOptions } from "./pool.ts";
 /** How the pool of a node is built; `url` is the database its tasks may use. */
 export function poolOptions(config: Config, url: string): PoolOptions {
   const { pool } = config;
+  const keys = config.encryption_keys.map(({ id, key }) => `${id}:${key}`).join(",");
   return {
     root: config.tasks,
     prefixes: config.task_prefixes,
@@ -18,7 +19,14 @@ export function poolOptions(config: Config, url: string): PoolOptions {
     idleSeconds: config.idle_seconds,
     workerMemoryMb: pool.worker_memory_mb,
     hostMemoryMb: pool.host_memory_mb ?? pool.worker_memory_mb * pool.slots_per_host + 256,
-    environment: { DATABASE_URL: url, DISPATCHER_TASKS: config.tasks },
+    environment: {
+      DATABASE_URL: url,
+      DISPATCHER_TASKS: config.tasks,
+      DISPATCHER_MAX_ARGS_BYTES: `${config.max_args_bytes}`,
+      ...(keys === "" ? {} : { DISPATCHER_ENCRYPTION_KEYS: keys }),
+    },
+    maxResultBytes: config.max_result_bytes,
+    encrypts: keys !== "",
     minSlots: pool.min_workers,
     maxSlots: pool.max_workers,
     slotsPerHost: pool.slots_per_host,

@@ -13,6 +13,8 @@
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { Claimed } from "../store/store.ts";
+import type { RetryPolicy } from "../retry_policy.ts";
+import type { Verdict } from "../verdicts.ts";
 import type { HostProcess } from "./host_process.ts";
 import type { AbortReason } from "./protocol.ts";
 
@@ -41,12 +43,22 @@ export interface Finished {
   progress: string | null;
   /** No further attempt would help. */
   hopeless?: boolean;
-  /** Attempts at most, as the task says. */
-  maxAttempts?: number;
+  /** Attempts at most, and when again, as the task says. */
+  policy?: RetryPolicy;
+  /** The task decided for itself. */
+  verdict?: Verdict;
+  /** Seconds until the next attempt, as the task's own function says. */
+  delay?: number;
   /** It may have killed its host: the next time it runs alone. */
   solo?: boolean;
   /** Seconds before which it must not run again, because its thread may still be busy. */
   notBefore?: number;
+  /** It is encrypted with a key that this node does not have. */
+  keyless?: boolean;
+  /** Its own transaction has settled it. */
+  settled?: boolean;
+  /** Its own transaction may have settled it. */
+  doubtful?: boolean;
 }
 
 /** The attempt in a slot. All times are monotonic milliseconds but `started`. */
@@ -65,6 +77,9 @@ export interface Running {
   progress: string | null;
 }
 
+/** Nothing should wait behind what has run for so many milliseconds. */
+const LATE_MS = 20;
+
 /** Whether a slot was told to end in order. */
 export function isLeaving({ state }: Pick<Slot, "state">): boolean {
   return state === "stopping" || state === "retired";
@@ -80,6 +95,10 @@ export class Slot {
   readonly bornAt: number;
   state: SlotState = "initialized";
   running: Running | null = null;
+  /** What the host will begin next by itself, in order. */
+  ahead: Claimed[] = [];
+  /** Whether the host was asked to give back what is ahead, and has not answered yet. */
+  recalling = false;
   sent = 0;
   finished = 0;
   /** Bytes, after the last attempt. */
@@ -101,7 +120,17 @@ export class Slot {
   }
 
   get free(): boolean {
-    return this.state === "ready" && this.running === null && !this.host.leaky && this.host.alive;
+    return this.running === null && this.inOrder && !this.recalling;
+  }
+
+  /** Whether its worker can be given something. */
+  get inOrder(): boolean {
+    return this.state === "ready" && !this.host.leaky && this.host.alive;
+  }
+
+  /** Whether what runs takes so long that nothing should wait behind it. */
+  isLate(now: number): boolean {
+    return this.running !== null && now - this.running.since > LATE_MS;
   }
 
   /** The task that runs has a timeout of its own. */

@@ -6,6 +6,7 @@
 import postgres from "postgres";
 import { DispatcherError } from "../errors.ts";
 import { Deadline } from "./deadline.ts";
+import { firstHostOf, Hosts } from "./hosts.ts";
 import { Sockets } from "./socket.ts";
 
 /** A pool of connections of the `postgres` package. */
@@ -19,6 +20,8 @@ export interface ConnectOptions {
   idleSeconds?: number;
   /** Shown in pg_stat_activity. */
   application?: string;
+  /** Of every statement, where the database's default is another. */
+  isolation?: "read committed";
   /** Whether statements may be named, by default true; see `statements.ts`. */
   prepare?: boolean;
   /** Seconds after which an answer is overdue and its connection is cut, by default 30. */
@@ -47,9 +50,9 @@ const ALONE = { onexecute: () => false };
 
 /** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
-  const sockets = new Sockets();
+  const sockets = new Sockets(new Hosts(url));
   const deadline = new Deadline(sockets, options.answerSeconds ?? 30);
-  const sql = postgres(url, {
+  const sql = postgres(firstHostOf(url), {
     max: options.max ?? 4,
     idle_timeout: options.idleSeconds ?? 0,
     connect_timeout: options.connectSeconds ?? CONNECT_SECONDS,
@@ -61,7 +64,11 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     onnotice: () => {},
     // Known to the client, though not to its types.
     ...{ socket: sockets.make },
-    connection: { application_name: options.application ?? "edge-dispatcher", DateStyle: DATE_STYLE },
+    connection: {
+      application_name: options.application ?? "edge-dispatcher",
+      DateStyle: DATE_STYLE,
+      ...(options.isolation ? { default_transaction_isolation: options.isolation } : {}),
+    },
     types: {
       timestamp: {
         to: 1184,
@@ -74,8 +81,11 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
   const unsafe = sql.unsafe;
   const named = () => (sql as unknown as { options: { prepare: boolean } }).options.prepare;
   return Object.assign(sql, {
-    unsafe: (text: string, params?: Parameters<Sql["unsafe"]>[1], more?: Parameters<Sql["unsafe"]>[2]) =>
-      deadline.over(unsafe(text, params, named() ? more : { ...more, ...ALONE })),
+    unsafe(text: string, params?: Parameters<Sql["unsafe"]>[1], more?: Parameters<Sql["unsafe"]>[2]) {
+      const statement = deadline.over(unsafe(text, params, named() ? more : { ...more, ...ALONE }));
+      statement.catch((error) => error.code === READ_ONLY && sockets.elsewhere(error));
+      return statement;
+    },
   }) as Sql;
 }
 
@@ -110,8 +120,9 @@ function quoteElement(value: string): string {
 /** Where a URL leads, without its password. */
 export function addressOf(url: string): string {
   try {
-    const { hostname, port, pathname, username } = new URL(url);
-    return `${hostname || "localhost"}:${port || 5432}${pathname}${
+    const { hostname, port, pathname, username } = new URL(firstHostOf(url));
+    const several = new Hosts(url).all.map((one) => `${one.host}:${one.port}`).join(",");
+    return `${several || `${hostname || "localhost"}:${port || 5432}`}${pathname}${
       username ? ` as ${decodeURIComponent(username)}` : ""
     }`;
   } catch {
@@ -123,6 +134,8 @@ interface PgError extends Error {
   code?: string;
 }
 
+/** What a standby says, and a server that was made one while we were connected. */
+const READ_ONLY = "25006";
 const REFUSED = new Set(["28P01", "28000", "3D000", "42501"]);
 const TRANSIENT_STATES = /^(08|53|57P0|40001|40P01|55P03|57014|25006)/;
 const TRANSIENT_CODES = new Set([

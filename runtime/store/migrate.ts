@@ -29,6 +29,8 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 2, name: "0002_duplicates_and_schedules", worksWith: 1 },
   { version: 3, name: "0003_listener", worksWith: 1 },
   { version: 4, name: "0004_cancels", worksWith: 1 },
+  { version: 5, name: "0005_redrive", worksWith: 1 },
+  { version: 6, name: "0006_limits", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */
@@ -149,6 +151,10 @@ async function apply(sql: Sql, migration: Migration, tell: (text: string) => voi
     } catch (error) {
       const { code = "", message: why } = error as { code?: string; message: string };
       if (code === APPLIED_MEANWHILE) return false;
+      if (code === "42501") {
+        const first = "run `migrate up` as its owner first";
+        throw new DispatcherError("config", `Cannot migrate the schema: ${why}; ${first}`, { cause: error });
+      }
       if (!IN_USE.has(code)) throw error;
       const text = `Cannot apply "${name}": what it changes is in use (${why})`;
       if (tries === LOCK_TRIES) {

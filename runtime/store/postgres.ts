@@ -10,19 +10,19 @@ import { arrayLiteral, type Sql } from "./connection.ts";
 import { prune } from "./pruning.ts";
 import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
+import { filterParams, OperatorStatements, uuidRange } from "./postgres_operator.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
 import { type Param, type Row, type Runner, runStatement } from "./statements.ts";
 import type * as Port from "./store.ts";
 
-const CANCEL_LOOKS = 2;
-
 /** The store over a connection pool. `close` ends the pool. */
-export class PostgresStore implements Port.Store {
+export class PostgresStore extends OperatorStatements implements Port.Store {
   readonly #sql: Sql;
 
   constructor(sql: Sql) {
+    super((text, params = []) => runStatement(sql, text, params));
     this.#sql = sql;
   }
 
@@ -87,10 +87,12 @@ export class PostgresStore implements Port.Store {
     return { claimed, settled, reached: [...reached.values()], last };
   }
 
-  async reconcile(instance: string, held: string[]): Promise<number> {
-    const rows = await this.#run(SQL.RECONCILE, [instance, arrayLiteral(held)]);
+  async reconcile(instance: string, held: Port.Token[]): Promise<number> {
+    const [uuids, fences] = [held.map((x) => x.uuid), held.map((x) => x.fence)];
+    const rows = await this.#run(SQL.RECONCILE, [instance, arrayLiteral(uuids), arrayLiteral(fences)]);
     // What is claimed again before this is told to end, as any that runs.
-    for (const { uuid, cancelled } of rows) if (cancelled) await this.#cancelOne(uuid);
+    const unwanted = rows.filter((row) => row.cancelled).map((row) => row.uuid);
+    if (unwanted.length > 0) await this.cancel(unwanted);
     return rows.length;
   }
 
@@ -192,6 +194,11 @@ export class PostgresStore implements Port.Store {
     }
   }
 
+  /** The one clock of a cluster. */
+  async #now(): Promise<Date> {
+    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
+  }
+
   schedules(): Promise<Port.ScheduleRow[]> {
     return this.#run(SCHEDULE.SCHEDULES);
   }
@@ -206,10 +213,6 @@ export class PostgresStore implements Port.Store {
     const at = next(row, await this.#now());
     await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, at?.toISOString() ?? null]);
     return true;
-  }
-
-  async #now(): Promise<Date> {
-    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
   }
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
@@ -230,17 +233,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
-    const [from, to] = f.uuid === undefined ? [null, null] : uuidRange(f.uuid);
-    const states = f.state ? arrayLiteral(f.state) : null;
-    return await this.#run(LOOK.LIST, [
-      states,
-      f.queue ?? null,
-      f.task ?? null,
-      f.node ?? null,
-      from,
-      to,
-      f.limit,
-    ]);
+    return await this.#run(LOOK.LIST, filterParams(f));
   }
 
   broadcasts(prefix: string, limit: number): Promise<Port.EnvelopeRow[]> {
@@ -258,24 +251,6 @@ export class PostgresStore implements Port.Store {
 
   nodes(): Promise<Port.NodeRow[]> {
     return this.#run(NODE.NODES);
-  }
-
-  async cancel(uuids: string[]): Promise<Port.Cancelled[]> {
-    const done: Port.Cancelled[] = await this.#run(SQL.CANCEL_FREE, [arrayLiteral(uuids)]);
-    const found = new Set(done.map((row) => row.uuid));
-    const missing = new Set(uuids.map((uuid) => uuid.toLowerCase()).filter((uuid) => !found.has(uuid)));
-    const rest = [];
-    for (const uuid of missing) rest.push(...await this.#cancelOne(uuid));
-    return [...done, ...rest];
-  }
-
-  /** What was settled while the statement waited for it is final by the next look. */
-  async #cancelOne(uuid: string): Promise<Port.Cancelled[]> {
-    for (let look = 0; look < CANCEL_LOOKS; look++) {
-      const rows = await this.#run(SQL.CANCEL, [arrayLiteral([uuid])]);
-      if (rows.length > 0) return rows;
-    }
-    return [];
   }
 
   async waiting(queues: string[]): Promise<number> {
@@ -367,18 +342,11 @@ function claimedOf(row: Row): Port.Claimed {
     kwargs: row.kwargs,
     options: row.options,
     attempt: row.attempt,
+    forgiven: row.forgiven,
     maxAttempts: row.max_attempts,
     timeout: row.timeout,
     solo: row.solo,
     origin: row.origin,
     keyed: row.keyed,
   };
-}
-
-/** The first and the last uuid that begin with a prefix; dashes may be left out. */
-function uuidRange(prefix: string): [string, string] {
-  const hex = prefix.replaceAll("-", "").toLowerCase();
-  const full = (pad: string) =>
-    hex.padEnd(32, pad).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-  return [full("0"), full("f")];
 }

@@ -19,7 +19,7 @@ export async function prune(run: Run, retentionDays: number): Promise<Pruned> {
   const old = (await run(SQL.OLD_PARTITIONS, [retentionDays])).map((row) => row.name as string);
   const dropped: string[] = [];
   for (const name of old) {
-    if (await briefly(run, `drop table if exists dispatcher.${name}`)) dropped.push(name);
+    if (await briefly(run, `select dispatcher.drop_partition('${name}')`)) dropped.push(name);
   }
   await run(SQL.PRUNE_SMALL, [retentionDays]);
   const inUse = made === undefined || dropped.length < old.length;

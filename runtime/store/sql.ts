@@ -93,20 +93,24 @@ with s as materialized (
   returning e.*, s.outcome, s.record, s.result as new_result, s.error as new_error, s.progress as new_progress
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts)
+    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts, fence,
+    solo, forgiven, dedupe)
   select uuid, origin, queue, task, args, kwargs, options,
-    case when outcome in ('retry', 'released') then 'cancelled' else outcome end,
+    case when given_up then 'discarded' when outcome in ('retry', 'released') then 'cancelled' else outcome end,
     priority, attempt, max_attempts, timeout, time_pub, created_at, node, claimed_at, clock_timestamp(),
-    coalesce(new_progress, progress), new_result, coalesce(new_error, case when outcome <> 'completed' then error end),
-    case when record is null then attempts else attempts || record end
-  from final
+    coalesce(new_progress, progress), new_result, case
+      when given_up then json_build_object('name', 'Discarded', 'message', discard_reason)
+      else coalesce(new_error, case when outcome <> 'completed' then error end) end,
+    case when record is null then attempts else attempts || record end, fence, solo, forgiven, dedupe
+  from (select final.*, discard_reason is not null and outcome not in ('completed', 'discarded') given_up
+    from final) f
 ), back as materialized (
   select * from s where outcome in ('retry', 'released')
 ), again as (
   update dispatcher.envelope e set
-    state = case s.outcome when 'retry' then 'retryable' else 'available' end,
+    state = case when s.outcome = 'retry' or s.delay > 0 then 'retryable' else 'available' end,
     attempt = e.attempt - case s.outcome when 'released' then 1 else 0 end,
-    due_at = case s.outcome when 'retry' then clock_timestamp() + s.delay * interval '1 second' end,
+    due_at = case when s.outcome = 'retry' or s.delay > 0 then clock_timestamp() + s.delay * interval '1 second' end,
     solo = e.solo or s.solo, node = null, instance = null, claimed_at = null,
     error = coalesce(s.error, e.error), progress = coalesce(s.progress, e.progress),
     attempts = case when s.record is null then e.attempts else e.attempts || s.record end
@@ -123,6 +127,9 @@ with s as materialized (
     order by e.priority, e.id limit $11 for update skip locked
   ) e
   where not exists (select from dispatcher.queue p where p.name = q.name and p.paused_at is not null)
+    -- Who has lost its name or its lease, and does not know it yet, would only run what is taken away again.
+    and not exists (
+      select from dispatcher.node n where n.name = $12 and (n.instance <> $9::uuid or n.state in ('stopped', 'lost')))
   order by e.priority, e.id limit $11
 ), claimed as (
   update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1,
@@ -130,27 +137,29 @@ with s as materialized (
   -- Not a join: a plan that does not know the limit would hash the whole table for it.
   where e.uuid = any(array(select uuid from open))
   returning e.uuid, e.fence, e.task, e.queue, e.args, e.kwargs, e.options, e.attempt, e.max_attempts, e.timeout,
-    e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id
+    e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id, e.forgiven
 )
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, max_attempts, timeout,
-  solo, origin::text, keyed, priority, id::float8 from claimed
+  solo, origin::text, keyed, priority, id::float8, forgiven from claimed
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value, null
   from dispatcher.envelope_id_seq
 order by priority, id`;
 
 /**
- * Give back what an instance does not know that it holds, and tell of which somebody had asked for the end. One UPDATE:
- * with an arm for those, a cancel under way would hide a row from both. Index: envelope_running.
+ * Give back what an instance does not know that it holds, and tell of which somebody had asked for the end. By fence,
+ * too: of an envelope that it gave back and that a lost answer claimed again it knows only the claim before. One UPDATE:
+ * with an arm for those to be cancelled, a cancel under way would hide a row from both. Index: envelope_running.
  */
 export const RECONCILE = `
 update dispatcher.envelope set state = 'available', attempt = attempt - 1, node = null, instance = null,
   claimed_at = null
-where instance = $1::uuid and state = 'running' and uuid <> all($2::uuid[])
+where instance = $1::uuid and state = 'running'
+  and (uuid, fence) not in (select * from unnest($2::uuid[], $3::int[]))
 returning uuid::text, cancel_at is not null cancelled`;
 
 /**
@@ -246,9 +255,9 @@ with held as materialized (
   delete from dispatcher.envelope where uuid in (select uuid from held where state <> 'running') returning *
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, finished_at, progress, error, attempts)
+    max_attempts, timeout, time_pub, created_at, finished_at, progress, error, attempts, fence, solo, forgiven, dedupe)
   select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
-    time_pub, created_at, clock_timestamp(), progress, error, attempts from gone
+    time_pub, created_at, clock_timestamp(), progress, error, attempts, fence, solo, forgiven, dedupe from gone
 ), asked as (
   update dispatcher.envelope set cancel_at = coalesce(cancel_at, clock_timestamp())
   where uuid in (select uuid from held where state = 'running') returning uuid, node

@@ -56,6 +56,8 @@ export const RESCUE = `
 with lost as (
   update dispatcher.node set state = 'lost', slots = 0, busy = 0
   where lease_until <= clock_timestamp() and state in ('running', 'draining')
+    -- While the server was down nobody could renew: first everybody may.
+    and pg_postmaster_start_time() + greatest((lease_until - last_seen) / 3, interval '3 seconds') <= clock_timestamp()
   returning instance
 ), orphan as materialized (
   -- Through lost, not by looking at the leases again: one that is renewed at this moment stays unlost, and so
@@ -74,9 +76,14 @@ with lost as (
   returning e.*
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, error, attempts)
-  select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
-    time_pub, created_at, node, claimed_at, clock_timestamp(), progress, error, attempts from ended
+    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, error, attempts, fence, solo,
+    forgiven, dedupe)
+  select uuid, origin, queue, task, args, kwargs, options,
+    case when discard_reason is null then 'cancelled' else 'discarded' end, priority, attempt, max_attempts, timeout,
+    time_pub, created_at, node, claimed_at, clock_timestamp(), progress,
+    case when discard_reason is null then error
+      else json_build_object('name', 'Discarded', 'message', discard_reason) end,
+    attempts, fence, solo, forgiven, dedupe from ended
 ), rescued as (
   update dispatcher.envelope e set state = 'available', attempt = e.attempt - 1, node = null, instance = null,
     claimed_at = null,

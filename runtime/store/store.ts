@@ -11,6 +11,7 @@ import type { ErrorRecord } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { CatchUp } from "../schedule.ts";
 import type { Outcome, State } from "../state.ts";
+import type { OperatorStore } from "./operator.ts";
 
 /** What proves that an attempt is still ours: a write that carries an old one changes nothing. */
 export interface Token {
@@ -30,6 +31,8 @@ export interface Claimed extends Token {
   /** JSON text. */
   options: string;
   attempt: number;
+  /** Attempts that do not count, since somebody has given it a new allowance after them. */
+  forgiven: number;
   maxAttempts: number | null;
   /** Seconds, null when the message names none. */
   timeout: number | null;
@@ -61,7 +64,7 @@ export interface Settlement extends Token {
   result: string | null;
   /** JSON text of an {@link ErrorRecord}. */
   error: string | null;
-  /** Seconds until a retry is due. */
+  /** Seconds until a retry is due, or what is given back may run again; null for what may at once. */
   delay: number | null;
   /** From now on it runs alone in its host. */
   solo: boolean;
@@ -71,6 +74,8 @@ export interface Settlement extends Token {
   watch: boolean;
   /** Others may wait for its end. */
   keyed: boolean;
+  /** It may be settled already, by a transaction of its own. */
+  doubtful?: boolean;
 }
 
 /** One round trip of a node: settle what is finished, claim what there is room for. */
@@ -211,6 +216,8 @@ export interface EnvelopeFilter {
   node?: string;
   /** Uuid or the beginning of one, also of the broadcast it comes from. */
   uuid?: string;
+  /** Published so many seconds ago, or earlier. */
+  olderSeconds?: number;
   /** At most this many, newest first. */
   limit: number;
 }
@@ -299,13 +306,13 @@ export interface Adoption {
 }
 
 /** The port. */
-export interface Store {
+export interface Store extends OperatorStore {
   /** Write envelopes, in their order; broadcasts go to the log. */
   publish(batch: Sealed[]): Promise<Put[]>;
   /** Settle and claim in one round trip. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */
-  reconcile(instance: string, held: string[]): Promise<number>;
+  reconcile(instance: string, held: Token[]): Promise<number>;
   /** Keep the progress of a running attempt; false when the token is stale. */
   progress(instance: string, token: Token, progress: string): Promise<boolean>;
 
@@ -360,6 +367,8 @@ export interface Store {
   queues(): Promise<QueueRow[]>;
   nodes(): Promise<NodeRow[]>;
   cancel(uuids: string[]): Promise<Cancelled[]>;
+  /** What a filter finds in the order of the uuids, behind the last one of the page before. */
+  matching(filter: EnvelopeFilter, after?: string): Promise<{ uuid: string; state: State }[]>;
   /** Work that could run now, in these queues. */
   waiting(queues: string[]): Promise<number>;
 

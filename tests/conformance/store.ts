@@ -1,5 +1,6 @@
 /** What every store must do: one suite, run on each implementation and server. It uses the port and nothing else. */
 import { claiming } from "./store/claim.ts";
+import { operating } from "./store/dead.ts";
 import { looking } from "./store/look.ts";
 import { messages } from "./store/messages.ts";
 import { type MakeStore, storeTest } from "./store/moves.ts";
@@ -18,6 +19,8 @@ export function storeConformance(name: string, makeStore: MakeStore, without: re
   const declare = storeTest(name, makeStore);
   const left = new Set(without);
   const chosen: typeof declare = (title, run) => left.delete(title) || declare(title, run);
-  for (const part of [publishing, claiming, settling, nodes, recovering, messages, looking]) part(chosen);
+  for (const part of [publishing, claiming, settling, nodes, recovering, messages, looking, operating]) {
+    part(chosen);
+  }
   if (left.size > 0) throw new Error(`The suite has no test called "${[...left].join('", "')}"`);
 }

@@ -109,6 +109,7 @@ function claim(task: string, args: unknown[], more: Partial<Claimed>): Claimed {
     kwargs: "{}",
     options: "{}",
     attempt: 1,
+    forgiven: 0,
     maxAttempts: null,
     timeout: null,
     solo: false,

@@ -58,7 +58,7 @@ export class Crowd {
       }
       case "reconcile": {
         const { instance } = this.#node(action.node);
-        const mine = this.#tokens.filter((one) => one.by === instance).map((one) => one.uuid);
+        const mine = this.#tokens.filter((one) => one.by === instance);
         return void await store.reconcile(instance, mine.slice(action.forget));
       }
       case "register": {

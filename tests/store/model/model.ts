@@ -211,9 +211,9 @@ export class Model {
     for (const row of this.live.values()) if (row.due === "later") row.due = "now";
   }
 
-  reconcile(instance: string, held: string[]): number {
+  reconcile(instance: string, held: Token[]): number {
     const given = [...this.live.values()].filter((row) =>
-      row.instance === instance && !held.includes(row.uuid)
+      row.instance === instance && !held.some(({ uuid, fence }) => uuid === row.uuid && fence === row.fence)
     );
     for (const row of given) {
       row.attempt--;

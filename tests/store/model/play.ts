@@ -108,9 +108,7 @@ const steps: { [A in Action["do"]]: Step<A> } = {
   async reconcile({ node, forget }, model, { store }) {
     const found = nodeOf(model, node);
     if (!found) return;
-    const all = [...model.live.values()].filter((row) => row.instance === found.instance).map((row) =>
-      row.uuid
-    );
+    const all = [...model.live.values()].filter((row) => row.instance === found.instance);
     const held = all.slice(forget);
     assert.equal(await store.reconcile(found.instance, held), model.reconcile(found.instance, held));
   },

@@ -1,0 +1,57 @@
+/**
+ * What a bound task gets as its first argument; loaded by the first of them.
+ *
+ * @module
+ */
+import { encodeJson } from "../json.ts";
+import type { TaskContext } from "../task.ts";
+import type { AttemptTransaction } from "./attempt_transaction.ts";
+import type { AskWhat, Job, LogLevel } from "./protocol.ts";
+
+/** An attempt, as against the calls that follow it. */
+export interface Own {
+  started: number;
+  transaction?: AttemptTransaction;
+  /** Its arguments are encrypted with a key that is not here. */
+  keyless?: boolean;
+  /** The JSON text of its result, as it is stored. */
+  kept(value: unknown): Promise<string>;
+}
+
+/** What a task may say while it runs. */
+export interface ContextEvents {
+  progress(uuid: string, text: string): void;
+  /** Ask the dispatcher; rejects with its error. */
+  ask(uuid: string, what: AskWhat, payload: unknown): Promise<unknown>;
+  log(uuid: string, level: LogLevel, message: string): void;
+}
+
+/** Make the context of a call; one that follows another has no attempt of its own. */
+export function contextOf(job: Job, signal: AbortSignal, events: ContextEvents, own?: Own): TaskContext {
+  const { uuid } = job;
+  return {
+    uuid: job.origin ?? uuid,
+    attempt: job.attempt,
+    workerId: job.worker,
+    signal,
+    progress: (value) => events.progress(uuid, encodeJson(value, "progress")),
+    log: (message, level = "info") => events.log(uuid, level, String(message)),
+    control: async (command, data = {}) =>
+      await events.ask(uuid, "control", { command, data }) as Record<string, unknown>,
+    publish: async (task, args = [], options = {}) => {
+      encodeJson([args, options.kwargs ?? {}], "args");
+      return await events.ask(uuid, "publish", { task, args, options }) as Awaited<
+        ReturnType<TaskContext["publish"]>
+      >;
+    },
+    transaction: async (work) => {
+      if (!own) throw new Error("Cannot complete an attempt: a callback has none of its own");
+      const { AttemptTransaction } = await import("./attempt_transaction.ts");
+      own.transaction ??= new AttemptTransaction(job, own.started, signal, {
+        ask: events.ask,
+        kept: own.kept,
+      });
+      return await own.transaction.run(work);
+    },
+  };
+}

@@ -1,0 +1,130 @@
+// @runtimes deno
+/**
+ * SQL takes values as parameters only. This reads the code: a text given to `unsafe()`, and every template that looks
+ * like SQL, may hold nothing but what is listed here, with the reason why it is safe.
+ */
+import assert from "node:assert/strict";
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { test } from "../harness.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+
+/** By file: what may stand inside `${…}` of SQL, and why. */
+const ALLOWED: Record<string, Record<string, string>> = {
+  "runtime/store/sql.ts": {
+    PUBLISH: "a constant, the same statement as a part",
+    lock: "one of two constants, given by the two constants made of it",
+  },
+  "runtime/store/sql_look.ts": {
+    LIVE: "a constant list of columns",
+    FINAL: "a constant list of columns",
+    MATCH: "a constant condition, with parameters in it",
+  },
+  "runtime/store/sql_schedules.ts": { SCHEDULE: "a constant list of columns" },
+  "runtime/store/migrate.ts": {
+    version: "a number of our own list of migrations; printed for those who apply it by hand",
+    name: "a name of the same list",
+    worksWith: "a number of the same list",
+    "await migrationText(name)": "a file of the migrations",
+    'parts.join("\\n")': "the texts above",
+  },
+  "runtime/store/embedded/probe.ts": { DATABASE: "a constant" },
+};
+
+/** Calls of `unsafe()` and `#run()` whose first argument is not a constant in capitals or a plain literal. */
+const CALLS: Record<string, Record<string, string>> = {
+  "runtime/store/postgres.ts": { text: "passes on what its callers give, which are checked here" },
+  "runtime/store/migrate.ts": { "texts.get(m.version)!": "a file of the migrations" },
+  "runtime/store/roles.ts": { "await rolesSql()": "the file roles.sql" },
+  "runtime/store/completion.ts": { statement: "one of `commit` and `rollback`" },
+  "runtime/store/embedded/probe.ts": { "`create database ${DATABASE}`": "a constant" },
+};
+
+const SQL =
+  /^\s*(-- |\(?select|insert into|update |delete from|with |create |alter |drop |grant |begin;|truncate )/i;
+
+interface Found {
+  file: string;
+  line: number;
+  text: string;
+}
+
+/** The expressions inside of every template that looks like SQL and is not a tagged one, which makes parameters. */
+function expressions(file: string, source: string): Found[] {
+  const found: Found[] = [];
+  for (const match of source.matchAll(/(\w|>|\))?`((?:[^`\\]|\\.)*)`/g)) {
+    if (match[1] !== undefined || !SQL.test(match[2])) continue;
+    for (const [whole, text] of match[2].matchAll(/\$\{([^}]*)\}/g)) {
+      const line = source.slice(0, match.index + match[0].indexOf(whole)).split("\n").length;
+      found.push({ file, line, text: text.trim() });
+    }
+  }
+  return found;
+}
+
+/** First arguments of calls that run a text. */
+function runs(file: string, source: string): Found[] {
+  // Elsewhere #run is somebody else's.
+  if (!/^runtime\/store\//.test(file) && !source.includes(".unsafe(")) return [];
+  return [...source.matchAll(/(?:\.unsafe|this\.#run)\(\s*([^,()]*(?:\([^()]*\))?[^,()]*)/g)].map((
+    match,
+  ) => ({
+    file,
+    line: source.slice(0, match.index).split("\n").length,
+    text: match[1].trim(),
+  }));
+}
+
+const isConstant = (text: string) =>
+  /^([A-Z]+\.)?[A-Z][A-Z_0-9]*$/.test(text) || /^("[^"]*"|'[^']*'|`[^`$]*`)$/.test(text);
+
+function violations(files: [string, string][]): string[] {
+  const inside = files.flatMap(([file, source]) => expressions(file, source))
+    .filter(({ file, text }) => ALLOWED[file]?.[text] === undefined);
+  const given = files.flatMap(([file, source]) => runs(file, source))
+    .filter(({ file, text }) => !isConstant(text) && CALLS[file]?.[text] === undefined);
+  return [...inside, ...given].map(({ file, line, text }) => `${file}:${line} ${text}`);
+}
+
+function tree(): [string, string][] {
+  const paths = globSync("runtime/**/*.ts", { cwd: ROOT }).sort();
+  return paths.map((path) => [path, readFileSync(join(ROOT, path), "utf8")]);
+}
+
+test("SQL in runtime/ is made of constants and parameters", () => {
+  const files = tree();
+  assert.ok(files.length > 50);
+  assert.deepEqual(violations(files), []);
+});
+
+test("what the list allows is there: nothing on it is left over", () => {
+  const files = tree();
+  const inside = new Set(
+    files.flatMap(([file, source]) => expressions(file, source)).map((f) => `${f.file} ${f.text}`),
+  );
+  const given = new Set(
+    files.flatMap(([file, source]) => runs(file, source)).map((f) => `${f.file} ${f.text}`),
+  );
+  const names = (list: typeof ALLOWED) =>
+    Object.entries(list).flatMap(([file, texts]) => Object.keys(texts).map((text) => `${file} ${text}`));
+  assert.deepEqual(names(ALLOWED).filter((name) => !inside.has(name)), []);
+  assert.deepEqual(names(CALLS).filter((name) => !given.has(name)), []);
+});
+
+test("the search finds what it is for", () => {
+  const bad: [string, string][] = [
+    ["runtime/store/a.ts", "sql.unsafe(`select * from t where name = '${name}'`);"],
+    ["runtime/b.ts", "const text = `drop table ${schema}.x`;"],
+    ["runtime/store/c.ts", 'sql.unsafe("select " + name);'],
+    ["runtime/store/d.ts", "await this.#run(text);"],
+  ];
+  for (const one of bad) assert.equal(violations([one]).length > 0, true, one[1]);
+  const good: [string, string][] = [
+    ["runtime/store/a.ts", "sql`select * from t where name = ${name}`;"],
+    ["runtime/store/b.ts", 'this.#run(SQL.PUBLISH, [1]); sql.unsafe("begin");'],
+    ["runtime/store/c.ts", "const message = `Cannot select ${name}`;"],
+  ];
+  assert.deepEqual(violations(good), []);
+});
