@@ -39,13 +39,14 @@ export interface OwnAttempt extends Token {
   instance: string;
 }
 
+/** What is written of the attempt. */
+export type Verdict = Pick<Settlement, "record" | "result" | "progress">;
+
 /** What happens around the transaction. */
 export interface Completion<R> {
   work(tx: Sql): R | Promise<R>;
   /** The verdict, once the work is done. */
-  settlement(
-    value: R,
-  ): Pick<Settlement, "record" | "result"> | Promise<Pick<Settlement, "record" | "result">>;
+  settlement(value: R): Verdict | Promise<Verdict>;
   /** It is about to be committed, and is not before this resolves. */
   committing(): Promise<unknown>;
 }
@@ -115,11 +116,11 @@ export async function completeIn<R>(
 async function settle(
   sql: Sql,
   { node, instance, uuid, fence }: OwnAttempt,
-  verdict: Pick<Settlement, "record" | "result">,
+  verdict: Verdict,
 ): Promise<void> {
   // Fails where there is no transaction any more, or one that an error has spoilt.
   await sql.unsafe("savepoint dispatcher_settle");
-  const more = { error: null, delay: null, solo: false, progress: null, watch: false, keyed: false };
+  const more = { error: null, delay: null, solo: false, watch: false, keyed: false };
   const settlement: Settlement = { uuid, fence, outcome: "completed", ...verdict, ...more };
   const work = { node, instance, settlements: [settlement], queues: [], limit: 0 };
   const { settled } = await new PostgresStore(sql).exchange(work);
