@@ -39,6 +39,7 @@ export type {
   Transaction,
 } from "./runtime/task.ts";
 export { DispatcherError, type ErrorCode, type ErrorRecord } from "./runtime/errors.ts";
+export { Discard, Retry, type RetryOptions } from "./runtime/verdicts.ts";
 export type { Client, ConnectOptions, DispatcherNode, NodeOptions, PublishOptions };
 
 // A script that has published ends by itself: the connections of the shared client close soon after their last use.

@@ -57,6 +57,7 @@ export const FILTER_FLAGS: Flags = {
   queue: { type: "string", value: "Q", help: "In this queue" },
   task: { type: "string", value: "PATH", help: "Of this task" },
   node: { type: "string", value: "N", help: "Run by this node" },
+  older: { type: "number", value: "S", help: "Published so many seconds ago, or earlier" },
 };
 
 /** Flags of every command that asks live nodes. */

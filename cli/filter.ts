@@ -6,7 +6,7 @@
 import type { Client } from "../runtime/client.ts";
 import { type State, STATES } from "../runtime/state.ts";
 import { didYouMean } from "../runtime/suggest.ts";
-import { type Parsed, usage } from "./args.ts";
+import { type Parsed, secondsOf, usage } from "./args.ts";
 
 type Filter = NonNullable<Parameters<Client["list"]>[0]>;
 
@@ -17,6 +17,7 @@ export function filterOf(flags: Parsed["flags"]): Filter {
     queue: flags.queue as string | undefined,
     task: flags.task as string | undefined,
     node: flags.node as string | undefined,
+    olderSeconds: secondsOf(flags, "older"),
   };
 }
 

@@ -9,6 +9,13 @@ if (!other && (major < WANTED[0] || (major === WANTED[0] && minor < WANTED[1])))
   console.error(`edge-dispatcher needs Node ${WANTED.join(".")} or newer, this is ${process.versions.node}`);
   process.exit(78);
 }
+// Node strips the types of every file anew at every start, unless it may keep what it made. Not in its default place
+// below the temporary directory: there another user could leave code for this one to run.
+if (!other) {
+  const [{ default: module }, { homedir }] = await Promise.all([import("node:module"), import("node:os")]);
+  const cache = process.env.XDG_CACHE_HOME || `${homedir()}/.cache`;
+  module.enableCompileCache?.(`${cache}/edge-dispatcher`);
+}
 // Installed as `dispatcher`, it starts a node; as `dispatcherctl`, or from the project, it takes a command.
 const name = process.argv[1]?.split(/[\\/]/).pop();
 const argv = process.argv.slice(2);

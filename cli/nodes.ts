@@ -9,7 +9,8 @@ import { didYouMean } from "../runtime/suggest.ts";
 import { secondsOf } from "./args.ts";
 import type { Context } from "./command.ts";
 
-type NodeRow = Awaited<ReturnType<Client["nodes"]>>[number];
+/** A node as the table has it. */
+export type NodeRow = Awaited<ReturnType<Client["nodes"]>>[number];
 
 /** The replies, and the live nodes that sent none. */
 export interface Asked {

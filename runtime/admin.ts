@@ -6,7 +6,7 @@
 import type { Config } from "./config.ts";
 import { connect, connectionError } from "./store/connection.ts";
 import { embeddedStatus, startEmbedded, stopEmbedded } from "./store/embedded.ts";
-import { migrate, migrationSql, type SchemaStatus, schemaStatus } from "./store/migrate.ts";
+import { migrateAt, migrationSql, type SchemaStatus, schemaStatus } from "./store/migrate.ts";
 import { applyRoles, rolesSql } from "./store/roles.ts";
 
 export { embeddedStatus, migrationSql, rolesSql, startEmbedded, stopEmbedded };
@@ -18,30 +18,35 @@ export async function readSchema(url: string): Promise<SchemaStatus> {
   return await withDatabase(url, schemaStatus);
 }
 
-/** Apply what is missing; returns the names of what was applied. */
-export async function applyMigrations(url: string): Promise<string[]> {
-  return await withDatabase(url, migrate);
+/** Apply what is missing; returns the names of what was applied. `tell` hears when one has to wait. */
+export async function applyMigrations(url: string, tell?: (text: string) => void): Promise<string[]> {
+  return await ours(url, migrateAt(url, tell));
 }
 
 /** Make the roles, or bring their rights up to date; applies what migrations are missing first. */
 export async function grantRoles(url: string): Promise<void> {
-  await withDatabase(url, async (sql) => {
-    await migrate(sql);
-    await applyRoles(sql);
-  });
+  await applyMigrations(url);
+  await withDatabase(url, applyRoles);
 }
 
 async function withDatabase<T>(
   url: string,
   use: (sql: ReturnType<typeof connect>) => Promise<T>,
 ): Promise<T> {
-  const sql = connect(url, { max: 1 });
+  const sql = connect(url, { max: 1, prepare: false });
   try {
-    return await use(sql);
-  } catch (error) {
-    throw (error as { exit?: number }).exit === undefined ? connectionError(error, url) : error;
+    return await ours(url, use(sql));
   } finally {
     await sql.end({ timeout: 1 }).catch(() => {});
+  }
+}
+
+/** An error of the client's as one of ours. */
+async function ours<T>(url: string, done: Promise<T>): Promise<T> {
+  try {
+    return await done;
+  } catch (error) {
+    throw (error as { exit?: number }).exit === undefined ? connectionError(error, url) : error;
   }
 }
 

@@ -13,11 +13,13 @@ import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } f
 import { DispatcherError, type ErrorRecord } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
+import { Operator } from "./operator.ts";
 import { Packing } from "./packing.ts";
 import { Publisher, type Sent } from "./publisher.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
+import type { Discarded, FailureFilter, FailureRow, Retried } from "./store/operator.ts";
 import type {
   Cancelled,
   EnvelopeFilter,
@@ -29,6 +31,7 @@ import type {
   Store,
 } from "./store/store.ts";
 import type { Published } from "./task.ts";
+import type { Why } from "./why.ts";
 
 /** What a client is made of. */
 export interface ClientParts {
@@ -66,9 +69,11 @@ export class Client {
   readonly #publisher: Publisher;
   readonly #outcome: (uuid: string) => Promise<Outcome | undefined>;
   readonly #hints: Hints;
+  readonly #operator: Operator;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
+    this.#operator = new Operator(parts);
     this.#publisher = new Publisher(parts);
     this.#hints = new Hints(parts.broker);
     // However many wait, one query at a time asks for all of them.
@@ -227,16 +232,18 @@ export class Client {
   /**
    * The envelopes that a uuid or the beginning of one stands for: one, or all copies of one broadcast.
    *
+   * @param options.log Look for a broadcast that no node has taken yet, too.
    * @throws {DispatcherError} `not_found`, or `ambiguous` with the candidates.
    */
-  async find(prefix: string, verb = "find"): Promise<EnvelopeRow[]> {
+  async find(prefix: string, verb = "find", { log = false } = {}): Promise<EnvelopeRow[]> {
     if (!/^[0-9a-f-]{4,36}$/i.test(prefix)) {
       throw new DispatcherError(
         "usage",
         `Cannot ${verb} "${prefix}": it is not a uuid or the first 4 or more digits of one`,
       );
     }
-    const rows = await this.list({ uuid: prefix, limit: 200 });
+    let rows = await this.list({ uuid: prefix, limit: 200 });
+    if (rows.length === 0 && log) rows = await this.#parts.store.broadcasts(prefix, 200);
     if (rows.length === 0) {
       throw new DispatcherError("not_found", `Cannot ${verb} "${prefix}": no such envelope`);
     }
@@ -258,22 +265,68 @@ export class Client {
   /**
    * Cancel: what has not begun ends at once, what runs is told to, on whichever node it is.
    */
-  async cancel(uuids: string[]): Promise<Cancelled[]> {
-    const done = await this.#parts.store.cancel(uuids);
-    // What is gone may have stood before an equal one.
-    if (done.some(({ did }) => did === "cancelled")) this.#publisher.restage();
-    const nodes = new Map<string, string[]>();
-    for (const { uuid, did, node } of done) {
-      if (did === "requested" && node) nodes.set(node, [...nodes.get(node) ?? [], uuid]);
-    }
-    for (const [node, running] of nodes) {
-      for (const uuid of running) {
-        const message = JSON.stringify({ control: "cancel", control_data: { uuid } });
-        // Its heartbeat learns of it too, if this message is lost.
-        await this.#parts.broker.notify(node, message).catch(() => {});
-      }
-    }
-    return done;
+  cancel(uuids: string[]): Promise<Cancelled[]> {
+    return this.#operator.cancel(uuids);
+  }
+
+  /**
+   * Give up: what waits is discarded for this reason, what runs is told to end and is discarded then, unless it
+   * completes.
+   */
+  discard(uuids: string[], reason: string = "Discarded by an operator"): Promise<Discarded[]> {
+    return this.#operator.discard(uuids, reason);
+  }
+
+  /**
+   * Bring back what was discarded or cancelled, with as many attempts as it had at first and its history; what waits
+   * for a time may run at once. However many ask at once, it is brought back once.
+   *
+   * @example
+   * ```ts ignore
+   * const dead = await client.matching({ state: ["discarded"], task: "mail/welcome" });
+   * await client.retry(dead.map(({ uuid }) => uuid));
+   * ```
+   */
+  retry(uuids: string[]): Promise<Retried[]> {
+    return this.#operator.retry(uuids);
+  }
+
+  /** All that a filter finds, by uuid and state. */
+  matching(filter: Omit<EnvelopeFilter, "limit">): Promise<{ uuid: string; state: State }[]> {
+    return this.#operator.matching(filter);
+  }
+
+  /** What was discarded, by task and error, the latest first. */
+  failures(filter: Partial<FailureFilter> = {}): Promise<FailureRow[]> {
+    return this.#parts.store.failures({ limit: 100, ...filter });
+  }
+
+  /**
+   * Why an envelope does not run, or who runs it, or how it ended; for a broadcast, of each copy.
+   *
+   * @throws {DispatcherError} `not_found`, or `ambiguous` with the candidates.
+   */
+  async why(prefix: string): Promise<{ uuid: string; state: State; queue: string; why: Why[] }[]> {
+    const rows = await this.find(prefix, "explain");
+    return await Promise.all(rows.map(async (row) => {
+      const { uuid, state, queue } = row;
+      return { uuid, state, queue, why: await this.#operator.why(row) };
+    }));
+  }
+
+  /** Claim nothing from a queue until it is resumed; false when it is paused already. What runs goes on. */
+  pauseQueue(queue: string): Promise<boolean> {
+    return this.#operator.pause(queue, true);
+  }
+
+  /** Claim from a queue again; false when it is not paused. */
+  resumeQueue(queue: string): Promise<boolean> {
+    return this.#operator.pause(queue, false);
+  }
+
+  /** Cancel all that waits in a queue now; what runs goes on. Returns how many. */
+  purgeQueue(queue: string): Promise<number> {
+    return this.#operator.purge(queue);
   }
 
   /** What stands in each queue. */
@@ -299,11 +352,11 @@ export class Client {
 
   /** Pause or resume a schedule; what is resumed goes on from now. */
   async enableSchedule(name: string, enabled: boolean): Promise<void> {
-    const { store, broker, clock } = this.#parts;
+    const { store, broker } = this.#parts;
     const row = await findSchedule(store, name, enabled ? "resume" : "pause");
     // To resume what is not paused would put its next tick off.
-    if (row.enabled === enabled) return;
-    await store.enableSchedule(name, enabled, (row) => nextTick(row, new Date(clock.now())));
+    if (enabled && row.enabled) return;
+    await store.enableSchedule(name, enabled, nextTick);
     await broker.notify(WAKE_CHANNEL, "").catch(() => {});
   }
 

@@ -33,6 +33,9 @@ const poolSchema = z.strictObject({
   scaledown_wait: positive.default(15).describe(
     "Seconds of disuse after which a slot above the minimum ends",
   ),
+  worker_removal_wait: z.number().min(0).default(30).describe(
+    "Seconds for which `workers` shows a worker that ended",
+  ),
   worker_max_lifetime_seconds: positive.default(14_400).describe("Age at which an idle worker is replaced"),
   worker_max_tasks: z.int().min(0).default(0).describe(
     "Attempts after which a worker is replaced; 0: any number",
@@ -67,6 +70,9 @@ export const configSchema = z.strictObject({
   database_url: z.string().optional().describe("PostgreSQL to use; without one, an embedded server"),
   listen_url: z.string().optional().describe(
     "Direct address for LISTEN, where database_url leads to a pooler",
+  ),
+  prepared_statements: z.enum(["auto", "on", "off"]).default("auto").describe(
+    "Named statements; auto: not through a pooler",
   ),
   embedded_dir: z.string().optional().describe("Data directory of the embedded server"),
   node: queueName.optional().describe("Name of the node and of its direct queue, by default the host's"),
@@ -133,6 +139,7 @@ export const configSchema = z.strictObject({
 export interface Config {
   database_url?: string;
   listen_url?: string;
+  prepared_statements: "auto" | "on" | "off";
   embedded_dir?: string;
   node?: string;
   queues: string[];
@@ -149,6 +156,7 @@ export interface Config {
     abort_grace: number;
     leaky_wait: number;
     scaledown_wait: number;
+    worker_removal_wait: number;
     worker_max_lifetime_seconds: number;
     worker_max_tasks: number;
     worker_memory_mb: number;

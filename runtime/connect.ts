@@ -14,9 +14,11 @@ import { DispatcherError, errorLine } from "./errors.ts";
 import type { Events } from "./events.ts";
 import { Packing } from "./packing.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
+import { firstHostOf } from "./store/hosts.ts";
 import { startEmbedded } from "./store/embedded.ts";
-import { migrate } from "./store/migrate.ts";
+import { migrateAt, schemaStatus } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
+import { chooseStatements, type PreparedStatements } from "./store/statements.ts";
 import type { Broker } from "./broker/broker.ts";
 
 /** How to reach the dispatchers. */
@@ -51,7 +53,7 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const flags = { database_url: options.databaseUrl, listen_url: options.listenUrl };
   const { config } = await loadConfig({ flags });
   const { url } = await database(config);
-  const sql = await ready(url, options);
+  const sql = await ready(url, { ...options, statements: config.prepared_statements });
   const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
   const { encryptionKeys: keys = config.encryption_keys, maxArgsBytes = config.max_args_bytes } = options;
   return clientOf(sql, broker, systemClock, new Packing({ keys, maxArgsBytes }));
@@ -107,21 +109,43 @@ export async function database(
   }
 }
 
+/** How a pool is opened, besides what a user may say. */
+export interface ReadyOptions extends ConnectOptions {
+  application?: string;
+  answerSeconds?: number;
+  statements?: PreparedStatements;
+  /** Hears what is out of the ordinary. */
+  tell?: (text: string) => void;
+}
+
 /** Open a pool whose schema is up to date. */
-export async function ready(
-  url: string,
-  options: ConnectOptions & { application?: string; answerSeconds?: number } = {},
-): Promise<Sql> {
+export async function ready(url: string, options: ReadyOptions = {}): Promise<Sql> {
   checkUrl(url);
-  const sql = open(url, options);
+  const { statements = "auto", tell = () => {} } = options;
+  let sql = open(url, { ...options, prepare: false });
   try {
-    await migrate(sql);
+    if (!(await schemaStatus(sql)).ready) await migrateAt(url, tell);
+    if (!await readsCommitted(sql)) {
+      await sql.end({ timeout: 1 }).catch(() => {});
+      sql = open(url, { ...options, prepare: false, isolation: "read committed" });
+    }
+    await chooseStatements(sql, statements, (why) => tell(`Statements are not named: ${why}`));
     return sql;
   } catch (error) {
     await sql.end({ timeout: 1 }).catch(() => {});
     // Our own errors have the right words already; the client's become ours.
     throw (error as { exit?: number }).exit === undefined ? connectionError(error, url) : error;
   }
+}
+
+/**
+ * Whether statements see what was committed while they waited. Under a default of "repeatable read" or "serializable"
+ * those that claim at once would fail each other, and publishers would not see each other's duplicates. Asked, not set
+ * in any case: a pooler may refuse to be told.
+ */
+async function readsCommitted(sql: Sql): Promise<boolean> {
+  const [{ isolation }] = await sql.unsafe("select current_setting('transaction_isolation') isolation");
+  return isolation === "read committed";
 }
 
 function checkUrl(url: string): void {
@@ -134,8 +158,9 @@ function checkUrl(url: string): void {
 
 /** A bare scheme would lead to whatever listens on this machine. */
 function isAddress(url: string): boolean {
-  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(url)) return false;
-  const { hostname, searchParams } = new URL(url);
+  const first = firstHostOf(url);
+  if (!/^postgres(ql)?:\/\//.test(url) || !URL.canParse(first)) return false;
+  const { hostname, searchParams } = new URL(first);
   return hostname !== "" || searchParams.has("host");
 }
 
@@ -158,9 +183,15 @@ export async function openDatabase(
   const application = `edge-dispatcher ${config.node ?? defaultNodeName()}`.slice(0, 63);
   for (let failures = 0;; failures++) {
     try {
+      const tell = (text: string) => events.emit("info", "store.pool", text);
+      const statements = config.prepared_statements;
       // A half-open connection must be found out before the lease lapses that is renewed over it.
       const answerSeconds = config.lease_seconds / 3;
-      return { url, embedded, sql: await ready(url, { max: 4, application, answerSeconds }) };
+      return {
+        url,
+        embedded,
+        sql: await ready(url, { max: 4, application, answerSeconds, statements, tell }),
+      };
     } catch (error) {
       const transient = error instanceof DispatcherError && error.code === "unavailable";
       if (once || !transient || signal?.aborted) throw error;

@@ -6,7 +6,7 @@
  * |---|---|
  * | service.pool_kwargs | pool |
  * | service.main_kwargs.node_id | node |
- * | brokers.pg_notify.channels | queues |
+ * | brokers.pg_notify.channels | queues; those named `…broadcast…` broadcast_channels |
  * | brokers.pg_notify.config | database_url |
  * | producers.ScheduledProducer.task_schedule | schedules with scope node |
  * | producers.OnStartProducer.task_list | on_start |
@@ -24,6 +24,7 @@ const MOVED: ReadonlyMap<string, string> = new Map(Object.entries({
   "service.pool_kwargs.min_workers": "pool.min_workers",
   "service.pool_kwargs.max_workers": "pool.max_workers",
   "service.pool_kwargs.scaledown_wait": "pool.scaledown_wait",
+  "service.pool_kwargs.worker_removal_wait": "pool.worker_removal_wait",
   "service.pool_kwargs.worker_max_lifetime_seconds": "pool.worker_max_lifetime_seconds",
   "service.main_kwargs.node_id": "node",
   "service.main_kwargs.chunk_message_timeout_seconds": "chunk_message_timeout_seconds",
@@ -38,7 +39,6 @@ const CALLABLE = "it names Python code; `hooks` names a module";
 const REASONS: ReadonlyMap<string, string> = new Map(Object.entries({
   "service.pool_kwargs.scaledown_interval": "the pool looks whenever a worker falls idle",
   "service.pool_kwargs.worker_stop_wait": "`shutdown_wait` is the time that running tasks have",
-  "service.pool_kwargs.worker_removal_wait": "a worker that has ended is not kept",
   "service.metrics_kwargs": "metrics have no server of their own",
   "service.process_manager_cls": "workers are threads of child processes",
   "service.process_manager_kwargs": "workers are threads of child processes",
@@ -60,7 +60,8 @@ const REASONS: ReadonlyMap<string, string> = new Map(Object.entries({
 /** What dispatcherd starts with where we start with 4. */
 const MIN_WORKERS = 1;
 
-type Warn = (path: string, why?: string) => void;
+/** `whole` is all of the line, for what does have a meaning. */
+type Warn = (path: string, why?: string, whole?: string) => void;
 
 /** What takes over a whole section. */
 const TAKERS: ReadonlyMap<string, (value: unknown, ours: Tree, warn: Warn, path: string) => void> = new Map(
@@ -85,8 +86,8 @@ export function isDispatcherd(tree: Tree): boolean {
 export function fromDispatcherd(tree: Tree): { tree: Tree; warnings: string[] } {
   const ours: Tree = {};
   const warnings: string[] = [];
-  const warn: Warn = (path, why = reasonOf(path)) =>
-    warnings.push(`Configuration key "${path}" has no meaning here${why ? `: ${why}` : ""}`);
+  const warn: Warn = (path, why = reasonOf(path), whole) =>
+    warnings.push(whole ?? `Configuration key "${path}" has no meaning here${why ? `: ${why}` : ""}`);
   const { version: _, ...sections } = tree;
   walk(sections, "", ours, warn);
   // Its node_id may stand behind the channels.
@@ -127,10 +128,22 @@ function fitPool(pool: Tree | undefined): void {
 
 function takeChannels(value: unknown, ours: Tree, warn: Warn, path: string): void {
   if (!Array.isArray(value)) return void (ours.queues = value);
-  ours.queues = [...new Set(value)].filter((channel) => channel !== BROADCAST_QUEUE);
+  const channels = [...new Set(value)].filter((channel) => channel !== BROADCAST_QUEUE);
+  ours.queues = channels.filter((channel) => !isBroadcast(channel));
+  const broadcast = channels.filter(isBroadcast);
+  if (broadcast.length > 0) ours.broadcast_channels = broadcast;
   value.forEach((channel, i) => {
     if (channel === BROADCAST_QUEUE) warn(`${path}.${i}`, "every node hears `broadcast`");
+    else if (isBroadcast(channel)) {
+      const what = `Channel "${channel}" in "${path}.${i}" is taken for one whose messages every node runs`;
+      warn(path, "", `${what}: name it in \`queues\` of a configuration of ours if one node is to run each`);
+    }
   });
+}
+
+/** There every listener runs a message, here one of those that share a queue: the name says what is meant. */
+function isBroadcast(channel: unknown): channel is string {
+  return typeof channel === "string" && /broadcast/i.test(channel);
 }
 
 // ---- the database

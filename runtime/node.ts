@@ -14,7 +14,9 @@ import { statSync } from "node:fs";
 import { hostname } from "node:os";
 import process from "node:process";
 import { SocketServer } from "./broker/socket_server.ts";
+import { type Clock, jitter, systemClock } from "./clock.ts";
 import type { Config } from "./config.ts";
+import { residentBytes } from "./control/node_status.ts";
 import { openDatabase } from "./connect.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
@@ -28,6 +30,7 @@ import { takeName } from "./service/registration.ts";
 import { safetyPoll } from "./service/safety_poll.ts";
 import { Service, type Work } from "./service/service.ts";
 import { type NodeParts, type NodeState, Works } from "./node_works.ts";
+import { isTransient } from "./store/connection.ts";
 import { uuid7 } from "./uuid.ts";
 import { VERSION } from "./version.ts";
 
@@ -40,8 +43,12 @@ export interface NodeOptions {
   signal?: AbortSignal;
   /** Give up at once when the database does not answer, instead of trying again. */
   once?: boolean;
+  /** The machine's unless told; nothing that nodes agree on depends on it. */
+  clock?: Clock;
 }
 
+/** The rest before a start that the database cut short is tried again, in milliseconds. */
+const RESTART_MS = 500;
 /** How long the last outcomes may take to reach the database, in milliseconds. */
 const SETTLE_MS = 5_000;
 
@@ -73,13 +80,29 @@ export class DispatcherNode {
 
   // ---- starting
 
-  /** Take the name, start the slots, listen, and begin to claim. */
-  async start(): Promise<void> {
-    await this.#register();
+  /** Of its lease. */
+  get instance(): string {
+    return this.#state.instance;
+  }
+
+  /**
+   * Take the name, start the slots, listen, and begin to claim.
+   *
+   * @param replaces The instance of a start that was given up.
+   */
+  async start(replaces?: string): Promise<void> {
+    await this.#register(replaces);
     this.#serve(this.#heartbeat());
     await Promise.all([this.pool.start(), this.#works.ears.open()]);
+    // What others read of this node is true as soon as it says that it is ready.
+    await this.#works.service("heartbeat")!.kick();
     this.#works.dispatcher.start(this.pool);
-    this.#serve(safetyPoll(this.config.safety_poll_seconds, () => this.#works.dispatcher.wake()));
+    this.#serve(safetyPoll({
+      clock: this.#works.clock,
+      seconds: this.config.safety_poll_seconds,
+      hears: () => this.#works.selfCheck.hearing !== "isolated",
+      look: () => this.#works.ears.lookAround(),
+    }));
     this.#serve(this.#works.inbox.sweeper());
     this.#serve(this.#works.selfCheck.work());
     if (this.config.socket_path !== undefined) await this.#openSocket(this.config.socket_path);
@@ -105,6 +128,8 @@ export class DispatcherNode {
         state: this.#state.phase,
         slots: pool.fleet.slots.size,
         busy: pool.busy,
+        listener: this.#works.selfCheck.hearing === "connected" ? "connected" : "isolated",
+        rss: residentBytes(pool),
         leaseSeconds: config.lease_seconds,
         leaderSeconds: config.leader_seconds,
       }),
@@ -115,7 +140,7 @@ export class DispatcherNode {
     });
   }
 
-  async #register(): Promise<void> {
+  async #register(replaces?: string): Promise<void> {
     const { config } = this;
     const rescued = await takeName({
       name: this.name,
@@ -129,6 +154,7 @@ export class DispatcherNode {
       maxSlots: config.pool.max_workers,
       queues: this.queues,
       leaseSeconds: config.lease_seconds,
+      replaces,
     }, { store: this.#works.store, isKnownDead });
     if (rescued > 0) this.events.emit("info", "rescued", `Took over ${rescued} envelopes of dead nodes`);
   }
@@ -148,7 +174,7 @@ export class DispatcherNode {
   async #lost(): Promise<void> {
     if (this.#state.phase !== "running") return;
     this.events.emit("error", "lease.lost", `Node "${this.name}" lost its lease: its attempts are aborted`);
-    for (const uuid of this.pool.holds()) this.pool.abort(uuid, "ShutdownError");
+    for (const { uuid } of this.pool.holds()) this.pool.abort(uuid, "ShutdownError");
     this.#state.instance = uuid7();
     await this.#register();
     this.#works.dispatcher.renew(this.#state.instance);
@@ -192,6 +218,17 @@ export class DispatcherNode {
     this.events.emit("info", "node.stopped", `Node "${this.name}" stopped`);
   }
 
+  /** Let go of whatever an unfinished start has begun, without a word to the database. */
+  async abandon(): Promise<void> {
+    this.#state.phase = "draining";
+    this.#works.dispatcher.pause();
+    await this.#socket?.stop();
+    await Promise.all([this.#works.leader.stop(), this.#works.producers.stop()]);
+    await this.pool.close(AbortSignal.abort());
+    await Promise.all(this.#works.services.map((service) => service.stop()));
+    await this.#works.broker.close().catch(() => {});
+  }
+
   async #leave(): Promise<void> {
     try {
       await this.#works.store.unregister(this.#state.instance);
@@ -220,14 +257,23 @@ export async function startNode(options: NodeOptions): Promise<DispatcherNode> {
   if (!statSync(config.tasks, { throwIfNoEntry: false })?.isDirectory()) {
     throw new DispatcherError("config", `Cannot use tasks "${config.tasks}": it is not a directory`);
   }
-  const opened = await openDatabase(config, { events, once, signal });
   const log = options.log ?? { level: config.log_level, format: config.log_format };
-  const node = new DispatcherNode({ config, events, log, platform: await platform(), ...opened });
-  try {
-    await node.start();
-  } catch (error) {
-    await opened.sql.end({ timeout: 1 }).catch(() => {});
-    throw error;
+  const parts = { config, events, log, platform: await platform(), clock: options.clock };
+  let before: string | undefined;
+  for (;;) {
+    const opened = await openDatabase(config, { events, once, signal });
+    const node = new DispatcherNode({ ...parts, ...opened });
+    try {
+      await node.start(before);
+      return node;
+    } catch (error) {
+      await node.abandon();
+      before = node.instance;
+      await opened.sql.end({ timeout: 1 }).catch(() => {});
+      if (once || !isTransient(error) || signal?.aborted) throw error;
+      const text = `The database went away while the node started: ${errorLine(error)}; it starts again`;
+      events.emit("warning", "store.unavailable", text);
+      await systemClock.sleep(jitter(RESTART_MS), signal);
+    }
   }
-  return node;
 }

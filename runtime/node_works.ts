@@ -36,7 +36,7 @@ import { Leader } from "./service/leader.ts";
 import { Producers } from "./service/producers.ts";
 import { SelfCheck } from "./service/self_check.ts";
 import type { Service } from "./service/service.ts";
-import { isTransient, type Sql } from "./store/connection.ts";
+import { CONNECT_SECONDS, isTransient, type Sql } from "./store/connection.ts";
 import { PostgresStore } from "./store/postgres.ts";
 import type { Claimed, Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
@@ -57,6 +57,16 @@ export interface NodeParts {
   sql: Sql;
   url: string;
   embedded: boolean;
+  /** The machine's unless told. */
+  clock?: Clock;
+}
+
+/**
+ * What the listening connection may take to be made: when an attempt was swallowed, that one, a rest, a check and the
+ * next attempt fit into twice the time of the self check.
+ */
+function connectSeconds({ self_check_seconds }: Config): number {
+  return Math.min(CONNECT_SECONDS, Math.max(0.5, self_check_seconds));
 }
 
 /** All parts of one node. */
@@ -64,7 +74,7 @@ export class Works {
   readonly name: string;
   /** The queues it consumes: the shared ones, and its own name. */
   readonly queues: string[];
-  readonly clock: Clock = systemClock;
+  readonly clock: Clock;
   readonly store: Store;
   readonly broker: Broker;
   readonly announcer: Announcer;
@@ -87,10 +97,11 @@ export class Works {
     const { config, sql, url } = parts;
     this.#parts = parts;
     this.#state = state;
+    this.clock = parts.clock ?? systemClock;
     this.name = config.node ?? defaultNodeName();
     this.queues = [...new Set([...config.queues, this.name])];
     this.store = new PostgresStore(sql);
-    this.broker = new PgNotifyBroker(sql, config.listen_url ?? url);
+    this.broker = new PgNotifyBroker(sql, config.listen_url ?? url, connectSeconds(config));
     this.announcer = new Announcer(this.broker);
     const { max_args_bytes: maxArgsBytes, encryption_keys: keys } = config;
     this.packing = new Packing({ maxArgsBytes, keys });
@@ -103,6 +114,11 @@ export class Works {
     this.#commands = commandsOf(this.#commandParts());
     this.inbox = this.#buildInbox();
     this.ears = this.#buildEars();
+  }
+
+  /** A service of its own by name, once it is started. */
+  service(name: string): Service | undefined {
+    return this.services.find((service) => service.name === name);
   }
 
   #buildDispatcher(): Dispatcher {
@@ -178,6 +194,9 @@ export class Works {
       channel: checkChannel(this.#state.instance),
       every: this.#parts.config.self_check_seconds,
       timeout: this.#parts.config.self_check_timeout,
+      // Its row says so at once: over the wire it cannot be asked.
+      changed: () => void this.service("heartbeat")?.kick(),
+      kick: () => void this.service("self check")?.kick(),
     });
   }
 
@@ -235,7 +254,7 @@ export class Works {
       received: () => this.inbox.received,
       chunks: () => this.inbox.chunks(),
       producers: () => this.producers.status(),
-      adopted: () => this.store.adopted(this.name),
+      adopted: (filter) => this.store.adopted(this.name, filter),
       cancelAdopted: (uuids) => this.store.cancel(uuids),
       run: (message) => this.inbox.run(message),
       services: () => [...this.services, ...this.producers.services, ...this.leader.services],

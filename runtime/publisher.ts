@@ -88,11 +88,6 @@ export class Publisher {
     for (const hint of wakesOf(envelope)) this.#wake(hint).catch(() => {});
   }
 
-  /** Something may be due, or free to go, at another time than before. */
-  restage(): void {
-    this.#wake("").catch(() => {});
-  }
-
   async #send(envelope: Sealed): Promise<Sent> {
     if (envelope.at !== null) {
       const what = `Cannot publish "${envelope.task}": a volatile message takes a delay, not a time`;

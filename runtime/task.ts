@@ -5,6 +5,7 @@
  * @module
  */
 import type { ISql } from "postgres";
+import type { Backoff } from "./backoff.ts";
 import type { PublishOptions } from "./envelope.ts";
 
 /** A task is known by this brand and not by `instanceof`: one made through another copy of this file counts. */
@@ -88,6 +89,12 @@ export interface TaskOptions<A extends unknown[]> {
   args?: StandardSchema<A>;
   /** Attempts at most, by default 1: a failed task is not tried again unless it says that it may be. */
   maxAttempts?: number;
+  /**
+   * When a failed attempt is tried again: always so many seconds later, or growing delays, or a function of the
+   * attempt (from 1) and what was thrown, which gives seconds and runs in the worker. Numbers and growing delays
+   * have jitter unless it is 0; what the function gives is taken as it is. By default what the node says.
+   */
+  backoff?: number | Partial<Backoff> | ((attempt: number, error: unknown) => number | Promise<number>);
   /** Smaller runs earlier, by default 0. */
   priority?: number;
   /** The task's path, where it cannot be told from the file it is in (bundled code). */

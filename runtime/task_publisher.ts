@@ -8,6 +8,7 @@ import { relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Client } from "./client.ts";
 import { DispatcherError } from "./errors.ts";
+import { readPolicy } from "./retry_policy.ts";
 import { checkArgs, definitionOf, type TaskDefinition, type TaskPublisher } from "./task.ts";
 
 // One entry a task object that was published from here.
@@ -21,6 +22,13 @@ export function taskPublisher(client: Client): TaskPublisher {
       const definition = definitionOf(task)!;
       const { options } = definition;
       const name = await taskName(task, definition);
+      const policy = readPolicy({
+        maxAttempts: options.maxAttempts,
+        backoff: typeof options.backoff === "function" ? undefined : options.backoff,
+      });
+      if (typeof policy === "string") {
+        throw new DispatcherError("invalid_task", `Cannot publish "${name}": its retry policy: ${policy}`);
+      }
       if (options.args) await check(options.args, args, name);
       const queue = typeof options.queue === "function" ? options.queue(...args) : options.queue;
       return await client.publish(name, args, {

@@ -13,8 +13,9 @@ test("loadConfig() takes over what means the same in a dispatcher.yml", async ()
   const { config, origins } = await loadConfig({ env: {}, file: FILE });
   const { pool } = config;
   assert.deepEqual([pool.min_workers, pool.max_workers, pool.scaledown_wait], [2, 12, 20]);
-  assert.equal(pool.worker_max_lifetime_seconds, 7200);
-  assert.deepEqual([config.node, config.queues], ["awx_1", ["tower_broadcast_all", "tower_settings_change"]]);
+  assert.deepEqual([pool.worker_max_lifetime_seconds, pool.worker_removal_wait], [7200, 60]);
+  assert.deepEqual([config.node, config.queues], ["awx_1", ["tower_settings_change"]]);
+  assert.deepEqual(config.broadcast_channels, ["tower_broadcast_all"]);
   assert.equal(config.database_url, "postgres://awx:p's%20w@db.local:5433/awx");
   assert.deepEqual([config.self_check_seconds, config.self_check_timeout, config.idle_seconds], [15, 3, 5]);
   assert.equal(config.socket_path, "/var/run/awx/dispatcherd.sock");
@@ -37,6 +38,7 @@ test("loadConfig() warns of each key of a dispatcher.yml that has no meaning her
     "service.metrics_kwargs.port",
     "brokers.pg_notify.config.application_name",
     "brokers.pg_notify.sync_connection_factory",
+    undefined,
     "brokers.pg_notify.default_publish_channel",
     "producers.ScheduledProducer.task_schedule.awx.main.tasks.system.gather_analytics.jitter",
     'producers.ScheduledProducer.task_schedule.lambda: print("hello")',
@@ -44,7 +46,21 @@ test("loadConfig() warns of each key of a dispatcher.yml that has no meaning her
     "publish.default_broker",
     "worker.on_start",
   ]);
+  assert.equal(
+    warnings[keys.indexOf(undefined)],
+    'Channel "tower_broadcast_all" in "brokers.pg_notify.channels.0" is taken for one whose messages every node ' +
+      "runs: name it in `queues` of a configuration of ours if one node is to run each",
+  );
   assert.match(warnings[0], /: `shutdown_wait` is the time that running tasks have$/);
+});
+
+test("fromDispatcherd() takes channels by their names: shared, or run by every node", () => {
+  const channels = (given: unknown[]) => fromDispatcherd({ brokers: { pg_notify: { channels: given } } });
+  const { tree, warnings } = channels(["a", "Broadcast_x", "b", "broadcast", "a"]);
+  assert.deepEqual(tree, { queues: ["a", "b"], broadcast_channels: ["Broadcast_x"] });
+  assert.equal(warnings.length, 2);
+  assert.deepEqual(channels(["all_broadcast"]).tree, { broadcast_channels: ["all_broadcast"] });
+  assert.deepEqual(channels(["a", 7]).tree, { queues: ["a", 7] }, "the schema refuses what is no name");
 });
 
 test("fromDispatcherd() reads a connection by parts, which go before conninfo", () => {

@@ -23,6 +23,8 @@ export interface SpawnOptions {
   /** On top of this process's environment; undefined takes a variable away. */
   env?: Record<string, string | undefined>;
   cwd?: string;
+  /** A command that runs the program, such as `env -i`; it must become the program, not stay in front of it. */
+  before?: string[];
 }
 
 export interface NodeProcess {
@@ -100,13 +102,14 @@ interface Child {
   outputEnded: Promise<unknown>;
 }
 
-function start(args: string[], { runtime = thisRuntime(), env, cwd }: SpawnOptions): Child {
+function start(args: string[], { runtime = thisRuntime(), env, cwd, before = [] }: SpawnOptions): Child {
   const binary = runtimes()[runtime];
   if (!binary) throw new Error(`Cannot start cli/main.ts on ${runtime}: no such runtime here`);
   const flags = { deno: ["run", "-A", "--no-prompt"], bun: [], node: ["--no-warnings"] }[runtime];
   const merged: Record<string, string | undefined> = { ...process.env, NO_COLOR: "1", ...env };
   for (const [name, value] of Object.entries(merged)) if (value === undefined) delete merged[name];
-  const proc = spawn(binary, [...flags, MAIN, ...args], { cwd, env: merged, stdio: "pipe" });
+  const [file, ...words] = [...before, binary, ...flags, MAIN, ...args];
+  const proc = spawn(file, words, { cwd, env: merged, stdio: "pipe" });
   guardChild(proc);
   const exited = new Promise<Exit>((resolve, reject) => {
     proc.once("error", reject);

@@ -8,18 +8,22 @@ import { cancel } from "./cancel.ts";
 import { configCheck, configSchemaCommand, configShow } from "./config.ts";
 import { control } from "./control.ts";
 import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
+import { discard } from "./discard.ts";
 import { dispatcher } from "./dispatcher.ts";
 import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
+import { failures } from "./failures.ts";
 import { list } from "./list.ts";
 import { migrateRoles, migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
 import { nodeList, nodePing } from "./node.ts";
 import { publish } from "./publish.ts";
-import { queueList } from "./queue.ts";
+import { queueList, queuePause, queuePurge, queueResume } from "./queue.ts";
 import { result } from "./result.ts";
+import { retry } from "./retry.ts";
 import { running } from "./running.ts";
 import { scheduleList, scheduleNext, schedulePause, scheduleResume, scheduleRun } from "./schedule.ts";
 import { show } from "./show.ts";
 import { status } from "./status.ts";
+import { why } from "./why.ts";
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   dispatcher,
@@ -29,8 +33,15 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   list,
   show,
   result,
+  why,
+  failures,
   cancel,
+  retry,
+  discard,
   "queue list": queueList,
+  "queue pause": queuePause,
+  "queue resume": queueResume,
+  "queue purge": queuePurge,
   "node list": nodeList,
   "node ping": nodePing,
   alive: nodePing,

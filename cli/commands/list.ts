@@ -20,7 +20,7 @@ const COLUMNS = [
 /** What is known of envelopes, newest first. */
 export const list: Command = {
   summary: "List envelopes, newest first",
-  usage: "[--state S] [--queue Q] [--task PATH] [--node N] [--limit N]",
+  usage: "[--state S] [--queue Q] [--task PATH] [--node N] [--older S] [--limit N]",
   flags: {
     ...FILTER_FLAGS,
     limit: { type: "number", value: "N", help: `At most so many, by default ${LIMIT}` },

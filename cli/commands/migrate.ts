@@ -15,7 +15,7 @@ export const migrateUp: Command = {
   usage: "",
   flags: DATABASE_FLAGS,
   async run(context) {
-    const applied = await applyMigrations(await urlOf(context));
+    const applied = await applyMigrations(await urlOf(context), (text) => context.io.err(text));
     for (const name of applied) context.io.out(name);
     if (applied.length === 0) context.io.err("The schema is up to date");
   },

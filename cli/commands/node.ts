@@ -1,6 +1,6 @@
 import { EXIT } from "../../runtime/errors.ts";
 import { type Command, DATABASE_FLAGS, JSON_FLAG, NODE_FLAGS } from "../command.ts";
-import { askNodes } from "../nodes.ts";
+import { askNodes, type NodeRow } from "../nodes.ts";
 import { ago, writeTable } from "../table.ts";
 
 const COLUMNS = [
@@ -28,7 +28,7 @@ export const nodeList: Command = {
     }
     const rows = nodes.map((n) => [
       n.name,
-      n.alive || n.state === "stopped" ? n.state : "lost",
+      stateOf(n),
       n.runtime,
       `${n.pid}`,
       `${n.busy}`,
@@ -40,6 +40,11 @@ export const nodeList: Command = {
     writeTable(io, COLUMNS, rows);
   },
 };
+
+function stateOf({ alive, state, listener }: NodeRow): string {
+  if (!alive) return state === "stopped" ? state : "lost";
+  return listener === "isolated" ? `${state} (isolated)` : state;
+}
 
 /** Ask who is there. */
 export const nodePing: Command = {

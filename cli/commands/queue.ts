@@ -1,4 +1,7 @@
-import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+import type { Client } from "../../runtime/client.ts";
+import { usage } from "../args.ts";
+import { type Command, type Context, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+import { confirm, YES_FLAG } from "../confirm.ts";
 import { ago, writeTable } from "../table.ts";
 
 const COLUMNS = [
@@ -34,3 +37,69 @@ export const queueList: Command = {
     writeTable(io, COLUMNS, rows);
   },
 };
+
+/** Let no node claim from a queue; what runs goes on. */
+export const queuePause: Command = switching(
+  "pause",
+  "paused",
+  "Claim nothing from a queue until it is resumed; what runs goes on",
+  (client, queue) => client.pauseQueue(queue),
+);
+
+/** Let nodes claim from a queue again. */
+export const queueResume: Command = switching(
+  "resume",
+  "resumed",
+  "Claim from a paused queue again",
+  (client, queue) => client.resumeQueue(queue),
+);
+
+function switching(
+  verb: string,
+  done: string,
+  summary: string,
+  run: (client: Client, queue: string) => Promise<boolean>,
+): Command {
+  return {
+    summary,
+    usage: "QUEUE",
+    words: true,
+    flags: { ...JSON_FLAG, ...DATABASE_FLAGS },
+    async run(context) {
+      const queue = nameOf(context, verb);
+      const changed = await run(await context.client(), queue);
+      const { io, flags } = context;
+      if (flags.json) io.out(JSON.stringify({ queue, changed }));
+      else {io.out(
+          changed
+            ? `${queue} ${done}`
+            : verb === "pause"
+            ? `${queue} is paused already`
+            : `${queue} is not paused`,
+        );}
+    },
+  };
+}
+
+/** Cancel what waits in a queue. */
+export const queuePurge: Command = {
+  summary: "Cancel all that waits in a queue; what runs goes on",
+  usage: "QUEUE [--yes]",
+  words: true,
+  flags: { ...YES_FLAG, ...JSON_FLAG, ...DATABASE_FLAGS },
+  async run(context) {
+    const queue = nameOf(context, "purge");
+    const { io, flags } = context;
+    const client = await context.client();
+    const row = (await client.queues()).find((one) => one.queue === queue);
+    const count = row ? row.scheduled + row.available + row.retryable : 0;
+    if (count > 0) await confirm(io, flags, `purge ${count} of queue "${queue}"`);
+    const purged = await client.purgeQueue(queue);
+    io.out(flags.json ? JSON.stringify({ queue, purged }) : `${queue} purged: ${purged} cancelled`);
+  },
+};
+
+function nameOf({ rest }: Context, verb: string): string {
+  if (rest.length !== 1) throw usage(`Cannot ${verb} a queue: name one`);
+  return rest[0];
+}

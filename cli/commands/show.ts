@@ -17,7 +17,7 @@ export const show: Command = {
   flags: { ...JSON_FLAG, ...DATABASE_FLAGS },
   async run({ client, rest, flags, io }) {
     if (rest.length !== 1) throw usage("Cannot show: name one uuid, or the beginning of one");
-    const rows = await (await client()).find(rest[0], "show");
+    const rows = await (await client()).find(rest[0], "show", { log: true });
     for (const row of rows) {
       if (flags.json) io.out(JSON.stringify(shownRow(row)));
       else writeRow(io, row);
@@ -42,6 +42,7 @@ function writeRow(io: IO, row: Row): void {
   line("finished", row.finished_at);
   if (row.progress !== null) line("progress", JSON.stringify(redact(row.progress)));
   if (row.state === "completed") line("result", JSON.stringify(redact(row.result)));
+  if (row.state === "discarded" && row.attempts.length === 0 && row.error) writeError(io, row.error, "  ");
   for (const attempt of row.attempts) {
     const { outcome, node, worker, started_at, finished_at, error } = attempt;
     const place = worker === null ? node : `${node} worker ${worker}`;

@@ -11,6 +11,8 @@ export interface Listener {
   message(channel: string, payload: string): void;
   /** Listening began or began again: something may have been missed. */
   gap(): void;
+  /** The connection is gone and is not made anew by itself: no answer will come on it. */
+  lost?(error: Error): void;
 }
 
 /** The port. */

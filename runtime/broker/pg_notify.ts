@@ -19,6 +19,7 @@ const LINGER_MS = 1_000;
 export class PgNotifyBroker implements Broker {
   readonly #pool: Sql;
   readonly #url: string;
+  readonly #connectSeconds: number | undefined;
   // The listening client and who uses it; it lingers a little, for those who ask again and again.
   #listening: Sql | undefined;
   readonly #subscriptions = new Set<Subscription>();
@@ -27,10 +28,12 @@ export class PgNotifyBroker implements Broker {
   /**
    * @param pool Sends; stays the caller's.
    * @param url Must lead to the server itself: a pooler in transaction mode cannot LISTEN.
+   * @param connectSeconds What the listening connection may take to be made, by default 10.
    */
-  constructor(pool: Sql, url: string) {
+  constructor(pool: Sql, url: string, connectSeconds?: number) {
     this.#pool = pool;
     this.#url = url;
+    this.#connectSeconds = connectSeconds;
   }
 
   async listen(channels: readonly string[], listener: Listener): Promise<() => Promise<void>> {
@@ -54,7 +57,12 @@ export class PgNotifyBroker implements Broker {
   }
 
   #client(): Sql {
-    return this.#listening ??= connect(this.#url, { max: 1, application: "edge-dispatcher listen" });
+    return this.#listening ??= connect(this.#url, {
+      max: 1,
+      application: "edge-dispatcher listen",
+      prepare: false,
+      connectSeconds: this.#connectSeconds,
+    });
   }
 
   async reset(): Promise<void> {

@@ -31,29 +31,36 @@ export class SocketBroker implements Broker {
   async notify(_channel: string, payload: string): Promise<void> {
     const socket = await this.#connect();
     await new Promise<void>((resolve, reject) => {
-      socket.write(`${payload}\n`, (error) => error ? reject(error) : resolve());
+      socket.write(`${payload}\n`, (error) => error ? reject(this.#gone(error.message)) : resolve());
     });
   }
 
   #connect(): Promise<Socket> {
-    this.#socket ??= new Promise((resolve, reject) => {
+    if (this.#socket) return this.#socket;
+    const connected: Promise<Socket> = new Promise((resolve, reject) => {
       const socket = createConnection(this.#path);
       socket.once("connect", () => resolve(socket));
       socket.on("error", (error) => {
-        this.#socket = undefined;
-        reject(
-          new DispatcherError(
-            "unavailable",
-            `Cannot reach a node on socket "${this.#path}": ${error.message}`,
-          ),
-        );
+        if (this.#socket === connected) this.#socket = undefined;
+        const where = `Cannot reach a node on socket "${this.#path}"`;
+        reject(new DispatcherError("unavailable", `${where}: ${error.message}`));
       });
-      socket.on("close", () => this.#socket = undefined);
+      socket.on("close", () => {
+        // An earlier one of its own, after a reset, is nothing to tell of; whoever asks anew gets a new one.
+        if (this.#socket !== connected) return;
+        this.#socket = undefined;
+        for (const listener of [...this.#listeners.keys()]) listener.lost?.(this.#gone("it was closed"));
+      });
       readSocketLines(socket, (text) => {
         for (const [listener, channels] of this.#listeners) listener.message(channels[0], text);
       });
     });
-    return this.#socket;
+    return this.#socket = connected;
+  }
+
+  #gone(why: string): DispatcherError {
+    const what = `Lost the connection to the node on socket "${this.#path}"`;
+    return new DispatcherError("unavailable", `${what}: ${why}`);
   }
 
   async reset(): Promise<void> {
@@ -61,8 +68,8 @@ export class SocketBroker implements Broker {
   }
 
   async close(): Promise<void> {
-    const socket = await this.#socket?.catch(() => undefined);
+    const connected = this.#socket;
     this.#socket = undefined;
-    socket?.destroy();
+    (await connected?.catch(() => undefined))?.destroy();
   }
 }

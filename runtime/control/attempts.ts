@@ -42,7 +42,7 @@ export function heldBy(pool: Pool): Held[] {
   }));
   return [
     ...running,
-    ...pool.intake.all().map((claimed) => ({ key: "queued" as const, claimed, since: null })),
+    ...pool.waiting().map((claimed) => ({ key: "queued" as const, claimed, since: null })),
   ];
 }
 
@@ -66,18 +66,21 @@ export function shown({ claimed, since }: Held, clock: Clock): Shown {
   };
 }
 
+/** Whether what was taken from the wire and cannot run yet is meant by a filter. */
+export function matchesAdopted(filter: AttemptFilter, row: AdoptedRow): boolean {
+  if (filter.task !== undefined && filter.task !== row.task) return false;
+  if (filter.uuid !== undefined && filter.uuid !== row.uuid && filter.uuid !== row.origin) return false;
+  if (filter.args !== undefined && canonical(filter.args) !== canonical(row.args)) return false;
+  return filter.kwargs === undefined || canonical(filter.kwargs) === canonical(row.kwargs);
+}
+
 /** Show what was taken from the wire and cannot run yet, as dispatcherd names it. */
-export function shownAdopted(rows: AdoptedRow[], filter: AttemptFilter): Record<string, Shown> {
+export function shownAdopted(rows: AdoptedRow[]): Record<string, Shown> {
   const found: Record<string, Shown> = {};
   const counts = { blocked: 0, delayed: 0 };
-  for (const { uuid, task, args, blocked } of rows) {
-    if (filter.task !== undefined && filter.task !== task) continue;
-    if (filter.uuid !== undefined && filter.uuid !== uuid) continue;
-    if (filter.args !== undefined && canonical(filter.args) !== canonical(args)) continue;
-    // Keyword arguments are not at hand here: who asks for some is not shown what may not have them.
-    if (filter.kwargs !== undefined) continue;
+  for (const { uuid, origin, task, args, blocked } of rows) {
     const key = blocked ? "blocked" : "delayed";
-    found[`${key}-${counts[key]++}`] = { uuid, task, args: redact(args), seconds: null };
+    found[`${key}-${counts[key]++}`] = { uuid: origin ?? uuid, task, args: redact(args), seconds: null };
   }
   return found;
 }

@@ -9,7 +9,17 @@ import { issueText } from "../envelope.ts";
 import { DispatcherError, errorLine } from "../errors.ts";
 import type { Level } from "../events.ts";
 import type { Slot } from "../pool/slot.ts";
-import { type AttemptFilter, heldBy, matches, type Shown, shown, shownAdopted } from "./attempts.ts";
+import type { AdoptedRow } from "../store/store.ts";
+import { hashUuid, isUuid } from "../uuid.ts";
+import {
+  type AttemptFilter,
+  heldBy,
+  matches,
+  matchesAdopted,
+  type Shown,
+  shown,
+  shownAdopted,
+} from "./attempts.ts";
 import type { Command } from "./control.ts";
 import { nodeStatus } from "./node_status.ts";
 import type { CommandParts } from "./parts.ts";
@@ -20,6 +30,9 @@ const filterSchema = z.strictObject({
   args: z.array(z.unknown()).optional(),
   kwargs: z.record(z.string(), z.unknown()).optional(),
 });
+/** How many of those that wait are shown, and how many are looked through for what a filter means. */
+const MOST_SHOWN = 200;
+const MOST_MATCHED = 10_000;
 const levelSchema = z.strictObject({ level: z.string() });
 const limitSchema = z.strictObject({ limit: z.int().min(1).optional() });
 const nothing = z.strictObject({});
@@ -41,7 +54,10 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
     workers: (data) => {
       read(nothing, data);
       return Object.fromEntries(
-        [...parts.pool.fleet.slots.values()].map((slot, i) => [`worker-${i}`, workerOf(parts, slot)]),
+        [...parts.pool.fleet.slots.values(), ...parts.pool.fleet.ended()].map((
+          slot,
+          i,
+        ) => [`worker-${i}`, workerOf(parts, slot)]),
       );
     },
     producers: () => parts.producers(),
@@ -67,32 +83,44 @@ function read<T>(schema: z.ZodType<T>, data: unknown): T {
   throw new DispatcherError("invalid_args", `Cannot read control_data: ${issueText(parsed.error, data)}`);
 }
 
-async function find(parts: CommandParts, data: unknown): Promise<Record<string, Shown>> {
-  const filter: AttemptFilter = read(filterSchema, data);
+/** Read a filter. Any text is a uuid on the wire; ours is derived from it. */
+function filterOf(data: unknown): AttemptFilter {
+  const { uuid, ...filter } = read(filterSchema, data);
+  if (uuid === undefined) return filter;
+  return { ...filter, uuid: isUuid(uuid) ? uuid.toLowerCase() : hashUuid(uuid) };
+}
+
+/** What waits in the table; nothing while the database is away: what runs here is known without it. */
+async function adoptedBy(parts: CommandParts, filter: AttemptFilter): Promise<AdoptedRow[]> {
+  const { task, uuid } = filter;
+  const narrow = Object.keys(filter).length > 0;
+  const rows = await parts.adopted({ task, uuid, limit: narrow ? MOST_MATCHED : MOST_SHOWN }).catch(() => []);
+  return rows.filter((row) => matchesAdopted(filter, row));
+}
+
+function heldAs(parts: CommandParts, filter: AttemptFilter): Record<string, Shown> {
   const found: Record<string, Shown> = {};
   const counts = { worker: 0, queued: 0 };
   for (const held of heldBy(parts.pool)) {
     if (matches(filter, held)) found[`${held.key}-${counts[held.key]++}`] = shown(held, parts.clock);
   }
-  try {
-    return { ...found, ...shownAdopted(await parts.adopted(), filter) };
-  } catch {
-    // The database is away; what runs here is known without it.
-    return found;
-  }
+  return found;
+}
+
+async function find(parts: CommandParts, data: unknown): Promise<Record<string, Shown>> {
+  const filter = filterOf(data);
+  return { ...heldAs(parts, filter), ...shownAdopted(await adoptedBy(parts, filter)) };
 }
 
 /** Signal what runs, remove what waits; answers with what it was. */
 async function cancel(parts: CommandParts, data: unknown): Promise<Record<string, Shown>> {
-  const filter: AttemptFilter = read(filterSchema, data);
-  const found = await find(parts, data);
+  const filter = filterOf(data);
+  const adopted = await adoptedBy(parts, filter);
+  const found = { ...heldAs(parts, filter), ...shownAdopted(adopted) };
   for (const held of heldBy(parts.pool)) {
     if (matches(filter, held)) parts.pool.abort(held.claimed.uuid, "CancelledError");
   }
-  const waiting = Object.entries(found).filter(([key]) => /^(blocked|delayed)-/.test(key)).map(([, one]) =>
-    one.uuid
-  );
-  if (waiting.length > 0) await parts.cancelAdopted(waiting);
+  if (adopted.length > 0) await parts.cancelAdopted(adopted.map((row) => row.uuid));
   return found;
 }
 

@@ -49,19 +49,39 @@ export interface Request {
   expected?: number;
 }
 
-/** Ask whoever listens on a channel, and collect the replies. */
+/** Undefined for what is no reply: half of one, or what others send on the channel. */
+function readReply(text: string): Reply | undefined {
+  try {
+    const reply = JSON.parse(text);
+    return typeof reply === "object" && reply !== null && !Array.isArray(reply) ? reply : undefined;
+  } catch {
+    // Not ours.
+  }
+}
+
+/**
+ * Ask whoever listens on a channel, and collect the replies.
+ *
+ * @throws {DispatcherError} `unavailable` when the connection is lost before the first.
+ */
 export async function request(broker: Broker, clock: Clock, ask: Request): Promise<Reply[]> {
   const channel = replyChannel();
   const assembler = new Assembler();
   const replies: Reply[] = [];
   const enough = new AbortController();
   const take = (text: string | undefined) => {
-    if (text === undefined) return;
-    replies.push(JSON.parse(text));
+    const reply = text === undefined ? undefined : readReply(text);
+    if (reply === undefined) return;
+    replies.push(reply);
     if (ask.expected !== undefined && replies.length >= ask.expected) enough.abort();
   };
+  let lost: Error | undefined;
   const unlisten = await broker.listen([channel], {
     gap() {},
+    lost(error) {
+      lost = error;
+      enough.abort();
+    },
     message(_channel, payload) {
       const wire = readWire(payload, channel);
       take(wire.kind === "chunk" ? assembler.add(wire.chunk, clock.now()).text : payload);
@@ -76,6 +96,7 @@ export async function request(broker: Broker, clock: Clock, ask: Request): Promi
     };
     for (const payload of toPayloads(JSON.stringify(message))) await broker.notify(ask.channel, payload);
     await clock.sleep(ask.timeout * 1000, enough.signal);
+    if (lost && replies.length === 0) throw lost;
     return replies;
   } finally {
     await unlisten();

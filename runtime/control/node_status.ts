@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import type { Pool } from "../pool/pool.ts";
 import type { Slot } from "../pool/slot.ts";
 import { heldBy, type Shown, shown } from "./attempts.ts";
 import type { CommandParts } from "./parts.ts";
@@ -48,7 +49,6 @@ export interface NodeStatus {
 export function nodeStatus(parts: CommandParts): NodeStatus {
   const { pool, clock } = parts;
   const slots = [...pool.fleet.slots.values()];
-  const hosts = [...pool.fleet.hosts].reduce((sum, host) => sum + host.rss, 0);
   return {
     node_id: parts.node,
     pid: parts.pid,
@@ -61,10 +61,16 @@ export function nodeStatus(parts: CommandParts): NodeStatus {
     total: slots.length,
     min: pool.options.minSlots,
     max: pool.options.maxSlots,
-    rss: process.memoryUsage().rss + hosts,
+    rss: residentBytes(pool),
     workers: slots.map((slot) => slotStatus(slot, parts)),
     queued: heldBy(pool).filter(({ key }) => key === "queued").map((held) => shown(held, clock)),
   };
+}
+
+/** Memory of this process and of the pool's hosts. */
+export function residentBytes(pool: Pick<Pool, "fleet">): number {
+  const hosts = [...pool.fleet.hosts].reduce((sum, host) => sum + host.rss, 0);
+  return process.memoryUsage().rss + hosts;
 }
 
 function slotStatus(slot: Slot, { clock }: CommandParts): SlotStatus {

@@ -6,7 +6,7 @@
 import type { Clock } from "../clock.ts";
 import type { Level } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
-import type { AdoptedRow } from "../store/store.ts";
+import type { AdoptedFilter, AdoptedRow } from "../store/store.ts";
 
 /** What the commands look at. */
 export interface CommandParts {
@@ -25,7 +25,7 @@ export interface CommandParts {
   chunks(): { status: unknown; partials: unknown };
   producers(): Record<string, unknown>;
   /** What this node took from the wire and what cannot run yet. */
-  adopted(): Promise<AdoptedRow[]>;
+  adopted(filter: AdoptedFilter): Promise<AdoptedRow[]>;
   /** End what it took from the wire and what cannot run yet. */
   cancelAdopted(uuids: string[]): Promise<unknown>;
   /** Take a task message for this node. */

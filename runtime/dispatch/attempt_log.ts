@@ -30,6 +30,10 @@ export function logAttempt(events: Events, log: LogSettings, end: Finished): voi
   const { claimed, outcome, worker } = end;
   if (outcome === "failed") {
     const { name, message } = JSON.parse(end.text!) as ErrorRecord;
+    if (end.verdict?.do === "retry") {
+      const text = `Attempt asked for another: ${redact(message)}`;
+      return events.emit("info", "attempt.retry", text, { ...fieldsOf(claimed), worker });
+    }
     const text = `Attempt failed: ${redact(`${name}: ${message}`)}`;
     events.emit("warning", "attempt.failed", text, { ...fieldsOf(claimed), worker });
   } else if (log.level === "debug") {

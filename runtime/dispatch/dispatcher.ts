@@ -36,6 +36,8 @@ export interface DispatcherParts {
 /** Statements under way at most. */
 const IN_FLIGHT = 2;
 const BATCH = 500;
+/** Outcomes that wait to be settled; from there on nothing is claimed. */
+const UNSETTLED = 2 * BATCH;
 const RETRY_MS = { first: 250, most: 5_000 };
 
 /** Claims and settles for one node. */
@@ -133,7 +135,7 @@ export class Dispatcher {
   }
 
   #limit(): number {
-    if (!this.#claiming || !this.#hungry) return 0;
+    if (!this.#claiming || !this.#hungry || this.#pending.length >= UNSETTLED) return 0;
     return Math.max(0, Math.min(BATCH, this.#pool.room() - this.#claimUnderway));
   }
 
@@ -204,9 +206,9 @@ export class Dispatcher {
       }
       this.totals.settled++;
       if (s.watch && s.outcome !== "retry" && s.outcome !== "released") watched.push(s.uuid);
-      if (s.outcome === "released") released = true;
-      // A retry is due later, and the end of a keyed one lets the next one go: both are the stager's business.
-      if (s.outcome === "retry" || s.keyed) restage = true;
+      if (s.outcome === "released" && s.delay === null) released = true;
+      // What is due later, and the next one when a keyed one ends, are the stager's business.
+      if (s.delay !== null || s.keyed) restage = true;
     }
     if (released) this.#hungry = true;
     if (watched.length > 0 || released || restage) {
@@ -277,7 +279,7 @@ export class Dispatcher {
     const marker: Settlement[] = [];
     this.#underway.add(marker);
     try {
-      const held = [...this.#pool.holds(), ...this.#pending.map((s) => s.uuid)];
+      const held = [...this.#pool.holds(), ...this.#pending];
       const given = await this.#parts.store.reconcile(this.instance, held);
       this.#doubtful = false;
       this.#recovered();

@@ -54,11 +54,11 @@ export class Ears {
     const channels = new Set([...queues, BROADCAST_QUEUE, ...broadcastChannels]);
     await broker.listen([WAKE_CHANNEL, checkChannel, ...channels], {
       gap: () => {
-        selfCheck.heard();
-        this.#lookAround();
+        selfCheck.opened();
+        this.lookAround();
       },
       message: (channel, payload) => {
-        selfCheck.heard();
+        selfCheck.heard(channel === checkChannel);
         if (channel === WAKE_CHANNEL) this.#woken(payload);
         else if (channel !== checkChannel) inbox.message(channel, payload);
       },
@@ -72,7 +72,8 @@ export class Ears {
     else if (queues.includes(queue)) dispatcher.wake();
   }
 
-  #lookAround(): void {
+  /** Look for all that may have been missed. */
+  lookAround(): void {
     this.#parts.dispatcher.wake();
     this.#parts.leader.restage();
     void this.deliver();

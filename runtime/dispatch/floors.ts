@@ -11,7 +11,7 @@
  * and then: it may take a twentieth of the time.
  *
  * ```text
- *  from the beginning ──took long──► from the floors, for twenty times as long ──► from the beginning
+ *  from the beginning ──took long──► from the floors, for twenty times as long, 10 s at most ──► from the beginning
  * ```
  *
  * @module
@@ -22,6 +22,8 @@ import type { Floor } from "../store/store.ts";
 /** A claim from the beginning is slow when it takes so many milliseconds, and twice as long as one from the floors. */
 const SLOW_MS = 30;
 const SHARE = 20;
+/** A claim may also have taken long for an outage, or because the node was stopped: no longer than this, in any case. */
+const BLIND_MS = 10_000;
 /** What was drawn before and is committed later than this, in milliseconds, waits for a look from the beginning. */
 const LAG_MS = 1_000;
 /** Priorities of a queue that are remembered at most. */
@@ -86,8 +88,9 @@ export class ClaimFloors {
     const now = this.#clock.monotonic();
     const took = now - look.begun;
     if (look.floors.length > 0) this.#usual += (took - this.#usual) / 8;
-    else if (found && took > SLOW_MS && took > 2 * this.#usual) this.#from = now + SHARE * took;
-    else this.#from = 0;
+    else if (found && took > SLOW_MS && took > 2 * this.#usual) {
+      this.#from = now + Math.min(SHARE * took, BLIND_MS);
+    } else this.#from = 0;
     if (found) this.#rise(look.begun, now, found);
   }
 

@@ -12,6 +12,7 @@ import { coalesce } from "../coalesce.ts";
 import { answer as answerOf, type Command, reply } from "../control/control.ts";
 import { DispatcherError, errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
+import { wakesOf } from "../publisher.ts";
 import type { Work } from "../service/service.ts";
 import type { Adoption, Store } from "../store/store.ts";
 
@@ -29,7 +30,7 @@ export interface InboxParts {
   /** Bytes of JSON that the arguments of a message may have. */
   maxArgsBytes?: number;
   commands: Readonly<Record<string, Command>>;
-  /** These queues have work now, or ("") later. */
+  /** This node has work, and so have these queues, now or ("") later. */
   wake(queues: string[]): void;
 }
 
@@ -121,13 +122,19 @@ export class Inbox {
     for (let attempt = 1;; attempt++) {
       try {
         const taken = await store.adopt(node, batch);
-        if (taken > 0) this.#parts.wake(batch.some((m) => m.envelope.delay !== null) ? [""] : []);
+        if (taken > 0) this.#parts.wake([...new Set(batch.flatMap((message) => this.#wakesOf(message)))]);
         return batch.map(() => undefined);
       } catch (error) {
         if (attempt >= ADOPT_TRIES) throw error;
         await clock.sleep(Math.min(5_000, 100 * 2 ** attempt));
       }
     }
+  }
+
+  /** Whoever consumes the queue may have room for it; what every node runs itself is in this node's own queue. */
+  #wakesOf({ envelope, everyNode }: Adoption): string[] {
+    const { node } = this.#parts;
+    return wakesOf(everyNode ? { ...envelope, queue: node } : envelope).filter((queue) => queue !== node);
   }
 
   async #control({ command, data, replyTo }: ControlMessage, answer?: (text: string) => void): Promise<void> {

@@ -4,6 +4,7 @@
  * @module
  */
 import { type Backoff, backoffSeconds } from "../backoff.ts";
+import { shapeOf } from "../retry_policy.ts";
 import type { Finished } from "../pool/slot.ts";
 import type { Outcome } from "../state.ts";
 import type { AttemptRecord, Claimed, Settlement } from "../store/store.ts";
@@ -16,20 +17,27 @@ export interface SettlerOptions {
   maxAttempts: number;
 }
 
+/** Attempts that a task which throws Retry has, where neither message nor task says how many: it may be repeated. */
+const RETRY_ATTEMPTS = 10;
+/** What does not count waits at least so many seconds, so that it does not go round without a pause. */
+const UNCHARGED_SECONDS = 1;
+
 /** Decide: a failure is tried again while attempts are left and a further one could help. */
 export function settlementOf(end: Finished, options: SettlerOptions): Settlement {
   const { claimed } = end;
   const outcome = outcomeOf(end, options.maxAttempts);
   const failed = end.outcome !== "completed" && end.text !== null;
-  const backoff = outcome === "retry" ? backoffSeconds(claimed.attempt, options.backoff) : null;
+  // Given back at the task's own wish: its reason is kept and the attempt leaves no trace, however often it happens.
+  const postponed = end.outcome === "failed" && outcome === "released";
+  const silent = postponed || (end.text === null && outcome === "released");
   return {
     uuid: claimed.uuid,
     fence: claimed.fence,
     outcome,
-    record: end.text === null && outcome === "released" ? null : recordOf(end, outcome, options.node),
+    record: silent ? null : recordOf(end, outcome, options.node),
     result: end.outcome === "completed" ? end.text : null,
-    error: failed && outcome !== "released" ? end.text : null,
-    delay: backoff === null ? null : Math.max(backoff, end.notBefore ?? 0),
+    error: failed && (outcome !== "released" || postponed) ? end.text : null,
+    delay: outcome === "retry" || postponed ? delayOf(end, options, postponed) : null,
     solo: end.solo ?? false,
     progress: end.progress,
     watch: isWatched(claimed),
@@ -45,10 +53,25 @@ export function isWatched({ options }: Claimed): boolean {
 
 function outcomeOf(end: Finished, defaultMax: number): Outcome {
   if (end.outcome !== "failed") return end.outcome;
-  // No fault of the task's: it is tried again, however often, until a node has the key or somebody cancels it.
-  if (end.keyless) return "retry";
-  const max = end.claimed.maxAttempts ?? end.maxAttempts ?? defaultMax;
-  return end.hopeless || end.claimed.attempt >= max ? "discarded" : "retry";
+  const { verdict, claimed, policy } = end;
+  if (end.hopeless || verdict?.do === "discard") return "discarded";
+  // No fault of the task's: given back, however often, until a node has the key or somebody cancels it.
+  if (end.keyless || (verdict && !verdict.charge)) return "released";
+  const most = verdict ? Math.max(defaultMax, RETRY_ATTEMPTS) : defaultMax;
+  return tries(end) >= (claimed.maxAttempts ?? policy?.maxAttempts ?? most) ? "discarded" : "retry";
+}
+
+/** Attempts that count: what came before somebody gave it a new allowance does not. */
+function tries({ claimed }: Finished): number {
+  return claimed.attempt - claimed.forgiven;
+}
+
+/** Seconds until the next attempt: the task's word, its function's, its policy's, the node's. */
+function delayOf(end: Finished, { backoff }: SettlerOptions, postponed: boolean): number {
+  const { verdict, policy, delay } = end;
+  const asked = verdict?.do === "retry" ? verdict.delay : null;
+  const seconds = asked ?? delay ?? backoffSeconds(tries(end), shapeOf(policy?.backoff, backoff));
+  return Math.max(seconds, end.notBefore ?? 0, postponed ? UNCHARGED_SECONDS : 0);
 }
 
 function recordOf(end: Finished, outcome: Outcome, node: string): string {

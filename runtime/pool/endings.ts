@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { ErrorRecord } from "../errors.ts";
+import { readPolicy, type RetryPolicy } from "../retry_policy.ts";
 import type { Claimed } from "../store/store.ts";
 import type { AbortReason, Done } from "./protocol.ts";
 import { abortError, type Finished, type Slot } from "./slot.ts";
@@ -16,29 +17,47 @@ const OUTCOME_OF: Record<AbortReason, Finished["outcome"]> = {
   ShutdownError: "released",
 };
 
+/** What the books tell. */
+export interface EndingEvents {
+  finished(end: Finished): void;
+  notice(level: "error", text: string): void;
+}
+
 /** The books of what has ended. */
 export class Endings {
   readonly #clock: Clock;
-  readonly #emit: (end: Finished) => void;
+  readonly #events: EndingEvents;
   /** Moving mean of the duration in milliseconds, null before the first. */
   meanMs: number | null = null;
   /** Milliseconds that ended attempts took; the scaler reads it and sets it back. */
   busyMs = 0;
+  // What tasks say of their attempts; one entry a task that says something and was run here.
+  readonly #policies = new Map<string, RetryPolicy>();
   readonly totals: { finished: number; cancelled: number } = { finished: 0, cancelled: 0 };
 
-  constructor(clock: Clock, emit: (end: Finished) => void) {
+  constructor(clock: Clock, events: EndingEvents) {
     this.#clock = clock;
-    this.#emit = emit;
+    this.#events = events;
   }
 
-  /** The worker says how it ended. */
-  done(slot: Slot, done: Done, text: string): void {
+  /** A worker says what a task says of its attempts. One that cannot be meant so is tried once. */
+  learn(task: string, given: { maxAttempts?: unknown; backoff?: unknown }): void {
+    const policy = readPolicy(given);
+    const wrong = typeof policy === "string";
+    this.#policies.set(task, wrong ? { maxAttempts: 1 } : policy);
+    if (wrong) {
+      this.#events.notice("error", `Task "${task}" is tried once, its retry policy is wrong: ${policy}`);
+    }
+  }
+
+  /** The worker says how it ended; false when it is not what runs there. */
+  done(slot: Slot, done: Done, text: string): boolean {
     const running = slot.running;
-    if (running?.claimed.uuid !== done.uuid) return;
+    if (running?.claimed.uuid !== done.uuid) return false;
     const { claimed, aborted, progress } = running;
     slot.heap = done.heap;
     this.#book(slot, done.started, done.finished);
-    this.#emit({
+    this.#events.finished({
       claimed,
       worker: slot.worker,
       outcome: done.ok ? "completed" : aborted ? OUTCOME_OF[aborted] : "failed",
@@ -49,8 +68,12 @@ export class Endings {
       progress,
       hopeless: done.hopeless,
       keyless: done.keyless,
-      maxAttempts: done.maxAttempts,
+      policy: this.#policies.get(claimed.task),
+      // A task that was asked to end does not decide what for.
+      verdict: aborted ? undefined : done.verdict,
+      delay: done.delay,
     });
+    return true;
   }
 
   /** The worker cannot speak for itself. What was asked to end ends for that reason, whatever happened then. */
@@ -60,7 +83,7 @@ export class Endings {
     const { claimed, started, progress, aborted } = running;
     const finished = this.#clock.now();
     this.#book(slot, started, finished);
-    this.#emit({
+    this.#events.finished({
       claimed,
       worker: slot.worker,
       outcome: aborted ? OUTCOME_OF[aborted] : outcome,
@@ -68,7 +91,22 @@ export class Endings {
       started,
       finished,
       progress,
+      policy: this.#policies.get(claimed.task),
       ...more,
+    });
+  }
+
+  /** It was to be next in a host that died: nobody knows whether it had begun. */
+  unsure(claimed: Claimed, worker: string, error: ErrorRecord, solo: boolean): void {
+    this.#events.finished({
+      claimed,
+      worker,
+      outcome: "released",
+      text: JSON.stringify(error),
+      started: null,
+      finished: this.#clock.now(),
+      progress: null,
+      solo,
     });
   }
 
@@ -77,7 +115,7 @@ export class Endings {
     const outcome = OUTCOME_OF[reason];
     if (outcome === "cancelled") this.totals.cancelled++;
     const text = outcome === "released" ? null : JSON.stringify(abortError(reason, claimed.timeout));
-    this.#emit({
+    this.#events.finished({
       claimed,
       worker: null,
       outcome,

@@ -4,9 +4,9 @@
  * @module
  */
 import { errorLine, errorRecord } from "../errors.ts";
-import { encodeJson } from "../json.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
 import { ArgumentsError, checkArgs, type TaskDefinition } from "../task.ts";
+import { isSeconds, verdictOf } from "../verdicts.ts";
 import type { Hooks, HookTask } from "./hooks.ts";
 import type { Own } from "./bound_context.ts";
 import type { AbortReason, AskWhat, Done, Job, LogLevel, WorkerEnv } from "./protocol.ts";
@@ -16,6 +16,7 @@ type ContentSettings = Pick<WorkerEnv, "maxResultBytes" | "encrypts">;
 /** What the executor may say while a task runs. */
 export interface ExecutorEvents {
   timeout(uuid: string, seconds: number): void;
+  policy(task: string, policy: { maxAttempts?: number; backoff?: unknown }): void;
   progress(uuid: string, text: string): void;
   /** Ask the dispatcher; rejects with its error. */
   ask(uuid: string, what: AskWhat, payload: unknown): Promise<unknown>;
@@ -47,6 +48,8 @@ export class Executor {
   readonly #hooks: Hooks;
   readonly #events: ExecutorEvents;
   readonly #content: ContentSettings;
+  // Tasks whose policy was told.
+  readonly #told = new Set<string>();
   // The running job and its abort; written by run(), read by abort().
   #current: { uuid: string; controller: AbortController } | undefined;
 
@@ -64,31 +67,29 @@ export class Executor {
     const own: Own = { started, kept: (value) => this.#kept(value, job) };
     this.#current = { uuid: job.uuid, controller };
     let definition: TaskDefinition | undefined;
-    const report = (ok: boolean, text: string, hopeless?: boolean): Executed => ({
-      done: {
-        t: "done",
-        uuid: job.uuid,
-        ok,
-        started,
-        finished: Date.now(),
-        heap: 0,
-        hopeless,
-        keyless: own.keyless,
-        maxAttempts: definition?.options.maxAttempts,
-      },
+    const report = (ok: boolean, text: string, more?: Partial<Done>): Executed => ({
+      done: { t: "done", uuid: job.uuid, ok, started, finished: Date.now(), heap: 0, ...more },
       text,
     });
     try {
       definition = (await this.#registry.load(job.task)).definition;
+      this.#tellPolicy(job.task, definition);
       await this.#hooks.preTask?.(hookTask(job));
       const text = await this.#result(job, definition, controller.signal, own);
       await this.#after(job, true, controller.signal);
       return report(true, text);
     } catch (error) {
-      await this.#after(job, false, controller.signal);
+      const verdict = verdictOf(error);
+      await this.#after(job, false, controller.signal, verdict?.do === "retry");
       const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError ||
-        error instanceof ResultError;
-      return report(false, JSON.stringify(errorRecord(error)), hopeless || undefined);
+        error instanceof ResultError || undefined;
+      const delay = await this.#backoff(job, definition, error);
+      return report(false, JSON.stringify(errorRecord(error)), {
+        hopeless,
+        verdict,
+        delay,
+        keyless: own.keyless,
+      });
     } finally {
       this.#current = undefined;
     }
@@ -113,7 +114,7 @@ export class Executor {
 
   /** A result as it is stored. What handles encryption is loaded by the first that needs it. */
   async #kept(value: unknown, job: Job): Promise<string> {
-    const text = resultText(value, job.task, this.#content.maxResultBytes);
+    const text = await resultText(value, job.task, this.#content.maxResultBytes);
     if (!this.#content.encrypts) return text;
     return await (await import("./content.ts")).encrypted(text, job);
   }
@@ -128,9 +129,30 @@ export class Executor {
     if (this.#current?.uuid === uuid) this.#current.controller.abort(new Aborted(reason));
   }
 
+  /** Told before it runs, since whoever is killed cannot tell; a function stays here. */
+  #tellPolicy(task: string, { options: { maxAttempts, backoff } }: TaskDefinition): void {
+    if ((maxAttempts === undefined && backoff === undefined) || this.#told.has(task)) return;
+    this.#told.add(task);
+    const data = typeof backoff === "function" ? undefined : backoff;
+    this.#events.policy(task, { maxAttempts, backoff: data });
+  }
+
+  /** What the task's own function says; of one that says nothing sensible, the node's backoff takes the place. */
+  async #backoff(job: Job, task: TaskDefinition | undefined, error: unknown): Promise<number | undefined> {
+    const backoff = task?.options.backoff;
+    if (typeof backoff !== "function") return undefined;
+    let seconds: number | undefined;
+    await this.#guarded(job, "Function backoff", async () => {
+      const given = await backoff(job.attempt, error);
+      if (!isSeconds(given)) throw new TypeError(`it gave ${given}, not seconds from 0`);
+      seconds = given;
+    });
+    return seconds;
+  }
+
   /** The calls that follow, and the hook, whose errors are said and change nothing. */
-  async #after(job: Job, ok: boolean, signal: AbortSignal): Promise<void> {
-    const follow = (ok ? job.options.callbacks : job.options.errbacks) ?? [];
+  async #after(job: Job, ok: boolean, signal: AbortSignal, again = false): Promise<void> {
+    const follow = (ok ? job.options.callbacks : again ? [] : job.options.errbacks) ?? [];
     for (const { task, args = [], kwargs = {} } of follow) {
       await this.#guarded(job, `${ok ? "Callback" : "Errback"} ${task}`, async () => {
         const { definition } = await this.#registry.load(task);
@@ -180,18 +202,20 @@ class ResultError extends Error {
 }
 
 /** Results are written as JSON writes them (a Date as its ISO string), but what it cannot write is an error. */
-function resultText(value: unknown, task: string, most = Infinity): string {
-  const text = jsonText(value, task);
+async function resultText(value: unknown, task: string, most = Infinity): Promise<string> {
+  const text = await jsonText(value, task);
   const bytes = text.length * 3 <= most ? 0 : new TextEncoder().encode(text).length;
   if (bytes <= most) return text;
   const fault = `it has ${bytes} bytes, at most ${most} are allowed (max_result_bytes)`;
   throw new ResultError(`Cannot keep the result of "${task}": ${fault}`);
 }
 
-function jsonText(value: unknown, task: string): string {
+async function jsonText(value: unknown, task: string): Promise<string> {
   try {
     return JSON.stringify(value) ?? "null";
   } catch {
+    // Knows where the fault is; every worker loads this file.
+    const { encodeJson } = await import("../json.ts");
     try {
       return encodeJson(value, "result");
     } catch (error) {

@@ -8,7 +8,7 @@ import type { ErrorRecord } from "../errors.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HostProcess, type HostSettings } from "./host_process.ts";
 import type { HostReport } from "./protocol.ts";
-import { Slot } from "./slot.ts";
+import { isLeaving, Slot } from "./slot.ts";
 
 /** What a fleet tells the pool. */
 export interface FleetEvents {
@@ -18,8 +18,21 @@ export interface FleetEvents {
   output(line: string): void;
 }
 
+/** What a fleet is built with. */
+export interface FleetSettings extends HostSettings {
+  slotsPerHost: number;
+  /** Seconds for which a slot that has ended is still shown. */
+  removalWait: number;
+}
+
+const MOST_ENDED = 100;
 const RESTART_MS = { first: 200, most: 10_000 };
 const UNUSED: ErrorRecord = { name: "HostUnused", message: "The host had no slots left" };
+
+/** Whether a host can take a slot; one that was killed may be known to be alive for a moment more. */
+function usable(host: HostProcess): boolean {
+  return host.alive && !host.leaky && host.condemned === undefined;
+}
 
 /** All hosts and slots of a pool. */
 export class Fleet {
@@ -27,8 +40,9 @@ export class Fleet {
   readonly hosts: Set<HostProcess> = new Set();
   readonly #platform: Platform;
   readonly #clock: Clock;
-  readonly #settings: HostSettings & { slotsPerHost: number };
+  readonly #settings: FleetSettings;
   readonly #events: FleetEvents;
+  #ended: { slot: Slot; at: number }[] = [];
   #sequence = 0;
   // A crash loop at start: how often in a row, and when the next try may be made.
   #failedStarts = 0;
@@ -37,7 +51,7 @@ export class Fleet {
   constructor(
     platform: Platform,
     clock: Clock,
-    settings: HostSettings & { slotsPerHost: number },
+    settings: FleetSettings,
     events: FleetEvents,
   ) {
     this.#platform = platform;
@@ -51,21 +65,21 @@ export class Fleet {
     const host = (solo ? undefined : this.#hostWithRoom()) ?? this.#start(solo);
     const slot = new Slot(++this.#sequence, host, this.#clock.monotonic());
     this.slots.set(slot.id, slot);
-    slot.state = "spawned";
     host.send(["open", slot.id]);
-    slot.state = "starting";
+    slot.state = host.answered ? "starting" : "spawned";
   }
 
   #hostWithRoom(): HostProcess | undefined {
     for (const host of this.hosts) {
       const full = this.on(host).length >= this.#settings.slotsPerHost;
-      if (host.alive && !host.leaky && !host.solo && !full) return host;
+      if (usable(host) && !host.solo && !full) return host;
     }
   }
 
   #start(solo: boolean): HostProcess {
     const host = new HostProcess(this.#platform, this.#settings, solo, {
       report: (host, report) => {
+        if (!host.answered) this.#answered(host);
         if (report[0] === "rss") {
           host.rss = report[1];
           return;
@@ -76,13 +90,19 @@ export class Fleet {
       died: (host, how) => {
         this.hosts.delete(host);
         const slots = this.on(host);
-        for (const slot of slots) this.slots.delete(slot.id);
+        for (const slot of slots) this.#forget(slot, isLeaving(slot) ? "exited" : "error");
         this.#events.died(host, how, slots);
       },
       output: this.#events.output,
     });
     this.hosts.add(host);
     return host;
+  }
+
+  /** The process is up: it opens what it was asked for meanwhile. */
+  #answered(host: HostProcess): void {
+    host.answered = true;
+    for (const slot of this.on(host)) if (slot.state === "spawned") slot.state = "starting";
   }
 
   /** The slots of a host. */
@@ -101,14 +121,27 @@ export class Fleet {
 
   /** Hosts for suspects that can take one, now or as soon as they are ready. */
   soloHosts(): number {
-    return [...this.hosts].filter((host) => host.solo && host.alive && !host.leaky).length;
+    return [...this.hosts].filter((host) => host.solo && usable(host)).length;
   }
 
   /** Forget a slot whose thread is gone; a host that has none left ends. */
   remove(slot: Slot, state: "exited" | "error"): void {
+    this.#forget(slot, state);
+    if (this.on(slot.host).length === 0) slot.host.kill(UNUSED);
+  }
+
+  #forget(slot: Slot, state: "exited" | "error"): void {
     slot.state = state;
     this.slots.delete(slot.id);
-    if (this.on(slot.host).length === 0) slot.host.kill(UNUSED);
+    this.#ended.push({ slot, at: this.#clock.monotonic() });
+    if (this.#ended.length > MOST_ENDED) this.#ended.shift();
+  }
+
+  /** Slots that ended a moment ago, for those who look. */
+  ended(): Slot[] {
+    const since = this.#clock.monotonic() - this.#settings.removalWait * 1000;
+    this.#ended = this.#ended.filter(({ at }) => at > since);
+    return this.#ended.map(({ slot }) => slot);
   }
 
   /** Whether a start may be tried now. */

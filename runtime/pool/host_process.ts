@@ -34,6 +34,8 @@ export class HostProcess {
   alive = true;
   /** A thread in it does not stop: it gets no new work and ends as soon as its other slots are free. */
   leaky = false;
+  /** Whether it is up: written by the fleet with its first report. */
+  answered = false;
   /** Resident memory in bytes, as it last said. */
   rss = 0;
   /** Why the pool killed it; then nobody needs to be suspected. */

@@ -22,6 +22,11 @@ export class Intake {
     else this.#waiting.push({ claimed, at });
   }
 
+  /** What was taken and has not begun: it is the first again. */
+  putBack(batch: Claimed[], at: number): void {
+    this.#waiting.unshift(...batch.map((claimed) => ({ claimed, at })));
+  }
+
   /** The next for a slot; a slot of a solo host takes suspects only. */
   take(solo: boolean): Claimed | undefined {
     return solo ? this.#suspects.shift() : this.#waiting.shift()?.claimed;

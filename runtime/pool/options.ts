@@ -33,6 +33,7 @@ export function poolOptions(config: Config, url: string): PoolOptions {
     abortGrace: pool.abort_grace,
     leakyWait: pool.leaky_wait,
     scaledownWait: pool.scaledown_wait,
+    removalWait: pool.worker_removal_wait,
     maxAge: pool.worker_max_lifetime_seconds,
     maxTasks: pool.worker_max_tasks,
     maxHeapMb: pool.worker_memory_mb * 0.8,

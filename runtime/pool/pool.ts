@@ -16,23 +16,25 @@
 import type { Clock } from "../clock.ts";
 import { type ErrorRecord, errorRecord } from "../errors.ts";
 import type { Platform } from "../platform/platform.ts";
-import type { Claimed } from "../store/store.ts";
+import type { Claimed, Token } from "../store/store.ts";
 import { Endings } from "./endings.ts";
+import { Feeder } from "./feeder.ts";
 import { Fleet } from "./fleet.ts";
 import type { HostProcess, HostSettings } from "./host_process.ts";
 import { Intake } from "./intake.ts";
 import {
   type AbortReason,
   type AskWhat,
+  type Done,
   type HostReport,
   KILL_MS,
   type LogLevel,
   readReport,
   type Report,
-  writeRun,
 } from "./protocol.ts";
-import { claimAhead, slotsToAdd } from "./scaling.ts";
-import { abortError, type Finished, type Slot } from "./slot.ts";
+import { claimAhead } from "./scaling.ts";
+import { Sizer } from "./sizer.ts";
+import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
 import { isSpent, supervise } from "./supervisor.ts";
 
 /** How a pool is built. Times in seconds. */
@@ -46,6 +48,8 @@ export interface PoolOptions extends HostSettings {
   leakyWait: number;
   /** Disuse after which a slot above the minimum is given up. */
   scaledownWait: number;
+  /** How long a worker that has ended is still shown. */
+  removalWait: number;
   /** Age, attempts (0: any number) and heap at which an idle slot is replaced. */
   maxAge: number;
   maxTasks: number;
@@ -68,7 +72,7 @@ export interface PoolEvents {
 }
 
 /** How often the supervisor looks, in milliseconds. */
-const TICK_MS = { busy: 100, idle: 1_000 };
+const TICK_MS = { ahead: 25, busy: 100, idle: 1_000 };
 /** What a worker that is stopped in peace has for its hook, less than its host has to answer. */
 const PEACE_MS = 1_000;
 const POLL_MS = 10;
@@ -81,29 +85,35 @@ export class Pool {
   readonly intake: Intake = new Intake();
   readonly fleet: Fleet;
   readonly endings: Endings;
+  readonly feeder: Feeder;
   readonly clock: Clock;
   readonly #events: PoolEvents;
-  readonly totals: { sent: number; retired: number; crashed: number } = { sent: 0, retired: 0, crashed: 0 };
+  readonly totals: { retired: number; crashed: number } = { retired: 0, crashed: 0 };
+  #refilling = false;
   #closing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickAt = Infinity;
-  #lastLook = 0;
+  readonly #sizer: Sizer;
 
   constructor(platform: Platform, clock: Clock, options: PoolOptions, events: PoolEvents) {
     this.options = options;
     this.clock = clock;
     this.#events = events;
-    this.endings = new Endings(clock, events.finished);
+    this.endings = new Endings(clock, events);
     this.fleet = new Fleet(platform, clock, options, {
       report: (slot, report) => this.#report(slot, report),
       died: (host, how, slots) => this.#died(host, how, slots),
       output: events.output,
     });
+    const { slotsPerHost, maxTasks } = options;
+    const { fleet, intake, endings } = this;
+    const abort = (slot: Slot, reason: AbortReason) => this.abortSlot(slot, reason);
+    this.#sizer = new Sizer(this);
+    this.feeder = new Feeder({ clock, fleet, intake, endings, slotsPerHost, maxTasks, abort });
   }
 
   /** Start the minimum of slots; resolves when all of them are ready or the signal aborts. */
   async start(signal?: AbortSignal): Promise<void> {
-    this.#lastLook = this.clock.monotonic();
     this.#tick();
     const ready = () => this.fleet.counted().filter((slot) => slot.state === "ready").length;
     while (!signal?.aborted && ready() < this.options.minSlots) await this.clock.sleep(POLL_MS, signal);
@@ -114,10 +124,15 @@ export class Pool {
     return this.fleet.running().length;
   }
 
-  /** Uuids that are here, in a slot or before one. */
-  holds(): string[] {
-    const running = this.fleet.running().map((slot) => slot.running!.claimed.uuid);
-    return [...running, ...this.intake.all().map((claimed) => claimed.uuid)];
+  /** What is here, in a slot or before one. */
+  holds(): Token[] {
+    const running = this.fleet.running().map((slot) => slot.running!.claimed);
+    return [...running, ...this.waiting()];
+  }
+
+  /** What has not begun: before the slots, or ahead in one. */
+  waiting(): Claimed[] {
+    return [...this.feeder.ahead(), ...this.intake.all()];
   }
 
   /** Envelopes that it can take now. */
@@ -132,7 +147,8 @@ export class Pool {
     }
     return Math.max(
       0,
-      free + claimAhead(counted, this.options.maxSlots, this.endings.meanMs) - this.intake.length,
+      free + claimAhead(counted, this.options.maxSlots, this.endings.meanMs) - this.intake.length -
+        this.feeder.ahead().length,
     );
   }
 
@@ -141,33 +157,11 @@ export class Pool {
     const now = this.clock.monotonic();
     for (const claimed of batch) this.intake.put(claimed, now);
     this.#feed();
-    if (this.intake.length > 0) this.#hurry();
   }
 
-  /** Hand what waits to the slots that are free. */
   #feed(): void {
-    if (this.intake.length === 0) return;
-    for (const slot of this.fleet.slots.values()) {
-      if (!slot.free) continue;
-      const claimed = this.intake.take(slot.host.solo);
-      if (claimed) this.#assign(slot, claimed);
-    }
-    const solo = Math.min(this.intake.suspects, this.options.slotsPerHost - this.fleet.soloHosts());
-    for (let i = 0; i < solo && this.fleet.mayStart; i++) this.fleet.open(true);
-  }
-
-  #assign(slot: Slot, claimed: Claimed): void {
-    const since = this.clock.monotonic();
-    const deadline = claimed.timeout === null ? null : since + claimed.timeout * 1000;
-    const begun = { claimed, started: this.clock.now(), since, deadline };
-    slot.running = { ...begun, aborted: null, killAt: null, killSentAt: null, progress: null };
-    slot.sent++;
-    this.totals.sent++;
-    const { uuid, origin, attempt, task, args, kwargs, options, timeout } = claimed;
-    const call = { task, args, kwargs, options };
-    const job = { uuid, origin, attempt, worker: slot.worker, timed: timeout !== null, ...call };
-    slot.host.send(["post", slot.id, writeRun(job)]);
-    this.#hurry();
+    this.feeder.feed();
+    if (this.intake.length > 0 || this.busy > 0) this.#hurry();
   }
 
   // ---- ending attempts
@@ -176,9 +170,10 @@ export class Pool {
   abort(uuid: string, reason: AbortReason): boolean {
     const waiting = this.intake.remove(uuid);
     if (waiting) this.endings.unstarted(waiting, reason);
+    if (waiting || this.feeder.abort(uuid, reason)) return true;
     const slot = this.fleet.running().find((slot) => slot.running!.claimed.uuid === uuid);
     if (slot) this.abortSlot(slot, reason);
-    return waiting !== undefined || slot !== undefined;
+    return slot !== undefined;
   }
 
   /** Abort what runs in a slot, and kill it after the grace. */
@@ -210,6 +205,7 @@ export class Pool {
   async close(patience: AbortSignal): Promise<void> {
     this.#closing = true;
     this.giveBack(true);
+    this.feeder.recallAll("ShutdownError");
     while (this.busy > 0 && !patience.aborted) await this.clock.sleep(POLL_MS, patience);
     for (const slot of this.fleet.running()) this.abortSlot(slot, "ShutdownError");
     await this.#until(() => this.busy === 0, this.options.abortGrace + ANSWER_SECONDS);
@@ -232,7 +228,11 @@ export class Pool {
   #report(slot: Slot, report: Exclude<HostReport, ["rss", number]>): void {
     if (report[0] === "said") this.#said(slot, report[2]);
     else if (report[0] === "ended") this.#ended(slot, report[2]);
-    else this.#killed(slot, report[2]);
+    else if (report[0] === "killed") this.#killed(slot, report[2]);
+    else {
+      this.feeder.recalled(slot, report[2]);
+      this.#freed();
+    }
   }
 
   #said(slot: Slot, message: string): void {
@@ -244,14 +244,14 @@ export class Pool {
         return this.#ready(slot, report.heap);
       case "timeout":
         return slot.hasTimeout(report.uuid, report.seconds);
+      case "policy":
+        return this.endings.learn(report.task, report.policy);
       case "progress":
         if (slot.keepProgress(report.uuid, text)) this.#events.progress(slot.running!.claimed, text);
         return;
       case "done":
         this.fleet.worked();
-        this.endings.done(slot, report, text);
-        if (slot.state === "ready" && isSpent(this, slot)) this.stop(slot, "retired");
-        return this.#freed();
+        return this.#done(slot, report, text);
       case "ask":
         return void this.#answer(slot, report, text);
       case "broken":
@@ -265,8 +265,19 @@ export class Pool {
           name: "WorkerExit",
           message: `The task called ${report.what}`,
         });
+        this.feeder.abandon(slot);
         this.stop(slot, "error");
     }
+  }
+
+  #done(slot: Slot, report: Done, text: string): void {
+    if (!this.endings.done(slot, report, text)) return;
+    this.feeder.next(slot);
+    if (slot.state === "ready" && isSpent(this, slot)) {
+      if (slot.running) this.feeder.recall(slot);
+      else this.stop(slot, "retired");
+    }
+    this.#freed();
   }
 
   async #answer(slot: Slot, { id, uuid, what }: Extract<Report, { t: "ask" }>, text: string): Promise<void> {
@@ -286,9 +297,15 @@ export class Pool {
     this.#freed();
   }
 
+  /** Once for all that a host says in one message. */
   #freed(): void {
-    this.#feed();
-    this.#events.room();
+    if (this.#refilling) return;
+    this.#refilling = true;
+    queueMicrotask(() => {
+      this.#refilling = false;
+      this.#feed();
+      this.#events.room();
+    });
   }
 
   /** A thread ended by itself: whatever it was doing is to blame. */
@@ -301,7 +318,7 @@ export class Pool {
   #killed(slot: Slot, gone: boolean): void {
     if (gone) {
       this.endings.broken(slot, "released", SHUTDOWN);
-      return this.#gone(slot, slot.state === "stopping" || slot.state === "retired" ? "exited" : "error");
+      return this.#gone(slot, isLeaving(slot) ? "exited" : "error");
     }
     const { pid } = slot.host;
     this.#events.notice("warning", `Worker ${slot.worker} does not stop: host ${pid} is replaced`, {
@@ -310,12 +327,14 @@ export class Pool {
     slot.host.leaky = true;
     // The thread may run on until its host ends: a next attempt must not begin before that.
     this.endings.broken(slot, "released", SHUTDOWN, { notBefore: this.options.leakyWait });
+    this.feeder.abandon(slot);
     slot.state = "error";
     slot.stopSentAt = this.clock.monotonic();
     this.#hurry();
   }
 
   #gone(slot: Slot, state: "exited" | "error"): void {
+    this.feeder.abandon(slot);
     this.fleet.remove(slot, state);
     this.#hurry();
     this.#freed();
@@ -335,8 +354,11 @@ export class Pool {
     for (const slot of running) {
       const error = host.condemned ?? { name: "HostDied", message };
       // One alone is guilty; of several nobody knows which, until each has run alone.
-      if (crashed && running.length === 1) this.endings.broken(slot, "failed", error);
-      else this.endings.broken(slot, "released", error, { solo: crashed });
+      if (crashed && running.length === 1 && slot.ahead.length === 0) {
+        this.endings.broken(slot, "failed", error);
+      } else this.endings.broken(slot, "released", error, { solo: crashed });
+      // The host may have begun one or another of them: its last reports are lost.
+      for (const claimed of slot.ahead.splice(0)) this.endings.unsure(claimed, slot.worker, error, crashed);
     }
     this.#hurry();
     this.#freed();
@@ -352,7 +374,12 @@ export class Pool {
 
   /** Look again soon. */
   #hurry(): void {
-    if (this.#tickAt - this.clock.monotonic() > TICK_MS.busy) this.#arm(TICK_MS.busy);
+    const ms = TICK_MS[this.#pace];
+    if (this.#tickAt - this.clock.monotonic() > ms) this.#arm(ms);
+  }
+
+  get #pace(): "ahead" | "busy" {
+    return this.feeder.anyAhead ? "ahead" : "busy";
   }
 
   #arm(ms: number): void {
@@ -363,33 +390,11 @@ export class Pool {
 
   #tick(): void {
     supervise(this);
-    if (!this.#closing) this.#resize();
+    if (!this.#closing) this.#sizer.look();
     this.#feed();
     const settled = this.intake.length === 0 && this.busy === 0 &&
       [...this.fleet.slots.values()].every((slot) => slot.state === "ready");
-    this.#arm(settled && this.fleet.slots.size >= this.options.minSlots ? TICK_MS.idle : TICK_MS.busy);
-  }
-
-  #resize(): void {
-    const now = this.clock.monotonic();
-    const counted = this.fleet.counted();
-    const elapsed = Math.max(1, now - this.#lastLook);
-    const ongoing = counted.reduce(
-      (ms, s) => ms + (s.running ? Math.min(elapsed, now - s.running.since) : 0),
-      0,
-    );
-    const add = slotsToAdd({
-      min: this.options.minSlots,
-      max: this.options.maxSlots,
-      slots: counted.length,
-      starting: counted.filter((slot) => slot.state !== "ready").length,
-      free: counted.filter((slot) => slot.free).length,
-      waiting: this.intake.waiting,
-      waitedMs: this.intake.waited(now),
-      utilization: (this.endings.busyMs + ongoing) / (elapsed * Math.max(1, counted.length)),
-    });
-    this.#lastLook = now;
-    this.endings.busyMs = 0;
-    for (let i = 0; i < add && this.fleet.mayStart; i++) this.fleet.open(false);
+    const idle = settled && this.fleet.slots.size >= this.options.minSlots;
+    this.#arm(TICK_MS[idle ? "idle" : this.#pace]);
   }
 }

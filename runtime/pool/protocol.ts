@@ -12,11 +12,16 @@
  */
 import type { EnvelopeExtras } from "../envelope.ts";
 import type { ErrorRecord } from "../errors.ts";
+import type { Verdict } from "../verdicts.ts";
 
 /** Dispatcher to host. */
 export type HostCommand =
   | ["open", slot: number]
   | ["post", slot: number, text: string]
+  /** Run this; behind what was sent before, when that has not ended. */
+  | ["run", slot: number, uuid: string, text: string]
+  /** Give back what has not begun. */
+  | ["recall", slot: number]
   /** Stop a thread; it has `patience` milliseconds to close by itself. */
   | ["kill", slot: number, patience: number]
   | ["exit"];
@@ -34,6 +39,8 @@ export type HostReport =
   | ["ended", slot: number, reason: ErrorRecord]
   /** The answer to `kill`: whether the thread is known to be gone. */
   | ["killed", slot: number, gone: boolean]
+  /** The answer to `recall`: how many of the last are forgotten. */
+  | ["recalled", slot: number, count: number]
   | ["rss", bytes: number];
 
 /** Dispatcher to worker. */
@@ -67,6 +74,8 @@ export type Report =
   | { t: "ready"; heap: number }
   /** The task has a timeout of its own, in seconds: the clock is set before it starts. */
   | { t: "timeout"; uuid: string; seconds: number }
+  /** What a task says of its attempts; told once by each worker, before it first runs it. */
+  | { t: "policy"; task: string; policy: { maxAttempts?: number; backoff?: unknown } }
   /** The text is the progress. */
   | { t: "progress"; uuid: string }
   /** The text is the result, or an ErrorRecord when `ok` is false. */
@@ -101,13 +110,26 @@ export interface Done {
   hopeless?: boolean;
   /** What it carries is encrypted with a key that is not here: it waits for a node that has it. */
   keyless?: boolean;
-  /** Attempts at most, as the task says. */
-  maxAttempts?: number;
+  /** The task decided for itself. */
+  verdict?: Verdict;
+  /** Seconds until the next attempt, as the task's own function says. */
+  delay?: number;
 }
 
 /** Put a report into text. */
 export function writeReport(report: Report, text?: string): string {
   return text === undefined ? JSON.stringify(report) : `${JSON.stringify(report)}\n${text}`;
+}
+
+/**
+ * What a host, which reads no texts, must see of one: that the attempt it waits for has ended, or that its thread shall
+ * run nothing more. The fields are in the order in which they are written.
+ */
+export function isDone(text: string, uuid: string): boolean {
+  return text.startsWith(`{"t":"done","uuid":"${uuid}"`);
+}
+export function isLast(text: string): boolean {
+  return text.startsWith('{"t":"exit"') || text.startsWith('{"t":"broken"');
 }
 
 /**

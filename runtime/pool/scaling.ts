@@ -36,6 +36,16 @@ export function slotsToAdd(load: Load): number {
   return Math.min(load.max - load.slots, load.waiting, Math.max(1, load.slots));
 }
 
+/** How much work a slot gets ahead, in milliseconds and in tasks. */
+const SLOT_AHEAD_MS = 3;
+const SLOT_AHEAD_MAX = 32;
+
+/** Attempts that a slot gets besides the one that runs: none where tasks are long, since another slot may be free. */
+export function aheadOfSlot(meanMs: number | null): number {
+  if (meanMs === null || meanMs >= SLOT_AHEAD_MS) return 0;
+  return Math.min(SLOT_AHEAD_MAX, Math.ceil(SLOT_AHEAD_MS / Math.max(meanMs, 0.01)));
+}
+
 /** How far ahead a slot's tasks are claimed, so that none idles for a round trip to the database. */
 const AHEAD_MS = 50;
 const AHEAD_MAX = 500;

@@ -2,15 +2,19 @@
  * A slot: the place of one worker, and the attempt that runs in it.
  *
  * ```text
- *  initialized ─► spawned ─► starting ─► ready ─► stopping ─► exited
- *                    │           │         │ └──────────────► retired   (age, count, memory)
- *                    └───────────┴─────────┴────────────────► error     (died, or would not stop)
+ *  initialized ─► spawned ─► starting ─► ready ─┬─► stopping ─┬─► exited
+ *                    │           │         │      └─► retired ──┘        (age, count, memory)
+ *                    └───────────┴─────────┴──────────────► error        (died, or would not stop)
  * ```
+ * `spawned` until its host is up, `starting` until the worker has loaded. `exited` and `error` are the last word: the
+ * fleet still shows it for a while.
  *
  * @module
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { Claimed } from "../store/store.ts";
+import type { RetryPolicy } from "../retry_policy.ts";
+import type { Verdict } from "../verdicts.ts";
 import type { HostProcess } from "./host_process.ts";
 import type { AbortReason } from "./protocol.ts";
 
@@ -39,8 +43,12 @@ export interface Finished {
   progress: string | null;
   /** No further attempt would help. */
   hopeless?: boolean;
-  /** Attempts at most, as the task says. */
-  maxAttempts?: number;
+  /** Attempts at most, and when again, as the task says. */
+  policy?: RetryPolicy;
+  /** The task decided for itself. */
+  verdict?: Verdict;
+  /** Seconds until the next attempt, as the task's own function says. */
+  delay?: number;
   /** It may have killed its host: the next time it runs alone. */
   solo?: boolean;
   /** Seconds before which it must not run again, because its thread may still be busy. */
@@ -69,6 +77,14 @@ export interface Running {
   progress: string | null;
 }
 
+/** Nothing should wait behind what has run for so many milliseconds. */
+const LATE_MS = 20;
+
+/** Whether a slot was told to end in order. */
+export function isLeaving({ state }: Pick<Slot, "state">): boolean {
+  return state === "stopping" || state === "retired";
+}
+
 const COUNTED: ReadonlySet<SlotState> = new Set(["initialized", "spawned", "starting", "ready"]);
 
 /** The books of one slot; written by the pool alone. */
@@ -79,6 +95,10 @@ export class Slot {
   readonly bornAt: number;
   state: SlotState = "initialized";
   running: Running | null = null;
+  /** What the host will begin next by itself, in order. */
+  ahead: Claimed[] = [];
+  /** Whether the host was asked to give back what is ahead, and has not answered yet. */
+  recalling = false;
   sent = 0;
   finished = 0;
   /** Bytes, after the last attempt. */
@@ -100,7 +120,17 @@ export class Slot {
   }
 
   get free(): boolean {
-    return this.state === "ready" && this.running === null && !this.host.leaky && this.host.alive;
+    return this.running === null && this.inOrder && !this.recalling;
+  }
+
+  /** Whether its worker can be given something. */
+  get inOrder(): boolean {
+    return this.state === "ready" && !this.host.leaky && this.host.alive;
+  }
+
+  /** Whether what runs takes so long that nothing should wait behind it. */
+  isLate(now: number): boolean {
+    return this.running !== null && now - this.running.since > LATE_MS;
   }
 
   /** The task that runs has a timeout of its own. */

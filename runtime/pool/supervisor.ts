@@ -5,6 +5,7 @@
  * @module
  */
 import type { Clock } from "../clock.ts";
+import type { Feeder } from "./feeder.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HostProcess } from "./host_process.ts";
 import type { Intake } from "./intake.ts";
@@ -16,6 +17,7 @@ export interface Supervised {
   readonly clock: Clock;
   readonly fleet: Fleet;
   readonly intake: Intake;
+  readonly feeder: Feeder;
   readonly options: {
     minSlots: number;
     leakyWait: number;
@@ -52,6 +54,7 @@ export function supervise(pool: Supervised): void {
 
 function watchAttempt(pool: Supervised, slot: Slot, now: number): void {
   const running = slot.running!;
+  if (slot.isLate(now)) pool.feeder.recall(slot);
   if (running.deadline !== null && now >= running.deadline) pool.abortSlot(slot, "TimeoutError");
   if (running.killSentAt !== null) {
     watchAnswer(slot, running.killSentAt, now);

@@ -27,6 +27,7 @@ class Worker {
     this.#idleMs = env.idleSeconds * 1000;
     this.#executor = new Executor(new Registry(env), hooks, {
       timeout: (uuid, seconds) => voice.say({ t: "timeout", uuid, seconds }),
+      policy: (task, policy) => voice.say({ t: "policy", task, policy }),
       progress: (uuid, text) => voice.progress(uuid, text),
       ask: (uuid, what, payload) => voice.ask(uuid, what, payload),
       log: (uuid, level, message) => voice.log(uuid, level, message),

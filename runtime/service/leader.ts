@@ -72,7 +72,9 @@ export class Leader {
 
   /** Something became due at another time. */
   restage(): void {
-    for (const service of this.#services) if (["stager", "scheduler"].includes(service.name)) service.kick();
+    for (const service of this.#services) {
+      if (["stager", "scheduler"].includes(service.name)) void service.kick();
+    }
   }
 
   async stop(): Promise<void> {

@@ -45,7 +45,7 @@ export class Producers {
     const { store, schedules, clock, events, node } = this.#parts;
     const entries = Object.entries(schedules);
     const shared = entries.filter(([, d]) => d.scope === "cluster").map(([name, d]) => rowOf(name, d));
-    await store.putSchedules(shared, (row) => nextTick(row, new Date(clock.now())));
+    await store.putSchedules(shared, nextTick);
     for (const [name, definition] of entries) {
       if (definition.scope !== "node" || !definition.enabled) continue;
       const publish = (envelope: Sealed) => this.#publish(name, envelope);

@@ -1,18 +1,37 @@
 /**
- * Looks for work now and then although no wake came: what a lost wake costs.
+ * Looks for work now and then although no wake came: what a lost wake costs. A node that hears nothing lives by it, and
+ * looks every second.
  *
  * @module
  */
+import type { Clock } from "../clock.ts";
 import type { Work } from "./service.ts";
 
-/** Wake the dispatcher every so many seconds. */
-export function safetyPoll(seconds: number, wake: () => void): Work {
+const LOOK_MS = 1_000;
+
+/** What the poll works with. */
+export interface SafetyPollParts {
+  clock: Clock;
+  /** Between two looks of a node that hears. */
+  seconds: number;
+  hears(): boolean;
+  look(): void;
+}
+
+/** Look every so many seconds, or every second. */
+export function safetyPoll({ clock, seconds, hears, look }: SafetyPollParts): Work {
+  let lookedAt = -Infinity;
   return {
     name: "safety poll",
-    retryMs: 1_000,
+    retryMs: LOOK_MS,
     once() {
-      wake();
-      return Promise.resolve(seconds * 1000);
+      const rest = lookedAt + seconds * 1000 - clock.monotonic();
+      if (rest <= 0 || !hears()) {
+        look();
+        lookedAt = clock.monotonic();
+      }
+      // Whether it hears can change at any time.
+      return Promise.resolve(Math.min(LOOK_MS, seconds * 1000));
     },
   };
 }

@@ -28,7 +28,8 @@ export class Service {
   readonly #stop = new AbortController();
   // Aborted to cut a rest short; replaced by run() for each rest.
   #rest = new AbortController();
-  #kicked = false;
+  // Told when the run that they asked for is over; taken by run() when it begins.
+  #askers: (() => void)[] = [];
   #failing = false;
   #done: Promise<void> | undefined;
 
@@ -44,10 +45,13 @@ export class Service {
     this.#done = this.#run();
   }
 
-  /** Do it now, or once more if it is being done. */
-  kick(): void {
-    this.#kicked = true;
-    this.#rest.abort();
+  /** Do it now, or once more if it is being done; resolves when it was done, or the service has stopped. */
+  kick(): Promise<void> {
+    if (this.#stop.signal.aborted) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#askers.push(resolve);
+      this.#rest.abort();
+    });
   }
 
   /** End it; resolves when what it was doing is over. */
@@ -64,12 +68,15 @@ export class Service {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      this.#kicked = false;
+      const askers = this.#askers;
+      this.#askers = [];
       const rest = await this.#once();
-      if (this.#kicked || this.#stop.signal.aborted) continue;
+      for (const done of askers) done();
+      if (this.#askers.length > 0 || this.#stop.signal.aborted) continue;
       this.#rest = new AbortController();
       await this.#clock.sleep(rest, this.#rest.signal);
     }
+    for (const done of this.#askers) done();
   }
 
   async #once(): Promise<number> {

@@ -27,7 +27,8 @@
 import { Duplex } from "node:stream";
 import postgres from "postgres";
 import { DispatcherError, errorLine } from "../errors.ts";
-import { connect, isTransient, type Sql } from "./connection.ts";
+import { connect, CONNECT_SECONDS, isTransient, type Sql } from "./connection.ts";
+import { firstHostOf, Hosts } from "./hosts.ts";
 import { PostgresStore } from "./postgres.ts";
 import { type Address, Sockets } from "./socket.ts";
 import type { Settlement, Token } from "./store.ts";
@@ -59,8 +60,10 @@ const COMMIT_SECONDS = 30;
 const ROLLBACK_SECONDS = 2;
 const ASK_AGAIN_MS = 250;
 
+/** Whatever the database's default is: under a stricter level the settling of others would fail this one. */
+const BEGIN = "begin isolation level read committed";
 /** Long statements of a task that is gone hold their locks: let the server look (PostgreSQL 14 and newer). */
-const WATCH_CLIENT = `select set_config(name, '2000', false) from pg_settings
+const WATCH_CLIENT = `select set_config(name, '2000', true) from pg_settings
   where name = 'client_connection_check_interval'`;
 /** Waits for the transaction that has locked the row. Index: primary key. */
 const STILL_OURS = `select uuid from dispatcher.envelope
@@ -86,8 +89,7 @@ export async function completeIn<R>(
   signal.addEventListener("abort", abort);
   let committing = false;
   try {
-    await sql.unsafe(WATCH_CLIENT).catch(refusedOnly);
-    await sql.unsafe("begin");
+    await begin(sql);
     signal.throwIfAborted();
     const value = await completion.work(sql);
     const verdict = await completion.settlement(value);
@@ -111,6 +113,16 @@ export async function completeIn<R>(
     // A connection that is gone has rolled back.
     if (!committing) await last(sql, cut, ROLLBACK_SECONDS, "rollback").catch(() => {});
   }
+}
+
+async function begin(sql: Sql): Promise<void> {
+  await sql.unsafe(BEGIN);
+  await sql.unsafe(WATCH_CLIENT).catch(async (error) => {
+    // Refused where the server cannot look; anything else is about the connection.
+    if (error.severity !== "ERROR") throw error;
+    await sql.unsafe("rollback");
+    await sql.unsafe(BEGIN);
+  });
 }
 
 async function settle(
@@ -179,22 +191,19 @@ async function wasCommitted(attempt: OwnAttempt, record: string): Promise<boolea
   }
 }
 
-/** The server refuses the setting where it cannot look; anything else is about the connection. */
-function refusedOnly(error: { severity?: string }): void {
-  if (error.severity !== "ERROR") throw error;
-}
-
 /** A client with the defaults of the package and one connection, which is never replaced. */
 function connectOnce(url: string): { sql: Sql; cut: Cut } {
-  const sockets = new Sockets();
+  const sockets = new Sockets(new Hosts(url));
   let connected = false;
   const socket = (address: Address) => {
     if (connected) return lostSocket();
     return sockets.make(address).once("connect", () => connected = true);
   };
-  const sql = postgres(url, {
+  const sql = postgres(firstHostOf(url), {
     max: 1,
-    connect_timeout: 10,
+    // A statement that is named would have to be forgotten, too, where the way leads through a pooler.
+    prepare: false,
+    connect_timeout: CONNECT_SECONDS,
     backoff: () => 0,
     onnotice: () => {},
     ...{ socket },

@@ -6,6 +6,7 @@
 import postgres from "postgres";
 import { DispatcherError } from "../errors.ts";
 import { Deadline } from "./deadline.ts";
+import { firstHostOf, Hosts } from "./hosts.ts";
 import { Sockets } from "./socket.ts";
 
 /** A pool of connections of the `postgres` package. */
@@ -19,8 +20,14 @@ export interface ConnectOptions {
   idleSeconds?: number;
   /** Shown in pg_stat_activity. */
   application?: string;
+  /** Of every statement, where the database's default is another. */
+  isolation?: "read committed";
+  /** Whether statements may be named, by default true; see `statements.ts`. */
+  prepare?: boolean;
   /** Seconds after which an answer is overdue and its connection is cut, by default 30. */
   answerSeconds?: number;
+  /** Seconds that a new connection may take, by default 10. */
+  connectSeconds?: number;
 }
 
 /**
@@ -31,14 +38,18 @@ export interface ConnectOptions {
  */
 const DATE_STYLE = "ISO".padEnd(1_024);
 
+/** What a connection may take unless told. */
+export const CONNECT_SECONDS = 10;
+
 /** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
-  const sockets = new Sockets();
+  const sockets = new Sockets(new Hosts(url));
   const deadline = new Deadline(sockets, options.answerSeconds ?? 30);
-  const sql = postgres(url, {
+  const sql = postgres(firstHostOf(url), {
     max: options.max ?? 4,
     idle_timeout: options.idleSeconds ?? 0,
-    connect_timeout: 10,
+    connect_timeout: options.connectSeconds ?? CONNECT_SECONDS,
+    prepare: options.prepare ?? true,
     // The types of our own statements are known; asking for them costs a query on every connection.
     fetch_types: false,
     // The default grows to 20 s, which is how long a restarted server would be taken for a dead one.
@@ -46,7 +57,11 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     onnotice: () => {},
     // Known to the client, though not to its types.
     ...{ socket: sockets.make },
-    connection: { application_name: options.application ?? "edge-dispatcher", DateStyle: DATE_STYLE },
+    connection: {
+      application_name: options.application ?? "edge-dispatcher",
+      DateStyle: DATE_STYLE,
+      ...(options.isolation ? { default_transaction_isolation: options.isolation } : {}),
+    },
     types: {
       timestamp: {
         to: 1184,
@@ -58,7 +73,11 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
   }) as unknown as Sql;
   const unsafe = sql.unsafe;
   return Object.assign(sql, {
-    unsafe: (...call: Parameters<Sql["unsafe"]>) => deadline.over(unsafe(...call)),
+    unsafe(...call: Parameters<Sql["unsafe"]>) {
+      const statement = deadline.over(unsafe(...call));
+      statement.catch((error) => error.code === READ_ONLY && sockets.elsewhere(error));
+      return statement;
+    },
   }) as Sql;
 }
 
@@ -93,8 +112,9 @@ function quoteElement(value: string): string {
 /** Where a URL leads, without its password. */
 export function addressOf(url: string): string {
   try {
-    const { hostname, port, pathname, username } = new URL(url);
-    return `${hostname || "localhost"}:${port || 5432}${pathname}${
+    const { hostname, port, pathname, username } = new URL(firstHostOf(url));
+    const several = new Hosts(url).all.map((one) => `${one.host}:${one.port}`).join(",");
+    return `${several || `${hostname || "localhost"}:${port || 5432}`}${pathname}${
       username ? ` as ${decodeURIComponent(username)}` : ""
     }`;
   } catch {
@@ -106,6 +126,8 @@ interface PgError extends Error {
   code?: string;
 }
 
+/** What a standby says, and a server that was made one while we were connected. */
+const READ_ONLY = "25006";
 const REFUSED = new Set(["28P01", "28000", "3D000", "42501"]);
 const TRANSIENT_STATES = /^(08|53|57P0|40001|40P01|55P03|57014|25006)/;
 const TRANSIENT_CODES = new Set([

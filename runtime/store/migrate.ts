@@ -1,16 +1,20 @@
 /**
- * Migrations: numbered SQL files, applied once, in order, in one transaction under an advisory lock.
+ * Migrations: numbered SQL files, applied once, in order, each in a transaction of its own under an advisory lock.
  *
  * | what can fail | what happens |
  * |---|---|
  * | ten nodes start at once on an empty database | one migrates, nine wait for its commit and find it done |
  * | the migrating process is killed | the transaction is rolled back, the next one starts over |
+ * | a table is in use for long | the migration gives up after a second, since all others wait behind it, and tries again |
  * | the schema is newer than the code | the code runs if the newer migration says that it may, else it refuses |
+ *
+ * A migration is one message of several statements: an implicit transaction, which no pooler divides and no lost
+ * connection leaves open, and which needs no `begin` of the client's (porsager/postgres#1208).
  *
  * @module
  */
 import { readFile } from "node:fs/promises";
-import type { Sql } from "./connection.ts";
+import { connect, type Sql } from "./connection.ts";
 import { DispatcherError } from "../errors.ts";
 
 interface Migration {
@@ -23,8 +27,10 @@ interface Migration {
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "0001_first_light", worksWith: 1 },
   { version: 2, name: "0002_duplicates_and_schedules", worksWith: 1 },
-  { version: 5, name: "0005_limits", worksWith: 1 },
-  { version: 6, name: "0006_cancels", worksWith: 1 },
+  { version: 3, name: "0003_listener", worksWith: 1 },
+  { version: 4, name: "0004_cancels", worksWith: 1 },
+  { version: 5, name: "0005_redrive", worksWith: 1 },
+  { version: 6, name: "0006_limits", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */
@@ -32,6 +38,13 @@ export const SCHEMA_VERSION: number = MIGRATIONS[MIGRATIONS.length - 1].version;
 
 /** Any number serves, as long as nobody else uses it. */
 const LOCK = 4_242_001_701;
+/** Said by the guard of a migration that another process has applied meanwhile. */
+const APPLIED_MEANWHILE = "ED001";
+/** Whoever waits for a lock on a table makes all others wait behind it, those that publish and claim too. */
+const LOCK_TIMEOUT = "set local lock_timeout = '1s';";
+const LOCK_TRIES = 10;
+const RETRY_MS = 1_000;
+const IN_USE = new Set(["55P03", "40P01"]);
 
 /** Where the schema of a database stands. */
 export interface SchemaStatus {
@@ -44,17 +57,25 @@ export interface SchemaStatus {
   applied: { version: number; name: string; applied_at: string }[];
 }
 
+interface Applied {
+  version: number;
+  name: string;
+  works_with: number;
+  applied_at: string;
+}
+
 /**
  * Read the schema's state without changing anything.
  *
  * @throws {DispatcherError} `schema_newer` when the database was migrated by newer code that this one does not fit.
  */
 export async function schemaStatus(sql: Sql): Promise<SchemaStatus> {
-  const [{ present }] = await sql`select to_regclass('dispatcher.migration') is not null present`;
-  const applied = present
-    ? await sql<
-      { version: number; name: string; works_with: number; applied_at: string }[]
-    >`select version, name, works_with, applied_at from dispatcher.migration order by version`
+  // Without a name: it is the first statement of a connection that may lead through a pooler.
+  const [{ present }] = await sql.unsafe("select to_regclass('dispatcher.migration') is not null present");
+  const applied: readonly Applied[] = present
+    ? await sql.unsafe<Applied[]>(
+      "select version, name, works_with, applied_at from dispatcher.migration order by version",
+    )
     : [];
   const needs = Math.max(0, ...applied.map((row) => row.works_with));
   const version = Math.max(0, ...applied.map((row) => row.version));
@@ -76,39 +97,73 @@ export async function schemaStatus(sql: Sql): Promise<SchemaStatus> {
 /**
  * Bring the schema up to this code's version; returns the names of what was applied.
  *
+ * @param tell Hears when a migration has to wait.
+ * @throws {DispatcherError} `unavailable` when a table that a migration changes stays in use; what was applied before
+ * stays.
+ *
  * @example
  * ```ts
- * const applied = await migrate(connect(url)); // ["0001_first_light"], [] the second time
+ * const applied = await migrate(connect(url)); // ["0001_first_light", …], [] the second time
  * ```
  */
-export async function migrate(sql: Sql): Promise<string[]> {
-  if ((await schemaStatus(sql)).ready) return [];
-  const texts = new Map<number, string>();
-  for (const migration of MIGRATIONS) texts.set(migration.version, await migrationText(migration.name));
-  return await begin(sql, texts).catch((error) => {
-    if (error.code !== "42501") throw error;
-    throw new DispatcherError(
-      "config",
-      `Cannot migrate the schema: ${error.message}; run \`migrate up\` as its owner first`,
-      { cause: error },
-    );
-  });
+export async function migrate(sql: Sql, tell: (text: string) => void = () => {}): Promise<string[]> {
+  const applied: string[] = [];
+  for (;;) {
+    const { version } = await schemaStatus(sql);
+    const next = MIGRATIONS.find((m) => m.version > version);
+    if (!next) return applied;
+    if (await apply(sql, next, tell)) applied.push(next.name);
+  }
 }
 
-async function begin(sql: Sql, texts: ReadonlyMap<number, string>): Promise<string[]> {
-  return await sql.begin(async (tx) => {
-    // Released by the commit, also through a pooler that hands the session to somebody else afterwards.
-    await tx`select pg_advisory_xact_lock(${String(LOCK)}::bigint)`;
-    await tx.unsafe(BOOTSTRAP);
-    const { version } = await schemaStatus(tx as unknown as Sql);
-    const applied: string[] = [];
-    for (const m of MIGRATIONS.filter((m) => m.version > version)) {
-      await tx.unsafe(texts.get(m.version)!);
-      await tx`insert into dispatcher.migration (version, name, works_with) values (${m.version}, ${m.name}, ${m.worksWith})`;
-      applied.push(m.name);
+// An index over many rows is not done within the time in which other statements are answered.
+const ANSWER_SECONDS = 3_600;
+
+/** The same over a connection of its own. */
+export async function migrateAt(url: string, tell?: (text: string) => void): Promise<string[]> {
+  const sql = connect(url, { max: 1, prepare: false, answerSeconds: ANSWER_SECONDS });
+  try {
+    return await migrate(sql, tell);
+  } finally {
+    await sql.end({ timeout: 1 }).catch(() => {});
+  }
+}
+
+/** Whether it was applied by us; false when another process did it meanwhile. */
+async function apply(sql: Sql, migration: Migration, tell: (text: string) => void): Promise<boolean> {
+  const { version, name } = migration;
+  // The lock is released by the commit, also through a pooler that hands the session to somebody else afterwards.
+  const message = [
+    `select pg_advisory_xact_lock(${LOCK});`,
+    LOCK_TIMEOUT,
+    BOOTSTRAP,
+    `do $guard$ begin
+      if exists (select from dispatcher.migration where version >= ${version}) then
+        raise exception 'applied meanwhile' using errcode = '${APPLIED_MEANWHILE}';
+      end if;
+    end $guard$;`,
+    await textOf(migration),
+  ].join("\n");
+  for (let tries = 1;; tries++) {
+    try {
+      await sql.unsafe(message);
+      return true;
+    } catch (error) {
+      const { code = "", message: why } = error as { code?: string; message: string };
+      if (code === APPLIED_MEANWHILE) return false;
+      if (code === "42501") {
+        const hint = "run `migrate up` as its owner first";
+        throw new DispatcherError("config", `Cannot migrate the schema: ${why}; ${hint}`, { cause: error });
+      }
+      if (!IN_USE.has(code)) throw error;
+      const text = `Cannot apply "${name}": what it changes is in use (${why})`;
+      if (tries === LOCK_TRIES) {
+        throw new DispatcherError("unavailable", `${text}, ${tries} times`, { cause: error });
+      }
+      tell(`${text}; next try in ${RETRY_MS / 1000} s`);
+      await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
     }
-    return applied;
-  });
+  }
 }
 
 const BOOTSTRAP = `create schema if not exists dispatcher;
@@ -122,14 +177,15 @@ create table if not exists dispatcher.migration (
 
 /** The SQL of all migrations, for those who apply it by hand; it records itself as applied. */
 export async function migrationSql(): Promise<string> {
-  const parts = [BOOTSTRAP];
-  for (const { name, version, worksWith } of MIGRATIONS) {
-    parts.push(`-- ${name}\n${await migrationText(name)}`);
-    parts.push(
-      `insert into dispatcher.migration (version, name, works_with) values (${version}, '${name}', ${worksWith});\n`,
-    );
-  }
+  const parts = [LOCK_TIMEOUT, BOOTSTRAP];
+  for (const migration of MIGRATIONS) parts.push(await textOf(migration));
   return `begin;\n${parts.join("\n")}\ncommit;\n`;
+}
+
+/** A migration that records itself. */
+async function textOf({ name, version, worksWith }: Migration): Promise<string> {
+  return `-- ${name}\n${await migrationText(name)}
+insert into dispatcher.migration (version, name, works_with) values (${version}, '${name}', ${worksWith});\n`;
 }
 
 async function migrationText(name: string): Promise<string> {

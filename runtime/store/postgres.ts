@@ -9,37 +9,30 @@ import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
 import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
+import { filterParams, OperatorStatements, uuidRange } from "./postgres_operator.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
+import { type Param, type Row, type Runner, runStatement } from "./statements.ts";
 import type * as Port from "./store.ts";
 
-type Param = string | number | boolean | null;
-// deno-lint-ignore no-explicit-any
-type Row = any;
-/** What can run a statement: the pool, or a transaction of the caller's. */
-interface Runner {
-  unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
-}
-
-const CANCEL_LOOKS = 2;
-
 /** The store over a connection pool. `close` ends the pool. */
-export class PostgresStore implements Port.Store {
+export class PostgresStore extends OperatorStatements implements Port.Store {
   readonly #sql: Sql;
 
   constructor(sql: Sql) {
+    super((text, params = []) => runStatement(sql, text, params));
     this.#sql = sql;
   }
 
   #run(text: string, params: Param[] = []): Promise<Row[]> {
-    return run(this.#sql as unknown as Runner, text, params);
+    return runStatement(this.#sql, text, params);
   }
 
   async publish(batch: Sealed[]): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
-    return await publishIn(this.#sql as unknown as Runner, batch);
+    return await publishBy((text, params) => this.#run(text, params), batch);
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -93,8 +86,13 @@ export class PostgresStore implements Port.Store {
     return { claimed, settled, reached: [...reached.values()], last };
   }
 
-  async reconcile(instance: string, held: string[]): Promise<number> {
-    return (await this.#run(SQL.RECONCILE, [instance, arrayLiteral(held)])).length;
+  async reconcile(instance: string, held: Port.Token[]): Promise<number> {
+    const [uuids, fences] = [held.map((x) => x.uuid), held.map((x) => x.fence)];
+    const rows = await this.#run(SQL.RECONCILE, [instance, arrayLiteral(uuids), arrayLiteral(fences)]);
+    // What is claimed again before this is told to end, as any that runs.
+    const unwanted = rows.filter((row) => row.cancelled).map((row) => row.uuid);
+    if (unwanted.length > 0) await this.cancel(unwanted);
+    return rows.length;
   }
 
   async progress(instance: string, token: Port.Token, progress: string): Promise<boolean> {
@@ -124,7 +122,7 @@ export class PostgresStore implements Port.Store {
   }
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
-    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds];
+    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
     return (await this.#run(NODE.HEARTBEAT, params))[0];
   }
 
@@ -157,8 +155,8 @@ export class PostgresStore implements Port.Store {
     return { queues: [...new Set([...queues, ...promoted])], next: staged >= limit ? 0 : next };
   }
 
-  adopted(node: string): Promise<Port.AdoptedRow[]> {
-    return this.#run(LOOK.ADOPTED, [node]);
+  adopted(node: string, { task, uuid, limit }: Port.AdoptedFilter): Promise<Port.AdoptedRow[]> {
+    return this.#run(LOOK.ADOPTED, [node, task ?? null, uuid ?? null, limit]);
   }
 
   async rescue(thorough = true): Promise<{ queues: string[]; rescued: number }> {
@@ -176,10 +174,12 @@ export class PostgresStore implements Port.Store {
 
   async putSchedules(
     rows: Parameters<Port.Store["putSchedules"]>[0],
-    first: (row: Port.ScheduleRow) => Date | null,
+    first: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<void> {
+    if (rows.length === 0) return;
+    const now = await this.#now();
     for (const row of rows) {
-      const next = first({ ...row, last_at: null, last_uuid: null });
+      const next = first({ ...row, last_at: null, last_uuid: null }, now);
       await this.#run(SCHEDULE.PUT_SCHEDULE, [
         row.name,
         row.task,
@@ -197,6 +197,11 @@ export class PostgresStore implements Port.Store {
     }
   }
 
+  /** The one clock of a cluster. */
+  async #now(): Promise<Date> {
+    return new Date((await this.#run(SCHEDULE.NOW))[0].now);
+  }
+
   schedules(): Promise<Port.ScheduleRow[]> {
     return this.#run(SCHEDULE.SCHEDULES);
   }
@@ -204,11 +209,12 @@ export class PostgresStore implements Port.Store {
   async enableSchedule(
     name: string,
     enabled: boolean,
-    next: (row: Port.ScheduleRow) => Date | null,
+    next: (row: Port.ScheduleRow, now: Date) => Date | null,
   ): Promise<boolean> {
     const row = (await this.schedules()).find((row) => row.name === name);
     if (!row) return false;
-    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, next(row)?.toISOString() ?? null]);
+    const at = next(row, await this.#now());
+    await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, at?.toISOString() ?? null]);
     return true;
   }
 
@@ -230,17 +236,11 @@ export class PostgresStore implements Port.Store {
   }
 
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
-    const [from, to] = f.uuid === undefined ? [null, null] : uuidRange(f.uuid);
-    const states = f.state ? arrayLiteral(f.state) : null;
-    return await this.#run(LOOK.LIST, [
-      states,
-      f.queue ?? null,
-      f.task ?? null,
-      f.node ?? null,
-      from,
-      to,
-      f.limit,
-    ]);
+    return await this.#run(LOOK.LIST, filterParams(f));
+  }
+
+  broadcasts(prefix: string, limit: number): Promise<Port.EnvelopeRow[]> {
+    return this.#run(LOOK.BROADCASTS, [...uuidRange(prefix), limit]);
   }
 
   async outcomes(uuids: string[]): ReturnType<Port.Store["outcomes"]> {
@@ -254,24 +254,6 @@ export class PostgresStore implements Port.Store {
 
   nodes(): Promise<Port.NodeRow[]> {
     return this.#run(NODE.NODES);
-  }
-
-  async cancel(uuids: string[]): Promise<Port.Cancelled[]> {
-    const done: Port.Cancelled[] = await this.#run(SQL.CANCEL_FREE, [arrayLiteral(uuids)]);
-    const found = new Set(done.map((row) => row.uuid));
-    const missing = new Set(uuids.map((uuid) => uuid.toLowerCase()).filter((uuid) => !found.has(uuid)));
-    const rest = [];
-    for (const uuid of missing) rest.push(...await this.#cancelOne(uuid));
-    return [...done, ...rest];
-  }
-
-  /** What was settled while the statement waited for it is final by the next look. */
-  async #cancelOne(uuid: string): Promise<Port.Cancelled[]> {
-    for (let look = 0; look < CANCEL_LOOKS; look++) {
-      const rows = await this.#run(SQL.CANCEL, [arrayLiteral([uuid])]);
-      if (rows.length > 0) return rows;
-    }
-    return [];
   }
 
   async waiting(queues: string[]): Promise<number> {
@@ -288,7 +270,14 @@ export class PostgresStore implements Port.Store {
  * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
  * published. Any runner with the `unsafe` method of the `postgres` package serves.
  */
-export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
+export function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
+  return publishBy(async (text, params) => await tx.unsafe(text, params, { prepare: true }), batch);
+}
+
+async function publishBy(
+  run: (text: string, params: Param[]) => Promise<Row[]>,
+  batch: Sealed[],
+): Promise<Port.Put[]> {
   const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
   const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
   const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
@@ -296,7 +285,7 @@ export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]
   unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
   const own = arrayLiteral(batch.filter((e) => e.ownUuid).map((e) => e.uuid));
   const params = [...publishParams(rows), ...broadcastParams(casts), ...publishParams(unique), own];
-  const written = await run(tx, SQL.PUBLISH_ANY, params);
+  const written = await run(SQL.PUBLISH_ANY, params);
   const isNew = new Set(written.filter((row) => row.duplicate_of === null).map((row) => row.uuid));
   const duplicates = new Map(written.map((row) => [row.uuid, row.duplicate_of]));
   // The second of two equal uuids in one batch is as known as one that came earlier.
@@ -305,10 +294,6 @@ export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]
 
 function orderOf({ queue, task, args, kwargs }: Sealed): string {
   return `${queue}\n${task}\n${args}\n${kwargs}`;
-}
-
-async function run(runner: Runner, text: string, params: Param[]): Promise<Row[]> {
-  return await runner.unsafe(text, params, { prepare: true });
 }
 
 function written(batch: Sealed[], rows: Row[]): Port.Put[] {
@@ -360,18 +345,11 @@ function claimedOf(row: Row): Port.Claimed {
     kwargs: row.kwargs,
     options: row.options,
     attempt: row.attempt,
+    forgiven: row.forgiven,
     maxAttempts: row.max_attempts,
     timeout: row.timeout,
     solo: row.solo,
     origin: row.origin,
     keyed: row.keyed,
   };
-}
-
-/** The first and the last uuid that begin with a prefix; dashes may be left out. */
-function uuidRange(prefix: string): [string, string] {
-  const hex = prefix.replaceAll("-", "").toLowerCase();
-  const full = (pad: string) =>
-    hex.padEnd(32, pad).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-  return [full("0"), full("f")];
 }

@@ -10,6 +10,7 @@
  * @module
  */
 import { Socket } from "node:net";
+import type { Hosts } from "./hosts.ts";
 
 /** What the client tells of where it connects to. */
 export interface Address {
@@ -23,6 +24,8 @@ export interface Address {
 class PromptSocket extends Socket {
   /** The client takes the name that it expects in a certificate from here. */
   host: string | undefined;
+  /** Which of several hosts it leads to. */
+  at: number | undefined;
   // Written by look(): what had come when that was last seen to change.
   #seen = { bytes: 0, at: performance.now() };
 
@@ -43,17 +46,34 @@ class PromptSocket extends Socket {
 /** The open sockets of one pool. */
 export class Sockets {
   readonly #open = new Set<PromptSocket>();
-  #tried = 0;
+  readonly #hosts: Hosts;
 
-  /** Make one for the client, which may write before it is connected. Several hosts are tried in turn. */
-  readonly make = ({ host, port, path }: Address): Socket => {
+  constructor(hosts: Hosts) {
+    this.#hosts = hosts;
+  }
+
+  /** Make one for the client, which may write before it is connected. */
+  readonly make = ({ host: [host], port: [port], path }: Address): Socket => {
     const socket = new PromptSocket();
-    const at = this.#tried++ % host.length;
-    socket.host = host[at];
+    const one = this.#hosts.pick();
+    socket.host = one?.host ?? host;
+    socket.at = one?.at;
     this.#open.add(socket);
-    socket.once("close", () => this.#open.delete(socket));
-    return path ? socket.connect(path) : socket.connect(port[at], host[at]);
+    socket.once("close", () => {
+      this.#open.delete(socket);
+      // Nothing ever came: it could not be made, or what answers there is no server.
+      if (one && socket.bytesRead === 0) this.#hosts.leave(one.at);
+    });
+    return path ? socket.connect(path) : socket.connect(one?.port ?? port, socket.host);
   };
+
+  /** The server says that it cannot write: connect anew, to another one if there are several. */
+  elsewhere(why: Error): void {
+    for (const socket of [...this.#open]) {
+      if (socket.at !== undefined) this.#hosts.leave(socket.at);
+      socket.destroy(why);
+    }
+  }
 
   /** Take note of what has come on each. */
   look(): void {

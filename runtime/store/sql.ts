@@ -48,20 +48,24 @@ with rows as (${PUBLISH}), casts as (
   on conflict (uuid) do nothing
   returning uuid
 ), uniques as materialized (
-  select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts, timeout,
-    time_pub, case
-      when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-      when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
-  from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[], $32::int[],
-    $33::float8[], $34::float8[], $35::float8[], $36::float8[])
-    u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
+  -- Row by row: what is taken back must be gone before the next one of its key is written.
+  select asked, got, got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked) known
+  from (
+    select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts,
+      timeout, time_pub, case
+        when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+        when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
+    from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[],
+      $32::int[], $33::float8[], $34::float8[], $35::float8[], $36::float8[])
+      u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
+    offset 0 -- keeps each call from being made more than once
+  ) put
 )
 select uuid::text, null duplicate_of from rows where not (uuid = any($37::uuid[]) and dispatcher.forget_known(uuid))
 union all
-select uuid::text, null from casts
+select uuid::text, null from casts where not (uuid = any($37::uuid[]) and dispatcher.forget_known_broadcast(uuid))
 union all
-select asked::text, case when got <> asked then got::text end from uniques
-where got is not null and not (got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked))`;
+select asked::text, case when got <> asked then got::text end from uniques where got is not null and not known`;
 
 /**
  * Settle and claim in one statement: one round trip, one commit, one fsync.
@@ -70,6 +74,11 @@ where got is not null and not (got = asked and asked = any($37::uuid[]) and disp
  * not tried again. Claiming goes queue by queue through LATERAL: `queue = any(…)` loses the index order (167
  * rows/s against 2,700 with 150,000 waiting). MATERIALIZED keeps the planner from running the LIMIT twice. A queue
  * may come in several parts, each of which begins behind a place (see ranges.ts).
+ *
+ * What is settled is found by its primary key. The planner would rather walk all that the instance runs, of which it
+ * knows nothing: a state and an instance that no index answers keep it from that. While an old transaction is open, all
+ * that the instance ever ran stands in that index.
+ *
  * Indexes: primary key, envelope_claim.
  */
 export const EXCHANGE = `
@@ -78,29 +87,36 @@ with s as materialized (
     $8::boolean[], $13::json[]) u (uuid, fence, outcome, record, result, error, delay, solo, progress)
 ), final as (
   delete from dispatcher.envelope e using s
-  where e.uuid = s.uuid and e.fence = s.fence and e.instance = $9::uuid and e.state = 'running'
+  where e.uuid = any($1::uuid[]) and e.uuid = s.uuid and e.fence = s.fence
+    and e.instance is not distinct from $9::uuid and e.state || '' = 'running'
     and (s.outcome in ('completed', 'cancelled', 'discarded') or e.cancel_at is not null)
   returning e.*, s.outcome, s.record, s.result as new_result, s.error as new_error, s.progress as new_progress
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts)
+    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts, fence,
+    solo, forgiven, dedupe)
   select uuid, origin, queue, task, args, kwargs, options,
-    case when outcome in ('retry', 'released') then 'cancelled' else outcome end,
+    case when given_up then 'discarded' when outcome in ('retry', 'released') then 'cancelled' else outcome end,
     priority, attempt, max_attempts, timeout, time_pub, created_at, node, claimed_at, clock_timestamp(),
-    coalesce(new_progress, progress), new_result, coalesce(new_error, case when outcome <> 'completed' then error end),
-    case when record is null then attempts else attempts || record end
-  from final
+    coalesce(new_progress, progress), new_result, case
+      when given_up then json_build_object('name', 'Discarded', 'message', discard_reason)
+      else coalesce(new_error, case when outcome <> 'completed' then error end) end,
+    case when record is null then attempts else attempts || record end, fence, solo, forgiven, dedupe
+  from (select final.*, discard_reason is not null and outcome not in ('completed', 'discarded') given_up
+    from final) f
+), back as materialized (
+  select * from s where outcome in ('retry', 'released')
 ), again as (
   update dispatcher.envelope e set
-    state = case s.outcome when 'retry' then 'retryable' else 'available' end,
+    state = case when s.outcome = 'retry' or s.delay > 0 then 'retryable' else 'available' end,
     attempt = e.attempt - case s.outcome when 'released' then 1 else 0 end,
-    due_at = case s.outcome when 'retry' then clock_timestamp() + s.delay * interval '1 second' end,
+    due_at = case when s.outcome = 'retry' or s.delay > 0 then clock_timestamp() + s.delay * interval '1 second' end,
     solo = e.solo or s.solo, node = null, instance = null, claimed_at = null,
     error = coalesce(s.error, e.error), progress = coalesce(s.progress, e.progress),
     attempts = case when s.record is null then e.attempts else e.attempts || s.record end
-  from s
-  where e.uuid = s.uuid and e.fence = s.fence and e.instance = $9::uuid and e.state = 'running'
-    and s.outcome in ('retry', 'released') and e.cancel_at is null
+  from back s
+  where e.uuid = any(array(select uuid from back)) and e.uuid = s.uuid and e.fence = s.fence
+    and e.instance is not distinct from $9::uuid and e.state || '' = 'running' and e.cancel_at is null
   returning e.uuid
 ), open as materialized (
   select e.uuid, e.priority, e.id
@@ -111,6 +127,9 @@ with s as materialized (
     order by e.priority, e.id limit $11 for update skip locked
   ) e
   where not exists (select from dispatcher.queue p where p.name = q.name and p.paused_at is not null)
+    -- Who has lost its name or its lease, and does not know it yet, would only run what is taken away again.
+    and not exists (
+      select from dispatcher.node n where n.name = $12 and (n.instance <> $9::uuid or n.state in ('stopped', 'lost')))
   order by e.priority, e.id limit $11
 ), claimed as (
   update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1,
@@ -118,25 +137,30 @@ with s as materialized (
   -- Not a join: a plan that does not know the limit would hash the whole table for it.
   where e.uuid = any(array(select uuid from open))
   returning e.uuid, e.fence, e.task, e.queue, e.args, e.kwargs, e.options, e.attempt, e.max_attempts, e.timeout,
-    e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id
+    e.solo, e.origin, e.dedupe is not null keyed, e.priority, e.id, e.forgiven
 )
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, max_attempts, timeout,
-  solo, origin::text, keyed, priority, id::float8 from claimed
+  solo, origin::text, keyed, priority, id::float8, forgiven from claimed
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
 union all
-select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value
+select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value, null
   from dispatcher.envelope_id_seq
 order by priority, id`;
 
-/** Give back what an instance does not know that it holds. Index: envelope_running. */
+/**
+ * Give back what an instance does not know that it holds, and tell of which somebody had asked for the end. By fence,
+ * too: of an envelope that it gave back and that a lost answer claimed again it knows only the claim before. One UPDATE:
+ * with an arm for those to be cancelled, a cancel under way would hide a row from both. Index: envelope_running.
+ */
 export const RECONCILE = `
 update dispatcher.envelope set state = 'available', attempt = attempt - 1, node = null, instance = null,
   claimed_at = null
-where instance = $1::uuid and state = 'running' and uuid <> all($2::uuid[])
-returning uuid`;
+where instance = $1::uuid and state = 'running'
+  and (uuid, fence) not in (select * from unnest($2::uuid[], $3::int[]))
+returning uuid::text, cancel_at is not null cancelled`;
 
 /**
  * Keep the progress of a running attempt. By way of text: the client would encode a parameter of type json once
@@ -182,11 +206,15 @@ with heard as materialized (
   on conflict do nothing
   returning uuid
 ), written as materialized (
-  select uuid, dispatcher.put(uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout,
-    time_pub, case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1) got
-  from (select heard.* from heard join mine using (uuid) order by place) h
+  -- Row by row: what is taken back must be gone before the next one of its key is written.
+  select uuid, got = uuid and not dispatcher.forget_known(uuid) taken from (
+    select uuid, dispatcher.put(uuid, origin, queue, task, args, kwargs, options, priority, max_attempts, timeout,
+      time_pub, case when delay > 0 then clock_timestamp() + delay * interval '1 second' end, $1) got
+    from (select heard.* from heard join mine using (uuid) order by place) h
+    offset 0
+  ) put
 )
-select uuid from written where got = uuid and not dispatcher.forget_known(uuid)`;
+select uuid from written where taken`;
 
 /** Make available what is due, and tell when the next one is. Index: envelope_due. */
 export const STAGE = `
@@ -227,9 +255,9 @@ with held as materialized (
   delete from dispatcher.envelope where uuid in (select uuid from held where state <> 'running') returning *
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, finished_at, progress, error, attempts)
+    max_attempts, timeout, time_pub, created_at, finished_at, progress, error, attempts, fence, solo, forgiven, dedupe)
   select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
-    time_pub, created_at, clock_timestamp(), progress, error, attempts from gone
+    time_pub, created_at, clock_timestamp(), progress, error, attempts, fence, solo, forgiven, dedupe from gone
 ), asked as (
   update dispatcher.envelope set cancel_at = coalesce(cancel_at, clock_timestamp())
   where uuid in (select uuid from held where state = 'running') returning uuid, node

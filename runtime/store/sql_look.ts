@@ -6,8 +6,10 @@
 
 /** What this node took from the wire and what waits, blocked or for its time. Index: envelope_due, envelope_dedupe. */
 export const ADOPTED = `
-select coalesce(origin, uuid)::text uuid, task, args, blocked from dispatcher.envelope
-where adopter = $1 and state in ('scheduled', 'retryable') order by id limit 200`;
+select uuid::text, origin::text, task, args, kwargs, blocked from dispatcher.envelope
+where adopter = $1 and state in ('scheduled', 'retryable')
+  and ($2::text is null or task = $2) and ($3::uuid is null or uuid = $3 or origin = $3)
+order by id limit $4`;
 
 /** Columns of both tables in one shape. */
 const LIVE =
@@ -20,7 +22,8 @@ const FINAL =
   progress, result, error, to_json(attempts) attempts`;
 const MATCH = `($1::text[] is null or state = any($1)) and ($2::text is null or queue = $2)
   and ($3::text is null or task = $3) and ($4::text is null or node = $4)
-  and ($5::uuid is null or uuid between $5 and $6 or origin between $5 and $6)`;
+  and ($5::uuid is null or uuid between $5 and $6 or origin between $5 and $6)
+  and ($8::float8 is null or created_at <= clock_timestamp() - $8 * interval '1 second')`;
 
 /** List envelopes of both tables, newest first. */
 export const LIST = `
@@ -29,6 +32,38 @@ select * from (
   union all
   (select ${FINAL} from dispatcher.archive where ${MATCH} order by created_at desc limit $7)
 ) both_tables order by created_at desc, uuid desc limit $7`;
+
+/** Uuids and states of what a filter finds in both tables, in the order of the uuids, behind one. Index: primary key. */
+export const MATCHING = `
+(select uuid::text, state from dispatcher.envelope where ${MATCH} and ($9::uuid is null or uuid > $9)
+  order by dispatcher.envelope.uuid limit $7)
+union all
+(select uuid::text, state from dispatcher.archive where ${MATCH} and ($9::uuid is null or uuid > $9)
+  order by dispatcher.archive.uuid limit $7)
+order by uuid limit $7`;
+
+/** What holds an envelope back, besides its own row; what goes before it is counted up to 1,000. Index: envelope_claim. */
+export const HOLDUPS = `
+select e.blocked, exists (select from dispatcher.queue q where q.name = e.queue and q.paused_at is not null) paused,
+  h.uuid::text head, h.state head_state,
+  (select count(*)::int from (select from dispatcher.envelope o where o.queue = e.queue and o.state = 'available'
+    and (o.priority, o.id) < (e.priority, e.id) limit 1000) before) ahead
+from dispatcher.envelope e
+left join lateral (
+  select h.uuid, h.state from dispatcher.envelope h where h.dedupe = e.dedupe and not h.blocked and h.uuid <> e.uuid limit 1
+) h on true
+where e.uuid = $1::uuid`;
+
+/** Entries of the broadcast log, as envelopes that no node has a copy of yet. Index: broadcast_uuid_key. */
+export const BROADCASTS = `
+select uuid::text, null origin, 'broadcast' queue, task, args, kwargs, options,
+  case when ended then 'discarded' when due_at > clock_timestamp() then 'scheduled' else 'available' end state, priority,
+  0 attempt, max_attempts, timeout, time_pub, created_at, due_at, null node, null::timestamptz claimed_at,
+  case when ended then expires_at end finished_at, null::timestamptz cancel_at, null::json progress, null::json result,
+  case when ended then json_build_object('name', 'Expired', 'message', 'No node took it in time') end error,
+  '[]'::json attempts
+from (select *, expires_at <= clock_timestamp() ended from dispatcher.broadcast where uuid between $1 and $2) b
+order by id desc limit $3`;
 
 /** Where the given uuids stand. Indexes: primary key, archive_uuid. */
 export const OUTCOMES = `

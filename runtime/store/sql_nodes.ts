@@ -13,7 +13,7 @@ values ($1, $2::uuid, $3, $4, $5, $6, $7, 'running', $8, $9, $10::text[],
 on conflict (name) do update set
   instance = excluded.instance, runtime = excluded.runtime, version = excluded.version, host = excluded.host,
   pid = excluded.pid, boot = excluded.boot, state = 'running', min_slots = excluded.min_slots,
-  max_slots = excluded.max_slots, slots = 0, busy = 0, queues = excluded.queues,
+  max_slots = excluded.max_slots, slots = 0, busy = 0, listener = 'connected', rss = null, queues = excluded.queues,
   started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until
 where n.lease_until <= clock_timestamp() or n.state in ('stopped', 'lost') or n.instance = $12::uuid
 returning n.name`;
@@ -22,8 +22,8 @@ returning n.name`;
 export const HEARTBEAT = `
 with me as (
   update dispatcher.node set last_seen = clock_timestamp(), state = $2, slots = $3, busy = $4,
-    lease_until = clock_timestamp() + $5::float8 * interval '1 second'
-  where instance = $1::uuid and state <> 'lost'
+    listener = $7, rss = $8, lease_until = clock_timestamp() + $5::float8 * interval '1 second'
+  where instance = $1::uuid and state not in ('lost', 'stopped')
   returning name
 ), led as (
   update dispatcher.leader set instance = $1::uuid, until = clock_timestamp() + $6::float8 * interval '1 second'
@@ -69,14 +69,19 @@ with lost as (
       select from dispatcher.node n where n.instance = e.instance and n.state in ('running', 'draining')))
   for update skip locked
 ), ended as (
-  delete from dispatcher.envelope e using orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is not null
+  delete from dispatcher.envelope e
+  where e.uuid = any(array(select uuid from orphan)) and e.state || '' = 'running' and e.cancel_at is not null
   returning e.*
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
-    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, error, attempts)
-  select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
-    time_pub, created_at, node, claimed_at, clock_timestamp(), progress, error, attempts from ended
+    max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, error, attempts, fence, solo,
+    forgiven, dedupe)
+  select uuid, origin, queue, task, args, kwargs, options,
+    case when discard_reason is null then 'cancelled' else 'discarded' end, priority, attempt, max_attempts, timeout,
+    time_pub, created_at, node, claimed_at, clock_timestamp(), progress,
+    case when discard_reason is null then error
+      else json_build_object('name', 'Discarded', 'message', discard_reason) end,
+    attempts, fence, solo, forgiven, dedupe from ended
 ), rescued as (
   update dispatcher.envelope e set state = 'available', attempt = e.attempt - 1, node = null, instance = null,
     claimed_at = null,
@@ -85,8 +90,7 @@ with lost as (
       'finished_at', to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'outcome', 'released',
       'error', json_build_object('name', 'NodeLost', 'message', format('Node "%s" lost its lease', e.node)))
-  from orphan
-  where e.uuid = orphan.uuid and e.state = 'running' and e.cancel_at is null
+  where e.uuid = any(array(select uuid from orphan)) and e.state || '' = 'running' and e.cancel_at is null
   returning e.queue
 )
 select queue, count(*)::int as rescued from rescued group by queue`;
@@ -95,7 +99,7 @@ select queue, count(*)::int as rescued from rescued group by queue`;
 export const NODES = `
 select n.name, n.instance::text, runtime, version, host, pid, boot, state,
   lease_until > clock_timestamp() and state in ('running', 'draining') alive,
-  min_slots "min", max_slots "max", slots, busy, to_json(queues) queues, started_at, last_seen, lease_until,
+  min_slots "min", max_slots "max", slots, busy, listener, rss::float8 rss, to_json(queues) queues, started_at, last_seen, lease_until,
   coalesce(l.instance = n.instance and l.until > clock_timestamp(), false) leader
 from dispatcher.node n left join dispatcher.leader l on true
 order by alive desc, name`;

@@ -11,23 +11,32 @@ const SCHEDULE =
 /** All schedules. */
 export const SCHEDULES = `select ${SCHEDULE} from dispatcher.schedule order by name`;
 
-/** Write a schedule as it is configured. What a person paused stays paused. By way of text: the
- * client would encode a parameter of type json once more. */
+/**
+ * Write a schedule as it is configured. What a person paused stays paused; what the file paused goes on from now when
+ * the file enables it. By way of text: the client would encode a parameter of type json once more.
+ */
 export const PUT_SCHEDULE = `
 insert into dispatcher.schedule as s
-  (name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at)
-values ($1, $2, $3::text::json, $4::text::json, $5, $6::text::json, $7::float8, $8, $9, $10, $11, $12::timestamptz)
+  (name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at,
+  paused_by_file)
+values ($1, $2, $3::text::json, $4::text::json, $5, $6::text::json, $7::float8, $8, $9, $10, $11, $12::timestamptz,
+  not $11)
 on conflict (name) do update set
   task = excluded.task, args = excluded.args, kwargs = excluded.kwargs, queue = excluded.queue,
   options = excluded.options, every = excluded.every, cron = excluded.cron, timezone = excluded.timezone,
-  catch_up = excluded.catch_up, enabled = s.enabled and excluded.enabled,
-  next_at = case when (s.every, s.cron, s.timezone) is distinct from (excluded.every, excluded.cron, excluded.timezone)
+  catch_up = excluded.catch_up, enabled = excluded.enabled and (s.enabled or s.paused_by_file),
+  paused_by_file = not excluded.enabled and (s.enabled or s.paused_by_file),
+  next_at = case when s.paused_by_file and excluded.enabled
+      or (s.every, s.cron, s.timezone) is distinct from (excluded.every, excluded.cron, excluded.timezone)
     then excluded.next_at else coalesce(s.next_at, excluded.next_at) end,
   updated_at = clock_timestamp()`;
 
-/** Pause or resume; what is resumed goes on from now. */
+/** The database's clock, by which all schedules go. */
+export const NOW = `select clock_timestamp() now`;
+
+/** Pause or resume, as a person wants it, whatever the file says; what is resumed goes on from now. */
 export const ENABLE_SCHEDULE = `
-update dispatcher.schedule set enabled = $2, next_at = $3::timestamptz, updated_at = clock_timestamp() where name = $1`;
+update dispatcher.schedule set enabled = $2, paused_by_file = false, next_at = $3::timestamptz, updated_at = clock_timestamp() where name = $1`;
 
 /** The schedules that are due. Index: schedule_due. */
 export const DUE_SCHEDULES = `

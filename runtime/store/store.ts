@@ -11,6 +11,7 @@ import type { ErrorRecord } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { CatchUp } from "../schedule.ts";
 import type { Outcome, State } from "../state.ts";
+import type { OperatorStore } from "./operator.ts";
 
 /** What proves that an attempt is still ours: a write that carries an old one changes nothing. */
 export interface Token {
@@ -30,6 +31,8 @@ export interface Claimed extends Token {
   /** JSON text. */
   options: string;
   attempt: number;
+  /** Attempts that do not count, since somebody has given it a new allowance after them. */
+  forgiven: number;
   maxAttempts: number | null;
   /** Seconds, null when the message names none. */
   timeout: number | null;
@@ -61,7 +64,7 @@ export interface Settlement extends Token {
   result: string | null;
   /** JSON text of an {@link ErrorRecord}. */
   error: string | null;
-  /** Seconds until a retry is due. */
+  /** Seconds until a retry is due, or what is given back may run again; null for what may at once. */
   delay: number | null;
   /** From now on it runs alone in its host. */
   solo: boolean;
@@ -133,6 +136,10 @@ export interface Heartbeat {
   state: "running" | "draining";
   slots: number;
   busy: number;
+  /** Whether it hears notifications, and so can be asked. */
+  listener: "connected" | "isolated";
+  /** Bytes, of the dispatcher and its hosts. */
+  rss: number;
   leaseSeconds: number;
   leaderSeconds: number;
 }
@@ -163,6 +170,10 @@ export interface NodeRow {
   max: number;
   slots: number;
   busy: number;
+  /** Whether it hears notifications, by its last heartbeat. */
+  listener: "connected" | "isolated";
+  /** Bytes, of the dispatcher and its hosts; null before the first heartbeat. */
+  rss: number | null;
   queues: string[];
   started_at: string;
   last_seen: string;
@@ -205,6 +216,8 @@ export interface EnvelopeFilter {
   node?: string;
   /** Uuid or the beginning of one, also of the broadcast it comes from. */
   uuid?: string;
+  /** Published so many seconds ago, or earlier. */
+  olderSeconds?: number;
   /** At most this many, newest first. */
   limit: number;
 }
@@ -258,10 +271,21 @@ export interface Put {
 /** A message that a node took from the wire and that cannot run yet. */
 export interface AdoptedRow {
   uuid: string;
+  /** The message of which every node has a copy. */
+  origin: string | null;
   task: string;
   args: Json;
+  kwargs: Json;
   /** Behind an equal one; otherwise it waits for its time. */
   blocked: boolean;
+}
+
+/** Which of them to look at; what is left out does not narrow. */
+export interface AdoptedFilter {
+  task?: string;
+  /** Its own, or that of the message it is a copy of. */
+  uuid?: string;
+  limit: number;
 }
 
 /** A message that came over a broker instead of the table. */
@@ -274,13 +298,13 @@ export interface Adoption {
 }
 
 /** The port. */
-export interface Store {
+export interface Store extends OperatorStore {
   /** Write envelopes, in their order; broadcasts go to the log. */
   publish(batch: Sealed[]): Promise<Put[]>;
   /** Settle and claim in one round trip. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */
-  reconcile(instance: string, held: string[]): Promise<number>;
+  reconcile(instance: string, held: Token[]): Promise<number>;
   /** Keep the progress of a running attempt; false when the token is stale. */
   progress(instance: string, token: Token, progress: string): Promise<boolean>;
 
@@ -294,7 +318,7 @@ export interface Store {
   /** Make rows of messages that came over the wire; returns how many this node took. */
   adopt(node: string, messages: Adoption[]): Promise<number>;
   /** What a node took from the wire and what cannot run yet. */
-  adopted(node: string): Promise<AdoptedRow[]>;
+  adopted(node: string, filter: AdoptedFilter): Promise<AdoptedRow[]>;
   /** Make available what is due, and of equal ones the next; returns its queues, and seconds until the next is due (null: none waits). */
   stage(limit: number): Promise<{ queues: string[]; next: number | null }>;
   /**
@@ -306,25 +330,37 @@ export interface Store {
   /** Make partitions ahead and drop what is older than the retention. */
   prune(retentionDays: number): Promise<{ created: number; dropped: string[] }>;
 
-  /** Write schedules; one that is there keeps its next tick unless its rhythm is another, and stays paused. */
+  /**
+   * Write schedules as they are configured; one that is there keeps its next tick unless its rhythm is another. What a
+   * person paused stays paused; what the configuration paused goes on from now when it is enabled there. `now` is the
+   * database's.
+   */
   putSchedules(
     rows: Omit<ScheduleRow, "last_at" | "last_uuid">[],
-    first: (row: ScheduleRow) => Date | null,
+    first: (row: ScheduleRow, now: Date) => Date | null,
   ): Promise<void>;
   schedules(): Promise<ScheduleRow[]>;
-  /** Pause or resume; false when there is no such schedule. */
-  enableSchedule(name: string, enabled: boolean, next: (row: ScheduleRow) => Date | null): Promise<boolean>;
+  /** Pause or resume, as a person wants it; false when there is no such schedule. `now` is the database's. */
+  enableSchedule(
+    name: string,
+    enabled: boolean,
+    next: (row: ScheduleRow, now: Date) => Date | null,
+  ): Promise<boolean>;
   /** Publish what is due, as the plan says, each schedule under its lock; seconds until the next tick. */
   tick(
     plan: (row: ScheduleRow, now: Date) => { envelopes: Sealed[]; next: Date | null },
   ): Promise<{ queues: string[]; next: number | null }>;
 
   list(filter: EnvelopeFilter): Promise<EnvelopeRow[]>;
+  /** Entries of the broadcast log whose uuids begin so, whether nodes have copies of them or not. */
+  broadcasts(prefix: string, limit: number): Promise<EnvelopeRow[]>;
   /** States and outcomes of the given uuids, cheaply: for those who wait. */
   outcomes(uuids: string[]): Promise<Map<string, Pick<EnvelopeRow, "state" | "result" | "error">>>;
   queues(): Promise<QueueRow[]>;
   nodes(): Promise<NodeRow[]>;
   cancel(uuids: string[]): Promise<Cancelled[]>;
+  /** What a filter finds in the order of the uuids, behind the last one of the page before. */
+  matching(filter: EnvelopeFilter, after?: string): Promise<{ uuid: string; state: State }[]>;
   /** Work that could run now, in these queues. */
   waiting(queues: string[]): Promise<number>;
 

@@ -223,3 +223,24 @@ test("PgNotifyBroker.listen() fails while there is no server, and works when it 
   await made.notify("a", "x");
   await eventually(() => assert.deepEqual(heard, ["a: x"]));
 });
+
+test("PgNotifyBroker gives a connection up that is swallowed, after its own time", async (t) => {
+  const sockets = new Set<Socket>();
+  const server: Server = createServer((socket) => void sockets.add(socket.on("error", () => {})));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  t.after(() => {
+    for (const socket of sockets) socket.destroy();
+    server.close();
+  });
+  const { port } = server.address() as { port: number };
+  const url = `postgres://nobody@127.0.0.1:${port}/none`;
+  const sql = connect(url, { max: 1 });
+  t.after(() => sql.end({ timeout: 0 }));
+  const broker = new PgNotifyBroker(sql, url, 0.3);
+  t.after(() => broker.close());
+  // The client's own 10 s would be too long for this.
+  let refused = false;
+  broker.listen(["a", "b", "c"], recorder()).catch((error) => refused = error.code === "CONNECT_TIMEOUT");
+  await eventually(() => refused, { within: 8_000 });
+  assert.equal(sockets.size, 1);
+});

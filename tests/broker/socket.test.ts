@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { existsSync, linkSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { createConnection, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { toPayloads } from "../../runtime/broker/chunks.ts";
 import { SocketBroker } from "../../runtime/broker/socket.ts";
 import { type SocketHandler, SocketServer } from "../../runtime/broker/socket_server.ts";
 import { systemClock } from "../../runtime/clock.ts";
@@ -77,6 +78,69 @@ test("SocketBroker that stopped listening hears nothing, and connects anew after
   await broker.notify("any", "2");
   await eventually(() => assert.deepEqual(heard, ['{"echo":1}', '{"echo":2}']));
   assert.deepEqual(gone, []);
+});
+
+test("SocketBroker carries a reply in chunks and in pieces, of any length", async (t) => {
+  const text = 'h€\u{1F600}"\\\n'.repeat(20_000);
+  const { path } = await serve(t, (_payload, answer) => {
+    // Chunks as for a NOTIFY, the last one first, and among them the other lines that a socket may carry.
+    const payloads = toPayloads(JSON.stringify({ node_id: "n1", text }));
+    assert.ok(payloads.length > 10);
+    for (const payload of payloads.reverse()) answer(payload);
+  });
+  const ask = { channel: "n1", command: "status", timeout: 20, expected: 1 };
+  assert.deepEqual(await request(client(t, path), systemClock, ask), [{ node_id: "n1", text }]);
+});
+
+/** A server that takes what it is asked and hangs up; `answers` is what it says before. */
+async function hangsUp(t: TestContext, answers: string[] = []) {
+  const path = join(tempDir(), "node.sock");
+  let asked = 0;
+  const server = createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", () => {
+      asked++;
+      for (const answer of answers) socket.write(answer);
+      socket.end();
+    });
+  });
+  await new Promise<void>((resolve) => server.listen(path, resolve));
+  const stop = () => new Promise((resolve) => server.close(resolve));
+  t.after(() => server.listening && stop());
+  return { path, stop, asked: () => asked };
+}
+
+const LONG = { channel: "n1", command: "alive", timeout: 3_600, expected: 1 };
+
+test("SocketBroker that loses its connection says so at once, and reaches the next node when it is asked anew", async (t) => {
+  const { path, stop, asked } = await hangsUp(t);
+  const broker = client(t, path);
+  const says = (error: DispatcherError) => {
+    assert.deepEqual([error.code, error.exit], ["unavailable", 69]);
+    assert.equal(error.message, `Lost the connection to the node on socket "${path}": it was closed`);
+    return true;
+  };
+  await assert.rejects(request(broker, systemClock, LONG), says);
+  await assert.rejects(request(broker, systemClock, LONG), says);
+  assert.equal(asked(), 2, "each on a connection of its own");
+  await stop();
+  await serve(t, (_payload, answer) => answer('{"node_id":"n2"}'), path);
+  assert.deepEqual(await request(broker, systemClock, LONG), [{ node_id: "n2" }]);
+});
+
+test("SocketBroker that loses its connection gives what was answered before, if not half an answer", async (t) => {
+  const whole = await hangsUp(t, ['{"node_id":"n1"}\n']);
+  const more = { ...LONG, expected: 2 };
+  assert.deepEqual(await request(client(t, whole.path), systemClock, more), [{ node_id: "n1" }]);
+  const [first] = toPayloads(JSON.stringify({ text: "x".repeat(9_000) }));
+  const half = await hangsUp(t, [`${first}\n`]);
+  const cut = await hangsUp(t, ['"no reply"\n', '{"node_id":']);
+  for (const { path } of [half, cut]) {
+    await assert.rejects(
+      request(client(t, path), systemClock, LONG),
+      /^DispatcherError: Lost the connection/,
+    );
+  }
 });
 
 test("SocketBroker says which socket it cannot reach", async (t) => {

@@ -13,6 +13,7 @@ export function claimed(fields: Partial<Claimed> = {}): Claimed {
     kwargs: "{}",
     options: "{}",
     attempt: 1,
+    forgiven: 0,
     maxAttempts: null,
     timeout: null,
     solo: false,

@@ -1,5 +1,6 @@
 /** What every store must do: one suite, run on each implementation and server. It uses the port and nothing else. */
 import { claiming } from "./store/claim.ts";
+import { operating } from "./store/dead.ts";
 import { looking } from "./store/look.ts";
 import { messages } from "./store/messages.ts";
 import { type MakeStore, storeTest } from "./store/moves.ts";
@@ -13,5 +14,7 @@ export type { MakeStore };
 /** Declare the suite; `makeStore` gives an empty store and sees to its end with `t.after`. */
 export function storeConformance(name: string, makeStore: MakeStore): void {
   const declare = storeTest(name, makeStore);
-  for (const part of [publishing, claiming, settling, nodes, recovering, messages, looking]) part(declare);
+  for (const part of [publishing, claiming, settling, nodes, recovering, messages, looking, operating]) {
+    part(declare);
+  }
 }

@@ -5,10 +5,13 @@ import { commandsOf } from "../../runtime/control/commands.ts";
 import type { CommandParts } from "../../runtime/control/parts.ts";
 import { systemClock } from "../../runtime/clock.ts";
 import type { AdoptedRow, Claimed } from "../../runtime/store/store.ts";
+import { hashUuid } from "../../runtime/uuid.ts";
 import { claimed } from "../conformance/make.ts";
 import { test } from "../harness.ts";
 
 const SECRET = "hunter2";
+const ADD = { task: "examples/add" };
+const ORIGIN = "0197f000-0000-7000-8000-000000000002";
 const slot = (id: number, running: Claimed | null) => ({
   id,
   host: { pid: 4711 },
@@ -26,10 +29,11 @@ function site(more: Partial<CommandParts> = {}) {
   const running = claimed({ task: "examples/sleep", args: "[5]", kwargs });
   const queued = claimed({ task: "examples/add", args: '["postgres://me:hunter2@x/y",1]', kwargs });
   const adopted: AdoptedRow[] = [
-    { uuid: "b".repeat(36), task: "examples/add", args: [1, 2], blocked: true },
-    { uuid: "d".repeat(36), task: "examples/add", args: [3, 4], blocked: false },
+    { uuid: hashUuid("b"), origin: null, args: [1, 2], kwargs: { token: SECRET }, blocked: true, ...ADD },
+    { uuid: hashUuid("d"), origin: ORIGIN, args: [3, 4], kwargs: {}, blocked: false, ...ADD },
   ];
   const slots = [slot(1, running), slot(2, null)];
+  const ended = [{ ...slot(3, null), state: "exited" }];
   const did = {
     aborted: [] as string[],
     cancelled: [] as string[],
@@ -39,6 +43,7 @@ function site(more: Partial<CommandParts> = {}) {
   const pool = {
     fleet: {
       slots: new Map(slots.map((one) => [one.id, one])),
+      ended: () => ended,
       hosts: new Set([{ rss: 5_000 }]),
       running: () => slots.filter((one) => one.running),
     },
@@ -119,6 +124,29 @@ test("running finds the copy of a broadcast by the uuid that its publisher knows
   assert.equal(((await ask("running", { uuid: origin }))["worker-0"] as { uuid: string }).uuid, origin);
 });
 
+test("running and cancel find by kwargs what is blocked or delayed, and show none", async () => {
+  const { ask, did, adopted } = site();
+  const [blocked, delayed] = adopted;
+  const found = async (data: unknown) => keys(await ask("running", data));
+  assert.deepEqual(await found({ kwargs: { token: SECRET } }), ["blocked-0", "node_id"]);
+  assert.deepEqual(await found({ kwargs: {} }), ["delayed-0", "node_id"]);
+  assert.deepEqual(await found({ kwargs: {}, task: "examples/add", args: [1, 2] }), ["node_id"]);
+  const reply = await ask("cancel", { kwargs: { token: SECRET } });
+  const shown = { uuid: blocked.uuid, task: "examples/add", args: [1, 2], seconds: null };
+  assert.deepEqual(reply, { "blocked-0": shown, node_id: "n1" });
+  assert.deepEqual([did.cancelled, did.aborted], [[blocked.uuid], []]);
+  await ask("cancel", { kwargs: {} });
+  assert.deepEqual(did.cancelled, [blocked.uuid, delayed.uuid]);
+});
+
+test("running and cancel take the uuid of a broadcast for its copy, and any text that was a uuid on the wire", async () => {
+  const { ask, did, adopted } = site();
+  const reply = await ask("cancel", { uuid: ORIGIN.toUpperCase() });
+  assert.equal((reply["delayed-0"] as Record<string, unknown>).uuid, ORIGIN);
+  assert.deepEqual(did.cancelled, [adopted[1].uuid], "its own, not the one that all copies share");
+  assert.deepEqual(keys(await ask("running", { uuid: "b" })), ["blocked-0", "node_id"]);
+});
+
 test("running answers without the database when it is away", async () => {
   const { ask } = site({ adopted: () => Promise.reject(new Error("away")) });
   assert.deepEqual(keys(await ask("running")), ["node_id", "queued-0", "worker-0"]);
@@ -136,11 +164,13 @@ test("cancel signals what runs, removes what waits, and answers with what it was
   assert.deepEqual(await ask("cancel", { uuid: "nobody's" }), { node_id: "n1" });
 });
 
-test("workers answers a line for each slot with dispatcherd's fields", async () => {
+test("workers answers a line for each slot, and for one that ended a moment ago, with dispatcherd's fields", async () => {
   const { ask, running } = site();
   const { node_id, ...workers } = await ask("workers");
   assert.equal(node_id, "n1");
-  assert.deepEqual(keys(workers), ["worker-0", "worker-1"]);
+  assert.deepEqual(keys(workers), ["worker-0", "worker-1", "worker-2"]);
+  const gone = workers["worker-2"] as Record<string, unknown>;
+  assert.deepEqual([gone.worker_id, gone.status, gone.current_task], [3, "exited", null]);
   const { age, ...busy } = workers["worker-0"] as Record<string, unknown>;
   assert.equal(typeof age, "number");
   assert.deepEqual(busy, {

@@ -225,6 +225,28 @@ test("Dispatcher claims nothing while the database is away, and asks it once in 
   assert.deepEqual(said(), ["store.down", "store.up"]);
 });
 
+test("Dispatcher claims nothing while a thousand outcomes wait to be settled", async () => {
+  const { store, pool, start, finish, dispatcher } = rig(4, 12);
+  const { open, opened } = gate();
+  start();
+  await idle();
+  store.before = () => opened;
+  // Two statements are under way; what ends meanwhile waits, however much it is.
+  for (let i = 0; i < 2_002; i++) {
+    finish();
+    if (i < 2) await idle();
+  }
+  pool.held.splice(0);
+  const limits = store.exchanges.length;
+  dispatcher.wake();
+  open();
+  await eventually(() => dispatcher.settledAll);
+  const late = store.exchanges.slice(limits);
+  assert.equal(late[0].limit, 0, "2,000 waited");
+  assert.equal(late[0].settlements.length, 500);
+  await eventually(() => pool.held.length === 4);
+});
+
 test("Dispatcher reconciles after a lost answer, naming all that it knows of, before it claims again", async () => {
   const { store, pool, start, finish, dispatcher, said } = rig(4, 12);
   start();
@@ -232,14 +254,15 @@ test("Dispatcher reconciles after a lost answer, naming all that it knows of, be
   store.after = () => {
     throw new Away("connection closed");
   };
-  const pending = finish(pool.held[0]);
-  const known = [...pool.holds(), pending];
+  const ended = pool.held[0];
+  finish(ended);
+  const known = [...pool.holds(), ended].map(({ uuid, fence }) => ({ uuid, fence }));
   await idle();
   const lost = store.exchanges.at(-1)!;
   assert.equal(lost.limit, 1, "its answer had something claimed");
   store.after = () => {};
   store.reconcile = (instance, held) => {
-    store.reconciled.push({ instance, held });
+    store.reconciled.push({ instance, held: held.map(({ uuid, fence }) => ({ uuid, fence })) });
     assert.equal(store.exchanges.at(-1), lost, "nothing was claimed meanwhile");
     return Promise.resolve(1);
   };
@@ -264,7 +287,7 @@ test("Dispatcher reconciles only when every statement under way has answered", a
   open();
   await eventually(() => store.reconciled.length === 1);
   assert.equal(
-    (store.reconciled as { held: string[] }[])[0].held.length,
+    (store.reconciled as { held: unknown[] }[])[0].held.length,
     3,
     "what the other statement claimed is known by then",
   );

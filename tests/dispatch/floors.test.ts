@@ -27,12 +27,20 @@ test("ClaimFloors lets every claim look from the beginning while that is fast", 
 
 test("ClaimFloors begins from the floors for twenty times as long as the look from the beginning took", () => {
   const { clock, floors, claim } = open();
-  assert.deepEqual(claim(2_000, { last: 100 }), []);
-  assert.equal(floors.patience, 40_000);
+  assert.deepEqual(claim(400, { last: 100 }), []);
+  assert.equal(floors.patience, 8_000);
   assert.deepEqual(claim(10, { last: 200 }), [at(0)]);
-  clock.advance(39_980);
+  clock.advance(7_980);
   assert.equal(claim(5).length, 1);
   clock.advance(10);
+  assert.deepEqual(claim(5), []);
+});
+
+test("ClaimFloors looks from the beginning within 10 s, whatever an outage made a claim take", () => {
+  const { clock, floors, claim } = open();
+  claim(60_000, { last: 100 });
+  assert.equal(floors.patience, 10_000);
+  clock.advance(10_000);
   assert.deepEqual(claim(5), []);
 });
 

@@ -1,7 +1,7 @@
 import { Dispatcher } from "../../runtime/dispatch/dispatcher.ts";
 import { type DispatcherEvent, Events } from "../../runtime/events.ts";
 import type { Pool } from "../../runtime/pool/pool.ts";
-import type { Claimed, Exchange, Exchanged, Store } from "../../runtime/store/store.ts";
+import type { Claimed, Exchange, Exchanged, Store, Token } from "../../runtime/store/store.ts";
 import { claimed, finished } from "../conformance/make.ts";
 import { FakeClock } from "../fake_clock.ts";
 
@@ -13,7 +13,7 @@ export class Away extends Error {
 /** A store whose answers the test writes; it has what it was asked. */
 export class FakeStore {
   readonly exchanges: Exchange[] = [];
-  readonly reconciled: { instance: string; held: string[] }[] = [];
+  readonly reconciled: { instance: string; held: Token[] }[] = [];
   /** What waits in the database. */
   waiting: Claimed[] = [];
   /** Before an exchange takes effect: what it throws is the answer. */
@@ -36,7 +36,7 @@ export class FakeStore {
   }
 
   reconcile: Store["reconcile"] = (instance, held) => {
-    this.reconciled.push({ instance, held });
+    this.reconciled.push({ instance, held: held.map(({ uuid, fence }) => ({ uuid, fence })) });
     return Promise.resolve(0);
   };
 
@@ -65,8 +65,8 @@ export class FakePool {
     this.held.push(...batch);
   }
 
-  holds(): string[] {
-    return this.held.map((one) => one.uuid);
+  holds(): Token[] {
+    return this.held;
   }
 }
 

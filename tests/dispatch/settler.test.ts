@@ -66,9 +66,12 @@ test("settlementOf() tries again while attempts are left: message before task be
     [2, 5, 9, 3, "discarded"],
   ];
   for (const [maxAttempts, task, node, attempt, expected] of cases) {
-    const { outcome } = failed({ claimed: claimed({ maxAttempts, attempt }), maxAttempts: task }, {
-      maxAttempts: node,
-    });
+    const { outcome } = failed(
+      { claimed: claimed({ maxAttempts, attempt }), policy: { maxAttempts: task } },
+      {
+        maxAttempts: node,
+      },
+    );
     assert.equal(outcome, expected, JSON.stringify({ maxAttempts, task, node, attempt }));
   }
 });
@@ -87,6 +90,47 @@ test("settlementOf() does not retry before the thread may have ended", () => {
 
 test("settlementOf() does not try again what is hopeless", () => {
   assert.equal(failed({ claimed: claimed({ maxAttempts: 9 }), hopeless: true }).outcome, "discarded");
+});
+
+test("settlementOf() counts attempts anew after somebody forgave the earlier ones", () => {
+  const revived = (attempt: number) => failed({ claimed: claimed({ maxAttempts: 2, forgiven: 3, attempt }) });
+  assert.deepEqual([revived(4).outcome, revived(4).delay], ["retry", 2]);
+  assert.equal(revived(5).outcome, "discarded");
+});
+
+test("settlementOf() waits as the task says: its word, its function, its shape, the node's", () => {
+  const delayOf = (fields: Partial<Finished>) =>
+    failed({ claimed: claimed({ maxAttempts: 99, attempt: 3 }), ...fields }).delay;
+  const policy = { backoff: { base: 10, factor: 3 } };
+  assert.equal(delayOf({ policy }), 90);
+  assert.equal(delayOf({ policy: { backoff: 40 } }), 40);
+  assert.equal(delayOf({ policy, delay: 0.5 }), 0.5);
+  assert.equal(delayOf({ policy, delay: 1, verdict: { do: "retry", delay: 7, charge: true } }), 7);
+  assert.equal(delayOf({ policy, verdict: { do: "retry", delay: null, charge: true } }), 90);
+  assert.equal(delayOf({ verdict: { do: "retry", delay: 0, charge: true }, notBefore: 30 }), 30);
+});
+
+test("settlementOf() discards at once what the task discards", () => {
+  const { outcome, error, delay } = failed({
+    claimed: claimed({ maxAttempts: 9 }),
+    verdict: { do: "discard" },
+  });
+  assert.deepEqual([outcome, error, delay], ["discarded", ERROR, null]);
+});
+
+test("settlementOf() lets a Retry go on within the maximum that was set, and for a while where none was", () => {
+  const verdict = { do: "retry", delay: 1, charge: true } as const;
+  assert.equal(failed({ verdict, claimed: claimed({ maxAttempts: 2, attempt: 2 }) }).outcome, "discarded");
+  assert.equal(failed({ verdict, policy: { maxAttempts: 1 } }).outcome, "discarded");
+  assert.equal(failed({ verdict, claimed: claimed({ attempt: 9 }) }).outcome, "retry");
+  assert.equal(failed({ verdict, claimed: claimed({ attempt: 10 }) }).outcome, "discarded");
+});
+
+test("settlementOf() gives back without a trace but its reason what is not to be charged, and never at once", () => {
+  const verdict = { do: "retry", delay: 30, charge: false } as const;
+  const later = failed({ verdict, claimed: claimed({ maxAttempts: 1 }) });
+  assert.deepEqual([later.outcome, later.delay, later.error, later.record], ["released", 30, ERROR, null]);
+  assert.equal(failed({ verdict: { ...verdict, delay: 0 } }).delay, 1);
 });
 
 test("settlementOf() cancels with its error, whatever attempts are left", () => {

@@ -3,6 +3,8 @@ import type { Socket } from "node:net";
 import { onProcessEnd } from "./process_end.ts";
 
 const children = new Set<ChildProcess>();
+// Processes that are no children of this one, such as a server that runs as a daemon.
+const others = new Set<number>();
 let guard: ChildProcess | undefined;
 
 /**
@@ -11,7 +13,7 @@ let guard: ChildProcess | undefined;
  * of file means that we are gone, and the shell kills what stands on the last line it was sent.
  */
 export function guardChild(child: ChildProcess): void {
-  if (children.size === 0) onProcessEnd(() => children.forEach((child) => child.kill("SIGKILL")));
+  watchEnd();
   children.add(child);
   tellGuard();
   child.once("exit", () => {
@@ -20,10 +22,38 @@ export function guardChild(child: ChildProcess): void {
   });
 }
 
+/** The same for a process that is not a child; the returned function is called when it has ended. */
+export function guardPid(pid: number): () => void {
+  watchEnd();
+  others.add(pid);
+  tellGuard();
+  return () => {
+    others.delete(pid);
+    tellGuard();
+  };
+}
+
+let watching = false;
+
+function watchEnd(): void {
+  if (watching) return;
+  watching = true;
+  onProcessEnd(() => {
+    children.forEach((child) => child.kill("SIGKILL"));
+    for (const pid of others) {
+      try {
+        process.kill(pid, "SIGKILL");
+      } catch {
+        // It has ended.
+      }
+    }
+  });
+}
+
 function tellGuard(): void {
   if (process.platform === "win32") return;
   guard ??= startGuard();
-  guard.stdin?.write([...children].map((child) => child.pid).join(" ") + "\n");
+  guard.stdin?.write([...[...children].map((child) => child.pid), ...others].join(" ") + "\n");
 }
 
 function startGuard(): ChildProcess {

@@ -183,6 +183,30 @@ test("show and result without a uuid, or with two, end with 2", async () => {
   }
 });
 
+test("show prints a broadcast that no node has taken yet, without its kwargs", async (t) => {
+  const { client, cli } = await base(t);
+  const cast = async (delay?: number) =>
+    (await client.publish("examples/add", [1, 2], {
+      queue: "broadcast",
+      delay,
+      kwargs: { token: "hunter2" },
+    })).uuid;
+  const [now, later] = [await cast(), await cast(600)];
+  const shown = await cli("show", now);
+  assert.deepEqual([shown.code, shown.stderr], [0, ""]);
+  const [head, task, queue] = shown.stdout.split("\n");
+  assert.deepEqual([head, task, queue], [
+    `${now} available`,
+    "  task        examples/add(*[1,2])",
+    "  queue       broadcast",
+  ]);
+  const [row] = ndjson((await cli("show", later, "--json")).stdout);
+  assert.deepEqual([row.uuid, row.queue, row.state, row.attempts], [later, "broadcast", "scheduled", []]);
+  assert.match(row.due_at, ISO);
+  assert.ok(!(shown.stdout + JSON.stringify(row)).includes("hunter2"));
+  assert.equal((await cli("show", "ffff")).code, 3);
+});
+
 test("result prints the result as it is, a broadcast's by node, and what failed on stderr with 1", async () => {
   const { client, cli, until } = await site();
   const long = "x".repeat(1_000);

@@ -161,11 +161,12 @@ test("node list prints a row a node with tabs in a pipe, and --json an object a 
     "leader",
     "default,n1",
   ]);
-  const [{ last_seen, started_at, lease_until, alive, min, max, queues }] = ndjson(
+  const [{ last_seen, started_at, lease_until, alive, min, max, queues, slots, listener }] = ndjson(
     (await cli("node", "list", "--json")).stdout,
   );
   for (const time of [last_seen, started_at, lease_until]) assert.equal(new Date(time).toISOString(), time);
   assert.deepEqual({ alive, min, max, queues }, { alive: true, min: 2, max: 2, queues: ["default", "n1"] });
+  assert.deepEqual({ slots, listener }, { slots: 2, listener: "connected" });
 });
 
 test("control prints the replies as JSON, and exits 5 when fewer come than expected", async () => {
@@ -201,17 +202,32 @@ test("status names a live node that does not answer with [NO ANSWER] and exits 5
   await nodeFor(t, url, ["--node", "n1", "--workers", "2"]);
   const stopped = await nodeFor(t, url, ["--node", "n2", "--min-workers", "1", "--max-workers", "3"]);
   stopped.kill("SIGSTOP");
-  const [status, running, ping, alone] = await Promise.all([
+  const [status, running, ping, alone, json] = await Promise.all([
     cli("status"),
     cli("running"),
     cli("alive"),
     cli("status", "--node", "n2"),
+    cli("status", "--json"),
   ]);
   const said = 'Node "n2" did not answer\n';
   assert.deepEqual({ code: status.code, stderr: status.stderr }, { code: 5, stderr: "" });
   const lines = status.stdout.trimEnd().split("\n");
   assert.match(lines[0], NODE);
-  assert.equal(lines.at(-1), `n2[pid:${stopped.pid}] workers min=1 max=3 [NO ANSWER]`);
+  const silent = new RegExp(
+    String.raw`^n2\[pid:${stopped.pid}\] workers total=1 min=1 max=3 rss=${MB} \[NO ANSWER\]$`,
+  );
+  assert.match(lines.at(-1)!, silent);
+  assert.equal(lines.length, 4, "n1, its two workers, and the one line of n2");
+  const [, row] = ndjson(json.stdout);
+  const { answered, connection, node_id, total, queues } = row;
+  assert.deepEqual({ answered, connection, node_id, total }, {
+    answered: false,
+    connection: "connected",
+    node_id: "n2",
+    total: 1,
+  });
+  assert.deepEqual(queues, ["default", "n2", "broadcast"]);
+  assert.deepEqual([json.code, json.stderr, ndjson(json.stdout)[0].answered], [5, said, true]);
   assert.deepEqual(ended(running), { code: 5, stdout: "[]\n", stderr: said });
   assert.deepEqual(ended(ping), { code: 5, stdout: "n1 is alive\n", stderr: said });
   assert.equal(alone.code, 69);

@@ -4,13 +4,15 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { connect } from "../../mod.ts";
 import type { Client } from "../../runtime/client.ts";
 import { database, eventually, type Runtime, tempDir, type TestContext } from "../harness.ts";
 import { type CliResult, type NodeProcess, spawnCli, startNode } from "../processes.ts";
+
+export { descendants, isRunning, ticksOf } from "../processes_below.ts";
 
 /** Root of the tasks that only tests run. */
 export const FIXTURES = fileURLToPath(new URL("../fixtures/tasks", import.meta.url));
@@ -27,6 +29,8 @@ export interface NodeOptions {
   /** The project's own unless told. */
   tasks?: string;
   workers?: number;
+  /** What its process is started by, see `SpawnOptions`. */
+  before?: string[];
   /** Content of its configuration file. */
   config?: Record<string, unknown>;
 }
@@ -57,11 +61,8 @@ export async function cluster(t: TestContext): Promise<Cluster> {
     client,
     row,
     async node(options) {
-      const node = await startNode({
-        url: options.url ?? db.url,
-        runtime: options.runtime,
-        args: argsOf(options),
-      });
+      const { runtime, before, url = db.url } = options;
+      const node = await startNode({ url, runtime, before, args: argsOf(options) });
       nodes.push(node);
       return node;
     },
@@ -100,50 +101,6 @@ async function stopNow(node: NodeProcess): Promise<void> {
     node.kill("SIGKILL");
     await exited;
   }
-}
-
-interface ProcessStat {
-  pid: number;
-  parent: number;
-  /** Clock ticks in user and system mode. */
-  ticks: number;
-}
-
-/** Read /proc/PID/stat of every process. */
-function processes(): ProcessStat[] {
-  return readdirSync("/proc").filter((name) => /^\d+$/.test(name)).flatMap((pid) => {
-    try {
-      const text = readFileSync(`/proc/${pid}/stat`, "latin1");
-      const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
-      if (fields[0] === "Z") return [];
-      return [{
-        pid: Number(pid),
-        parent: Number(fields[1]),
-        ticks: Number(fields[11]) + Number(fields[12]),
-      }];
-    } catch {
-      return [];
-    }
-  });
-}
-
-/** The live processes below one, with the CPU time that each has used. */
-export function descendants(pid: number): ProcessStat[] {
-  const all = processes();
-  const found = all.filter((process) => process.parent === pid);
-  // The list grows while the loop walks it.
-  for (const { pid } of found) found.push(...all.filter((process) => process.parent === pid));
-  return found;
-}
-
-export function isRunning(pid: number): boolean {
-  return processes().some((process) => process.pid === pid);
-}
-
-/** CPU time of a process and all below it, in clock ticks. */
-export function ticksOf(pid: number): number {
-  const own = processes().filter((process) => process.pid === pid);
-  return [...own, ...descendants(pid)].reduce((sum, { ticks }) => sum + ticks, 0);
 }
 
 /** Run a shell command in a folder and give what it prints. */

@@ -55,6 +55,27 @@ test("cli schedule lists, pauses, resumes and runs, and control --socket asks wi
   assert.equal((await spawnCli(["control", "alive", "--socket", `${socket_path}.none`])).code, 69);
 });
 
+test("a schedule that the file turns off and on again ticks; one that a person paused waits for a person", async (t) => {
+  const { node, client, cli } = await cluster(t);
+  const hourly = { ...tick, every: 3600 };
+  const start = async (enabled: boolean) => {
+    const schedules = { file: { ...hourly, enabled }, person: { ...hourly, enabled } };
+    const made = await node({ name: "n1", workers: 1, config: { schedules } });
+    return async () => {
+      made.kill("SIGTERM");
+      await made.exited;
+    };
+  };
+  const enabled = async () => (await client.schedules()).map((row) => [row.name, row.enabled]);
+  await (await start(false))();
+  assert.deepEqual(await enabled(), [["file", false], ["person", false]]);
+  assert.equal((await cli("schedule", "pause", "person")).code, 0);
+  await (await start(true))();
+  assert.deepEqual(await enabled(), [["file", true], ["person", false]]);
+  assert.equal((await cli("schedule", "resume", "person")).code, 0);
+  assert.deepEqual(await enabled(), [["file", true], ["person", true]]);
+});
+
 test("cli schedule next prints the next ticks of an expression without a database", async () => {
   const next = await spawnCli([
     "schedule",

@@ -62,8 +62,8 @@ test("a node whose backend was terminated listens anew, and what was missed runs
   assert.equal(JSON.parse(stdout).connection, "connected");
 });
 
-test("a node that is deaf says isolated on its socket, and status says that it does not answer", async (t) => {
-  const { way, cli, socket } = await site(t);
+test("a node that is deaf says isolated on its socket, and in its row for who asks in vain", async (t) => {
+  const { client, way, cli, socket } = await site(t);
   const broker = new SocketBroker(socket);
   t.after(() => broker.close());
   const ask = { channel: "n1", command: "node_status", timeout: 10, expected: 1 };
@@ -71,11 +71,18 @@ test("a node that is deaf says isolated on its socket, and status says that it d
   assert.equal(await connection(), "connected");
   way.swallow(true);
   await eventually(async () => assert.equal(await connection(), "isolated"), { within: BOUND });
+  const line = /^n1\[pid:\d+\] workers total=1 min=1 max=1 rss=\d+\.\d{3}MB \[ISOLATED\]\n$/;
+  // The heartbeat that tells of it is under way.
+  const isolated = async () => (await client.nodes())[0].listener === "isolated";
+  await eventually(isolated, { within: BOUND });
   const { code, stdout } = await cli("status", "--timeout", "0.5");
   assert.equal(code, 69);
-  assert.match(stdout, /^n1\[pid:\d+\] .* \[NO ANSWER\]$/m);
+  assert.match(stdout, line);
+  const json = JSON.parse((await cli("status", "--timeout", "0.5", "--json")).stdout);
+  assert.deepEqual([json.answered, json.connection, json.state], [false, "isolated", "running"]);
+  assert.match((await cli("node", "list")).stdout, /^n1\trunning \(isolated\)\t/);
   way.end();
-  // A connection that was begun meanwhile is given up after 10 s.
-  await eventually(async () => assert.equal(await connection(), "connected"), { within: BOUND + 12_000 });
+  // A connection that was begun meanwhile is given up within the time of the check.
+  await eventually(async () => assert.equal(await connection(), "connected"), { within: BOUND });
   assert.equal((await cli("status")).code, 0);
 });

@@ -151,3 +151,24 @@ test("a message of more than 8,000 bytes comes in chunks, in any order", async (
   const [row] = await finals(made, 1);
   assert.deepEqual([row.uuid, row.result], [uuid, 4_000]);
 });
+
+test("what a busy node took from the wire, due at once, is run at once by one that has room", async (t) => {
+  const made = await base(t);
+  const config = join(tempDir(), "config.json");
+  // No poll may find it.
+  writeFileSync(config, JSON.stringify({ safety_poll_seconds: 600 }));
+  const args = ["--workers", "1", "--config", config];
+  const [busy] = await Promise.all(
+    ["n1", "n2"].map((name) => nodeFor(t, made.url, [...args, "--node", name])),
+  );
+  assert.equal(busy.name, "n1");
+  const { uuid } = await made.client.publish("examples/sleep", [600], { queue: "n1" });
+  await made.until(uuid, "running");
+  // Without a uuid the first node by name takes it.
+  for (const delay of [0, undefined]) {
+    await notify(made, "default", JSON.stringify({ task: "examples.add", args: [1, 1], delay }));
+  }
+  const rows = await finals(made, 2);
+  assert.deepEqual(rows.map((row) => [row.state, row.node]), [["completed", "n2"], ["completed", "n2"]]);
+  await made.client.cancel([uuid]);
+});

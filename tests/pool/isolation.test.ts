@@ -156,7 +156,7 @@ test("Pool.abort() cancels what runs and what waits, and says false of what is n
   const running = run("waits#gate", [never]);
   await eventually(() => progress.length === 1);
   const waiting = run("waits#gate", [never]);
-  const [first, second] = pool.holds();
+  const [first, second] = pool.holds().map(({ uuid }) => uuid);
   assert.equal(pool.abort(second, "CancelledError"), true);
   assert.equal((await waiting).worker, null);
   assert.equal(pool.abort(first, "CancelledError"), true);
@@ -169,7 +169,7 @@ test("Pool.abort() cancels what runs and what waits, and says false of what is n
 test("Pool cancels a busy loop by killing its thread", async (t) => {
   const { pool, run } = await rig(t);
   const end = run("shipped#spin");
-  assert.equal(pool.abort(pool.holds()[0], "CancelledError"), true);
+  assert.equal(pool.abort(pool.holds()[0].uuid, "CancelledError"), true);
   assert.deepEqual([(await end).outcome, (await end).error.name], ["cancelled", "CancelledError"]);
   assert.equal((await run("context")).outcome, "completed");
 });

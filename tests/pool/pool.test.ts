@@ -54,9 +54,9 @@ test("Pool runs a task with the arguments as its schema leaves them", async (t) 
 
 test("Pool refuses arguments that do not fit the schema, and no attempt more", async (t) => {
   const { run } = await rig(t);
-  const { outcome, error, hopeless, maxAttempts } = await run("checked", ["a", 0]);
+  const { outcome, error, hopeless, policy } = await run("checked", ["a", 0]);
   assert.equal(outcome, "failed");
-  assert.deepEqual([hopeless, maxAttempts], [true, 5]);
+  assert.deepEqual([hopeless, policy?.maxAttempts], [true, 5]);
   assert.equal(error.name, "ArgumentsError");
   assert.match(error.message, /^Arguments of "checked" do not fit its schema: args\[1\] 0: /);
 });

@@ -44,7 +44,7 @@ export async function startServers(dir: string, tell: (line: string) => void): P
 }
 
 /** Find the newest system installation: the folder whose `bin` has postgres and initdb. */
-function systemPostgres(): string | undefined {
+export function systemPostgres(): string | undefined {
   const debian = globSync("/usr/lib/postgresql/*/bin/postgres").map((path) => dirname(dirname(path)));
   debian.sort((a, b) => b.localeCompare(a, "en", { numeric: true }));
   // Its own answer where distributions keep one version, in a folder of their choice.

@@ -28,7 +28,7 @@ async function site(t: TestContext) {
     envelopes: [tickOf(row, new Date(row.next_at!))],
     next: FUTURE,
   });
-  return { store, put, once, behind, uuids, plan };
+  return { store, sql, put, once, behind, uuids, plan };
 }
 
 test("store.tick() by two tickers at once gives one envelope a tick", async (t) => {
@@ -80,6 +80,57 @@ test("scheduler() leaves a paused schedule alone, also when its node starts agai
   await store.enableSchedule("s", true, () => new Date(PAST));
   await once();
   assert.equal((await uuids()).length, 1);
+});
+
+test("putSchedules() lets go what the file paused, from now on, when the file enables it", async (t) => {
+  const { store, put } = await site(t);
+  const state = async () => (await store.schedules()).map(({ enabled, next_at }) => [enabled, next_at])[0];
+  await put();
+  await put({ enabled: false });
+  assert.equal((await state())[0], false);
+  await put({ enabled: false });
+  await put({}, FUTURE);
+  assert.deepEqual(await state(), [true, FUTURE.toISOString()]);
+});
+
+test("putSchedules() lets go what was paused in the file from the beginning", async (t) => {
+  const { store, put } = await site(t);
+  await put({ enabled: false });
+  await put();
+  assert.equal((await store.schedules())[0].enabled, true);
+});
+
+test("putSchedules() leaves paused what a person paused, although the file paused it too, until it is resumed", async (t) => {
+  const { store, put } = await site(t);
+  const enabled = async () => (await store.schedules())[0].enabled;
+  await put();
+  await store.enableSchedule("s", false, () => FUTURE);
+  await put({ enabled: false });
+  await put();
+  assert.equal(await enabled(), false, "a person, then the file");
+  await store.enableSchedule("s", true, () => FUTURE);
+  await put({ enabled: false });
+  await store.enableSchedule("s", false, () => FUTURE);
+  await put();
+  assert.equal(await enabled(), false, "the file, then a person");
+  await store.enableSchedule("s", true, () => FUTURE);
+  assert.equal(await enabled(), true);
+});
+
+test("schedules go by the database's clock", async (t) => {
+  const { store, sql } = await site(t);
+  const given: Date[] = [];
+  const note = (_row: unknown, now: Date) => {
+    given.push(now);
+    return FUTURE;
+  };
+  const [{ before }] = await sql`select clock_timestamp() before`;
+  await store.putSchedules([rowOf("s", scheduleSchema.parse({ task: "examples/add", every: 1 }))], note);
+  await store.enableSchedule("s", true, note);
+  const [{ after }] = await sql`select clock_timestamp() "after"`;
+  const times = [before, ...given.map((date) => date.toISOString()), after];
+  assert.equal(given.length, 2);
+  assert.deepEqual(times, times.toSorted());
 });
 
 test("putSchedules() keeps the next tick unless the rhythm is another", async (t) => {

@@ -10,10 +10,16 @@ const EVERY = 30;
 const TIMEOUT = 2;
 const ROUND = EVERY * 1_000;
 
+let rest = new AbortController();
+
 /** What Service does, without its jitter. */
 async function run(check: SelfCheck, clock: FakeClock, signal: AbortSignal): Promise<void> {
   const work = check.work();
-  while (!signal.aborted) await clock.sleep(await work.once(), signal);
+  while (!signal.aborted) {
+    const ms = await work.once();
+    rest = new AbortController();
+    await clock.sleep(ms, AbortSignal.any([signal, rest.signal]));
+  }
 }
 
 type Wire = "echoes" | "swallows" | "fails" | "hangs";
@@ -24,7 +30,14 @@ function site(t: TestContext) {
   const events = new Events();
   const lines: string[] = [];
   events.on(({ level, name }) => void lines.push(`${level} ${name}`));
-  const state = { wire: "echoes" as Wire, notified: 0, resets: 0 };
+  const state = {
+    wire: "echoes" as Wire,
+    notified: 0,
+    resets: 0,
+    refuses: false,
+    opens: false,
+    changes: [] as string[],
+  };
   const broker = {
     notify(channel: string) {
       assert.equal(channel, CHANNEL);
@@ -34,9 +47,23 @@ function site(t: TestContext) {
       if (state.wire === "echoes") queueMicrotask(() => check.heard());
       return Promise.resolve();
     },
-    reset: () => Promise.resolve(void state.resets++),
+    reset() {
+      state.resets++;
+      if (state.opens) check.opened();
+      return state.refuses ? Promise.reject(new Error("no connection")) : Promise.resolve();
+    },
   } as unknown as Broker;
-  const check = new SelfCheck({ broker, clock, events, channel: CHANNEL, every: EVERY, timeout: TIMEOUT });
+  const changed = () => void state.changes.push(check.hearing);
+  const check = new SelfCheck({
+    broker,
+    clock,
+    events,
+    channel: CHANNEL,
+    every: EVERY,
+    timeout: TIMEOUT,
+    changed,
+    kick: () => rest.abort(),
+  });
   const stop = new AbortController();
   t.after(() => stop.abort());
   void run(check, clock, stop.signal);
@@ -81,6 +108,7 @@ test("SelfCheck finds a lost echo, says isolated once, and listens anew until it
   assert.equal(check.hearing, "connected");
   check.heard();
   assert.deepEqual(lines, ["warning listen.lost", "info listen.up"]);
+  assert.deepEqual(state.changes, ["isolated", "connected"]);
 });
 
 test("SelfCheck is found and over within twice the time of the check", async (t) => {
@@ -90,6 +118,16 @@ test("SelfCheck is found and over within twice the time of the check", async (t)
   state.wire = "echoes";
   await pass(ROUND);
   assert.equal(check.hearing, "connected");
+});
+
+test("SelfCheck tries again soon when listening anew fails, whatever its own pace", async (t) => {
+  const { check, lines, state, pass } = site(t);
+  [state.wire, state.refuses] = ["swallows", true];
+  await pass(ROUND + TIMEOUT * 1_000);
+  const before = state.resets;
+  await pass(5 * (TIMEOUT * 1_000 + 1_000));
+  assert.ok(state.resets >= before + 4, `${state.resets - before} more`);
+  assert.deepEqual([check.hearing, lines], ["isolated", ["warning listen.lost"]]);
 });
 
 for (const wire of ["fails", "hangs"] as const) {
@@ -114,4 +152,42 @@ test("SelfCheck goes from down to isolated when the database answers and the ech
   await pass(2 * ROUND);
   assert.equal(check.hearing, "isolated");
   assert.deepEqual(lines, ["warning listen.down", "warning listen.lost"]);
+});
+
+test("SelfCheck asks at once on a new connection, not after a silence", async (t) => {
+  const { check, state, pass } = site(t);
+  await pass(500);
+  check.opened();
+  await pass(500);
+  assert.equal(state.notified, 1);
+  await pass(EVERY * 900);
+  assert.equal(state.notified, 1, "it is proven");
+});
+
+test("SelfCheck says once that an address passes nothing on, and listens anew more and more rarely", async (t) => {
+  const { check, lines, state, pass } = site(t);
+  state.wire = "swallows";
+  state.opens = true;
+  await pass(500);
+  check.opened();
+  await pass(4 * TIMEOUT * 1_000);
+  assert.deepEqual([check.hearing, state.resets], ["isolated", 2]);
+  assert.deepEqual(lines, ["warning listen.lost", "warning listen.deaf"]);
+  await pass(20 * ROUND);
+  assert.ok(state.resets >= 4 && state.resets <= 7, `${state.resets} in twenty rounds`);
+  check.heard(false);
+  assert.equal(check.hearing, "isolated", "what comes by chance proves nothing");
+  assert.equal(lines.length, 2);
+  state.wire = "echoes";
+  await pass(40 * ROUND);
+  assert.equal(check.hearing, "connected");
+  assert.deepEqual(lines.slice(2), ["info listen.up"]);
+});
+
+test("SelfCheck does not take a connection that was never made for a deaf one", async (t) => {
+  const { check, lines, state, pass } = site(t);
+  state.wire = "swallows";
+  await pass(5 * ROUND);
+  assert.deepEqual([check.hearing, lines], ["isolated", ["warning listen.lost"]]);
+  assert.ok(state.resets >= 20, `${state.resets}: it goes on trying at the usual rate`);
 });

@@ -312,6 +312,22 @@ test("publish() knows a uuid that it has seen, also under a rule for duplicates"
   }
 });
 
+for (const way of ["publish", "adopt"] as const) {
+  test(`${way}() drops nothing for the sake of a uuid that is final, in one batch with it`, async (t) => {
+    const { store, publish, claim, settle, sql } = await site(t);
+    const known = crypto.randomUUID();
+    await publish("discard", [1], { uuid: known });
+    await settle((await claim())[0]);
+    const batch = [call("discard", [1], { uuid: known }), call("discard", [1])];
+    const taken = way === "publish"
+      ? (await put(store, batch)).map((one) => one.isNew && one.duplicateOf === null)
+      : await store.adopt("n1", batch.map((envelope) => ({ envelope, everyNode: false, anonymous: false })));
+    assert.deepEqual(taken, way === "publish" ? [false, true] : 1);
+    assert.deepEqual(await counts(sql), { all: 1, open: 1 });
+    assert.deepEqual((await claim()).map((one) => one.uuid), [batch[1].uuid]);
+  });
+}
+
 test("dispatcher.publish() returns the survivor's uuid with each on_duplicate", async (t) => {
   const { sql, claim } = await site(t);
   const publish = async (mode: string) => {

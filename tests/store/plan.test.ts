@@ -82,8 +82,8 @@ test("STAGE, RECONCILE and HEARTBEAT read envelopes by index only", async (t) =>
   const uuid = uuid7();
   const statements: [string, string, (string | number)[]][] = [
     ["STAGE", STAGE, [1_000]],
-    ["RECONCILE", RECONCILE, [uuid, `{${uuid}}`]],
-    ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15]],
+    ["RECONCILE", RECONCILE, [uuid, `{${uuid}}`, "{1}"]],
+    ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15, "connected", 1_000]],
   ];
   for (const mode of ["force_generic_plan", "auto"]) {
     await sql.unsafe(`set plan_cache_mode = ${mode}`);

@@ -185,6 +185,22 @@ test("broadcast() in SQL of a known uuid changes nothing, and waits as long as i
   assert.ok(Math.abs(rows[0].ttl - 120) < 5);
 });
 
+test("publish() in SQL of a broadcast's uuid changes nothing, and broadcast() of an envelope's neither", async (t) => {
+  const { sql, store } = await open(t);
+  const [cast, plain] = [uuid7(), uuid7()];
+  const options = (uuid: string, more = "") => `options => '{"uuid": "${uuid}"${more}}'`;
+  await call(sql, `dispatcher.broadcast('a', ${options(cast)})`);
+  await call(sql, `dispatcher.publish('a', ${options(plain)})`);
+  for (const more of ["", ', "on_duplicate": "serial"']) {
+    assert.equal(await call(sql, `dispatcher.publish('b', ${options(cast, more)})`), cast);
+  }
+  assert.equal(await call(sql, `dispatcher.broadcast('b', ${options(plain)})`), plain);
+  assert.equal(await store.waiting(["default"]), 1);
+  assert.equal((await row(store, plain)).task, "a");
+  const rows = await sql`select uuid, task from dispatcher.broadcast`;
+  assert.deepEqual([rows.length, rows[0].uuid, rows[0].task], [1, cast, "a"]);
+});
+
 /** Arguments in SQL, and what the error says; it names the value. */
 const BAD: [args: string, error: RegExp][] = [
   ["null", /^Cannot publish a task named null: the name is blank$/],

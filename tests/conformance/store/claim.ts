@@ -93,6 +93,7 @@ export function claiming(test: StoreTest): void {
       kwargs: '{"b":2}',
       options: '{"guid":"g"}',
       attempt: 1,
+      forgiven: 0,
       maxAttempts: 3,
       timeout: 5,
       solo: false,

@@ -12,7 +12,7 @@ export function looking(test: StoreTest): void {
 }
 
 /** One envelope in each state, by state. */
-async function oneOfEach(store: Store, node: NodeRegistration): Promise<Record<string, string>> {
+export async function oneOfEach(store: Store, node: NodeRegistration): Promise<Record<string, string>> {
   const uuids: Record<string, string> = {};
   for (const outcome of ["completed", "cancelled", "discarded"] as const) {
     const claimed = await running(store, node);

@@ -229,6 +229,24 @@ function adopting(test: StoreTest): void {
     assert.equal((await row(store, now.envelope.uuid)).state, "available");
   });
 
+  test("adopted() gives what waits of what the node took, with all that a filter may name", async (store) => {
+    await join(store, "n");
+    const make = (kwargs: string, more = {}) =>
+      message({ uuid: uuid7(), ownUuid: true, delay: 60, kwargs, ...more });
+    const [one, two] = [make('{"k":1}'), make('{"k":2}', { task: "examples/echo" })];
+    const copied = { ...make("{}"), everyNode: true };
+    await store.adopt("n", [one, two, copied, make("{}", { delay: null })]);
+    const found = async (filter: { task?: string; uuid?: string; limit?: number } = {}) =>
+      (await store.adopted("n", { limit: 10, ...filter })).map(({ kwargs, blocked }) => [kwargs, blocked]);
+    assert.deepEqual(await found(), [[{ k: 1 }, false], [{ k: 2 }, false], [{}, false]]);
+    assert.deepEqual(await found({ limit: 2 }), [[{ k: 1 }, false], [{ k: 2 }, false]]);
+    assert.deepEqual(await found({ task: "examples/echo" }), [[{ k: 2 }, false]]);
+    assert.deepEqual(await found({ uuid: one.envelope.uuid }), [[{ k: 1 }, false]]);
+    const [copy] = await store.adopted("n", { uuid: copied.envelope.uuid, limit: 10 });
+    assert.deepEqual([copy.origin, copy.uuid], [copied.envelope.uuid, copyUuid(copied.envelope.uuid, "n")]);
+    assert.equal((await store.adopted("other", { limit: 10 })).length, 0);
+  });
+
   test("adopt() runs nothing of a uuid that was published and is final", async (store) => {
     const node = await join(store, "n");
     const claimed = await running(store, node);

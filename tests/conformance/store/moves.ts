@@ -127,6 +127,8 @@ export async function beat(
     state: "running",
     slots: 4,
     busy: 0,
+    listener: "connected",
+    rss: 1_000,
     leaseSeconds: 30,
     leaderSeconds: 15,
   } as const;

@@ -51,6 +51,8 @@ function registering(test: StoreTest): void {
       max: 8,
       slots: 0,
       busy: 0,
+      listener: "connected",
+      rss: null,
       queues: ["default", "n", "a'b"],
       leader: false,
     });
@@ -112,6 +114,16 @@ function beating(test: StoreTest): void {
     assert.ok(Date.parse(lease_until) - Date.parse(last_seen) > 59_000);
   });
 
+  test("heartbeat() tells of a node that hears nothing, and how much memory it takes", async (store) => {
+    const node = await join(store, "n");
+    const told = async () => (await store.nodes()).map(({ listener, rss }) => [listener, rss]);
+    await beat(store, node, { listener: "isolated", rss: 5_000_000_000 });
+    assert.deepEqual(await told(), [["isolated", 5_000_000_000]]);
+    await store.unregister(node.instance);
+    await join(store, "n");
+    assert.deepEqual(await told(), [["connected", null]]);
+  });
+
   test("heartbeat() is not alive for an instance that nobody knows", async (store) => {
     const reply = await beat(store, registration("n"));
     assert.deepEqual(reply, { alive: false, leader: false, cancels: [], broadcasts: false });
@@ -127,6 +139,13 @@ function beating(test: StoreTest): void {
     const reply = await beat(store, node);
     assert.deepEqual([reply.alive, reply.leader], [false, false]);
     assert.equal((await store.nodes())[0].state, "lost");
+  });
+
+  test("heartbeat() does not bring back an instance that has left", async (store) => {
+    const node = await join(store, "n");
+    await store.unregister(node.instance);
+    assert.equal((await beat(store, node)).alive, false);
+    assert.equal((await store.register(registration("n"))).ok, true);
   });
 
   test("heartbeat() tells what runs here and is to be cancelled, each time until it has ended", async (store) => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { seal, type Sealed } from "../../../runtime/envelope.ts";
 import { uuid7 } from "../../../runtime/uuid.ts";
+import { eventually } from "../../harness.ts";
 import { settlement } from "../make.ts";
 import {
   claim,
@@ -215,6 +216,51 @@ function knowing(test: StoreTest): void {
 }
 
 function broadcasting(test: StoreTest): void {
+  test("publish() of a uuid that is a broadcast's says that it is known, and so the other way round", async (store) => {
+    const node = await join(store, "n");
+    const cast = uuid7();
+    assert.deepEqual(await put(store, seal("a", [], { uuid: cast, queue: "broadcast" })), [true]);
+    for (const onDuplicate of ["parallel", "serial"] as const) {
+      assert.deepEqual(await put(store, seal("b", [], { uuid: cast, onDuplicate })), [false]);
+    }
+    assert.equal(await store.waiting(["default"]), 0);
+    assert.equal(await store.deliver("n"), 1);
+    const done = await running(store, node);
+    await finish(store, node, done);
+    const waits = await publish(store, { uuid: uuid7() });
+    for (const { uuid } of [waits, done]) {
+      assert.deepEqual(await put(store, seal("b", [], { uuid, queue: "broadcast" })), [false]);
+    }
+    assert.equal(await store.deliver("n"), 0);
+    const both = uuid7();
+    const twice = [seal("a", [], { uuid: both }), seal("b", [], { uuid: both, queue: "broadcast" })];
+    assert.equal((await put(store, ...twice)).filter((isNew) => isNew).length, 1);
+  });
+
+  test("broadcasts() gives what is in the log, by the beginning of its uuid and by its time", async (store) => {
+    const [now, later] = [uuid7(), uuid7()];
+    await store.publish([
+      seal("a", [1], { uuid: now, queue: "broadcast", kwargs: { k: 1 } }),
+      seal("a", [], { uuid: later, queue: "broadcast", delay: 60 }),
+      seal("a", [], { queue: "broadcast", ttl: 1e-3, uuid: "aaaabbbb-0000-7000-8000-000000000000" }),
+    ]);
+    const [one, ...more] = await store.broadcasts(now.toUpperCase(), 10);
+    assert.deepEqual([one.uuid, one.queue, one.state, one.args, more.length], [
+      now,
+      "broadcast",
+      "available",
+      [1],
+      0,
+    ]);
+    assert.deepEqual([one.kwargs, one.attempts, one.finished_at], [{ k: 1 }, [], null]);
+    assert.equal((await store.broadcasts(later, 10))[0].state, "scheduled");
+    await eventually(async () => {
+      const [old] = await store.broadcasts("aaaabbbb", 10);
+      assert.deepEqual([old.state, old.error?.name], ["discarded", "Expired"]);
+    });
+    assert.equal((await store.broadcasts("ffff", 10)).length, 0);
+  });
+
   test("publish() puts a broadcast into the log and not into a queue", async (store) => {
     const { uuid } = await publish(store, { queue: "broadcast" });
     assert.equal((await store.list({ limit: 10 })).length, 0);

@@ -91,10 +91,25 @@ function rescuing(test: StoreTest): void {
     await running(store, node, { queue: "other" });
     await lapse(store, node);
     assert.equal((await store.rescue(false)).rescued, 2);
-    // Its lease is known to be lost: what it claimed nevertheless is found.
-    await running(store, node, { queue: "mail" });
+    // Its lease is known to be lost: what it claimed nevertheless, in a statement of before, is found.
+    await running(store, { ...node, name: "before" }, { queue: "mail" });
     assert.equal((await store.rescue(false)).rescued, 1);
     assert.equal((await row(store, ghost.uuid)).state, "available");
+  });
+
+  test("exchange() claims nothing for who lost its name or its lease, but settles what it may", async (store) => {
+    const old = await join(store, "n");
+    const held = await running(store, old);
+    await publishMany(store, 2);
+    await lapse(store, old);
+    await store.rescue();
+    assert.deepEqual(await claim(store, old), [], "lost");
+    assert.deepEqual(await settle(store, old, settlement(held)), []);
+    const young = await join(store, "n");
+    assert.deepEqual(await claim(store, old), [], "another instance has the name");
+    assert.equal((await claim(store, young)).length, 3);
+    await store.unregister(young.instance);
+    assert.deepEqual(await claim(store, young), [], "stopped");
   });
 
   test("rescue() by many at once gives back each envelope once", async (store) => {
@@ -111,19 +126,39 @@ function rescuing(test: StoreTest): void {
 }
 
 function reconciling(test: StoreTest): void {
+  test("reconcile() ends what somebody asked to cancel while nobody knew of it", async (store) => {
+    const node = await join(store, "n");
+    const claimed = await running(store, node);
+    await store.cancel([claimed.uuid]);
+    assert.equal(await store.reconcile(node.instance, []), 1);
+    const { state, attempt, attempts } = await row(store, claimed.uuid);
+    assert.deepEqual([state, attempt, attempts], ["cancelled", 0, []]);
+    assert.deepEqual(await claim(store, node), []);
+  });
+
   test("reconcile() gives back, uncharged, what the instance does not know of", async (store) => {
     const [node, other] = [await join(store, "n"), await join(store, "o")];
     await publishMany(store, 4);
     const [known, ...unknown] = await claim(store, node);
     const theirs = await running(store, other);
-    assert.equal(await store.reconcile(node.instance, [known.uuid, uuid7()]), 3);
+    assert.equal(await store.reconcile(node.instance, [known, { uuid: uuid7(), fence: 1 }]), 3);
     for (const { uuid } of [known, theirs]) assert.equal((await row(store, uuid)).state, "running");
     for (const { uuid } of unknown) {
       const { state, attempt, node, claimed_at, attempts } = await row(store, uuid);
       assert.deepEqual([state, attempt, node, claimed_at, attempts], ["available", 0, null, null, []]);
     }
     assert.deepEqual(await settle(store, node, settlement(unknown[0])), []);
-    assert.equal(await store.reconcile(node.instance, [known.uuid]), 0);
+    assert.equal(await store.reconcile(node.instance, [known]), 0);
+  });
+
+  test("reconcile() gives back a later claim of what the instance knows by an earlier one", async (store) => {
+    const node = await join(store, "n");
+    const before = await running(store, node);
+    await settle(store, node, settlement(before, { outcome: "released" }));
+    const [again] = await claim(store, node);
+    assert.deepEqual([again.uuid, again.fence], [before.uuid, before.fence + 1]);
+    assert.equal(await store.reconcile(node.instance, [before]), 1);
+    assert.equal((await row(store, before.uuid)).state, "available");
   });
 
   test("reconcile() of an instance that knows of nothing gives back all of it", async (store) => {

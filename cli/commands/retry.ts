@@ -1,0 +1,13 @@
+import { actCommand } from "../acting.ts";
+import type { Command } from "../command.ts";
+
+/** Bring back what is dead, and let go at once what waits for its time. */
+export const retry: Command = actCommand({
+  verb: "retry",
+  summary: "Bring back what was discarded or cancelled; run at once what waits for its time",
+  states: ["discarded", "cancelled", "retryable", "scheduled"],
+  // What somebody cancelled, and what is to run later, was meant so: it must be asked for.
+  usual: ["discarded"],
+  run: (client, uuids) => client.retry(uuids),
+  says: { retried: "retried", blocked: "retried, behind an equal one" },
+});

@@ -1,0 +1,174 @@
+/**
+ * Hands claimed envelopes to slots. Where tasks are short a slot gets some ahead: its host begins the next the moment
+ * one ends, and the way to the dispatcher and back costs nothing between two tasks.
+ *
+ * ```text
+ *  intake ──run──► slot: [running | ahead …]      the host begins what is ahead, in order; the books here follow
+ *     ▲                        │
+ *     └────── recalled ◄───────┘                  the host says how many of the last it had not begun
+ * ```
+ *
+ * Who is ahead has not begun, whatever the host does meanwhile: the host decides, and its reports come in order.
+ *
+ * @module
+ */
+import type { Clock } from "../clock.ts";
+import type { Claimed } from "../store/store.ts";
+import type { Endings } from "./endings.ts";
+import type { Fleet } from "./fleet.ts";
+import type { Intake } from "./intake.ts";
+import { type AbortReason, writeRun } from "./protocol.ts";
+import { aheadOfSlot } from "./scaling.ts";
+import type { Slot } from "./slot.ts";
+
+/** What the feeder works with. */
+export interface FeederParts {
+  clock: Clock;
+  fleet: Fleet;
+  intake: Intake;
+  endings: Endings;
+  slotsPerHost: number;
+  /** Tasks of one worker at most, 0 for no bound. */
+  maxTasks: number;
+  /** A slot has begun an attempt that is to end. */
+  abort(slot: Slot, reason: AbortReason): void;
+}
+
+/** Feeds the slots of one pool. */
+export class Feeder {
+  readonly #parts: FeederParts;
+  // What is ahead somewhere and is to end, by uuid; it ends when it is recalled, or as soon as it has begun.
+  readonly #doomed = new Map<string, AbortReason>();
+
+  constructor(parts: FeederParts) {
+    this.#parts = parts;
+  }
+
+  /** Hand what waits to the slots: one to each that is free, then some ahead where tasks are short. */
+  feed(): void {
+    const { intake, fleet, slotsPerHost } = this.#parts;
+    if (intake.length === 0) return;
+    for (const slot of fleet.slots.values()) {
+      if (!slot.free) continue;
+      const claimed = intake.take(slot.host.solo);
+      if (claimed) this.#send(slot, claimed);
+    }
+    const solo = Math.min(intake.suspects, slotsPerHost - fleet.soloHosts());
+    for (let i = 0; i < solo && fleet.mayStart; i++) fleet.open(true);
+    if (intake.waiting > 0) this.#feedAhead();
+  }
+
+  #feedAhead(): void {
+    const { intake, fleet, endings, clock } = this.#parts;
+    const most = aheadOfSlot(endings.meanMs);
+    const now = clock.monotonic();
+    for (let depth = 0; depth < most; depth++) {
+      for (const slot of fleet.slots.values()) {
+        if (slot.ahead.length !== depth || !this.#takesMore(slot, now)) continue;
+        const claimed = intake.take(false);
+        if (!claimed) return;
+        this.#send(slot, claimed);
+      }
+    }
+  }
+
+  #takesMore(slot: Slot, now: number): boolean {
+    const { maxTasks } = this.#parts;
+    if (!slot.running || slot.running.aborted || slot.recalling || !slot.inOrder || slot.host.solo) {
+      return false;
+    }
+    return !slot.isLate(now) && (maxTasks === 0 || slot.sent < maxTasks);
+  }
+
+  #send(slot: Slot, claimed: Claimed): void {
+    if (slot.running) slot.ahead.push(claimed);
+    else this.#begin(slot, claimed);
+    slot.sent++;
+    const { uuid, origin, attempt, task, args, kwargs, options, timeout } = claimed;
+    const call = { task, args, kwargs, options };
+    const job = { uuid, origin, attempt, worker: slot.worker, timed: timeout !== null, ...call };
+    slot.host.send(["run", slot.id, uuid, writeRun(job)]);
+  }
+
+  #begin(slot: Slot, claimed: Claimed): void {
+    const { clock } = this.#parts;
+    const since = clock.monotonic();
+    const deadline = claimed.timeout === null ? null : since + claimed.timeout * 1000;
+    const begun = { claimed, started: clock.now(), since, deadline };
+    slot.running = { ...begun, aborted: null, killAt: null, killSentAt: null, progress: null };
+    const doom = this.#doomed.get(claimed.uuid);
+    if (doom === undefined) return;
+    this.#doomed.delete(claimed.uuid);
+    this.#parts.abort(slot, doom);
+  }
+
+  /** An attempt has ended in its slot, and the host has begun what was ahead. */
+  next(slot: Slot): void {
+    const claimed = slot.ahead.shift();
+    if (claimed) this.#begin(slot, claimed);
+  }
+
+  // ---- taking back
+
+  /** Ask for what a slot has not begun. */
+  recall(slot: Slot): void {
+    if (slot.ahead.length === 0 || slot.recalling) return;
+    slot.recalling = true;
+    slot.host.send(["recall", slot.id]);
+  }
+
+  /** The host gives back the last so many. */
+  recalled(slot: Slot, count: number): void {
+    slot.recalling = false;
+    this.#takeBack(slot, slot.ahead.splice(slot.ahead.length - count));
+  }
+
+  /** The thread of a slot is gone, or begins nothing more. */
+  abandon(slot: Slot): void {
+    this.#takeBack(slot, slot.ahead.splice(0));
+  }
+
+  #takeBack(slot: Slot, unbegun: Claimed[]): void {
+    const { intake, endings, clock } = this.#parts;
+    slot.sent -= unbegun.length;
+    const kept: Claimed[] = [];
+    for (const claimed of unbegun) {
+      const doom = this.#doomed.get(claimed.uuid);
+      this.#doomed.delete(claimed.uuid);
+      if (doom === undefined) kept.push(claimed);
+      else endings.unstarted(claimed, doom);
+    }
+    intake.putBack(kept, clock.monotonic());
+  }
+
+  /** End what is ahead in a slot; false when it is in none. */
+  abort(uuid: string, reason: AbortReason): boolean {
+    const slot = this.#slots().find((slot) => slot.ahead.some((claimed) => claimed.uuid === uuid));
+    if (!slot) return false;
+    this.#doomed.set(uuid, reason);
+    this.recall(slot);
+    return true;
+  }
+
+  /** Take back whatever has not begun. */
+  recallAll(reason?: AbortReason): void {
+    for (const slot of this.#slots()) {
+      if (reason) { for (const { uuid } of slot.ahead) this.#doomed.set(uuid, reason); }
+      this.recall(slot);
+    }
+  }
+
+  get anyAhead(): boolean {
+    for (const slot of this.#parts.fleet.slots.values()) if (slot.ahead.length > 0) return true;
+    return false;
+  }
+
+  /** What is ahead in slots. */
+  ahead(): Claimed[] {
+    return this.#slots().flatMap((slot) => slot.ahead);
+  }
+
+  #slots(): Slot[] {
+    return [...this.#parts.fleet.slots.values()];
+  }
+}

@@ -1,0 +1,104 @@
+/**
+ * How a statement of the store is run, and whether it has a name. Named statements save a round trip and the planning,
+ * but they live in a session, and a pooler in transaction mode gives each statement another one.
+ *
+ * | what | why |
+ * |---|---|
+ * | found out by looking, before the first one is named | the client (postgres 3.4.9) repeats a statement that the server does not know by itself, and when several are under way on that connection, none of them is ever answered |
+ * | the look: is the backend that answers the one we were told of? | every pooler makes up its own key for cancelling |
+ * | an error says so all the same (a pooler came later) | Parse or Bind was refused, so nothing was done: once more, without a name |
+ * | 08P01 without the server's routine is no such error | poolers say it also when a server died under a statement |
+ *
+ * @module
+ */
+import type { Sql } from "./connection.ts";
+
+export type Param = string | number | boolean | null;
+// deno-lint-ignore no-explicit-any
+export type Row = any;
+/** What can run a statement: the pool, or a transaction of the caller's. */
+export interface Runner {
+  unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
+}
+
+export type PreparedStatements = "auto" | "on" | "off";
+
+interface Said {
+  sql: { options: { prepare: boolean } };
+  tell: (why: string) => void;
+}
+
+const said = new WeakMap<object, Said["tell"]>();
+
+/** The options that the client looks at before each statement. */
+const optionsOf = (sql: Sql) => (sql as unknown as Said["sql"]).options;
+
+/**
+ * Name the statements of a pool, or not. The pool must have been opened without.
+ *
+ * @param tell Hears once why they are not named, unless that was asked for.
+ */
+export async function chooseStatements(
+  sql: Sql,
+  wanted: PreparedStatements,
+  tell: (why: string) => void = () => {},
+): Promise<void> {
+  said.set(sql, tell);
+  if (wanted === "off") return;
+  optionsOf(sql).prepare = true;
+  if (wanted === "auto" && await isPooled(sql)) {
+    unnamed(sql, "a pooler is between this process and PostgreSQL");
+  }
+}
+
+/** Whether somebody who may change sessions stands between us and the server. */
+export async function isPooled(sql: Sql): Promise<boolean> {
+  const rows = await sql.unsafe("select pg_backend_pid() pid");
+  return rows[0].pid !== (rows as unknown as { state: { pid: number } }).state.pid;
+}
+
+/** From now on no statement of this pool is named. */
+export function unnamed(sql: Sql, why: string): void {
+  const options = optionsOf(sql);
+  if (!options.prepare) return;
+  options.prepare = false;
+  said.get(sql)?.(why);
+}
+
+interface PgError {
+  code?: string;
+  routine?: string;
+}
+
+/** Whether the server refused a statement for its name alone: then it has done nothing. */
+export function isForgotten(error: unknown): boolean {
+  const { code, routine } = (error ?? {}) as PgError;
+  return code === "26000" || code === "42P05" || (code === "08P01" && routine === "exec_bind_message");
+}
+
+const DEADLOCK = "40P01";
+const TRIES = 4;
+
+/**
+ * Run one statement on a pool. One that was refused for its name, or chosen to end a deadlock (two who write the same
+ * uuids in different orders), has changed nothing, and is run again.
+ */
+export async function runStatement(sql: Sql, text: string, params: Param[]): Promise<Row[]> {
+  const runner = sql as unknown as Runner;
+  let prepare = true;
+  for (let tries = 1;; tries++) {
+    try {
+      const query = runner.unsafe(text, params, { prepare });
+      const rows = await query;
+      // The client has repeated it by itself.
+      if ("retried" in query) unnamed(sql, "PostgreSQL forgot one");
+      return rows;
+    } catch (error) {
+      const forgotten = isForgotten(error);
+      if (tries === TRIES || !(forgotten || (error as PgError).code === DEADLOCK)) throw error;
+      if (!forgotten) continue;
+      unnamed(sql, "PostgreSQL forgot one");
+      prepare = false;
+    }
+  }
+}

@@ -1,0 +1,161 @@
+/**
+ * The publishers of a chaos run. Each call has a uuid of the seed and is published until the database has said yes, so
+ * that at the end it is known exactly what must be final.
+ *
+ * @module
+ */
+import { setTimeout as rest } from "node:timers/promises";
+import postgres from "postgres";
+import { connect } from "../../mod.ts";
+import type { Client } from "../../runtime/client.ts";
+import { isTransient } from "../../runtime/store/connection.ts";
+import type { Published } from "./evidence.ts";
+import { Random } from "./random.ts";
+
+type Call = Omit<Published, "via" | "publisher" | "ackedAt">;
+type Via = Published["via"];
+
+const GROUPS = ["red", "green", "blue"];
+
+/** What one turn of a publisher publishes. */
+export function callOf(random: Random, nodes: readonly string[]): Call {
+  const call: Call = {
+    uuid: random.uuid(),
+    task: "add",
+    args: [],
+    queue: "default",
+    delay: 0,
+    priority: 0,
+    maxAttempts: 1,
+    serial: false,
+  };
+  const dice = random.next();
+  if (dice < 0.3) {
+    Object.assign(call, { task: "add", args: [random.between(0, 999), random.between(0, 999)] });
+  } else if (dice < 0.45) Object.assign(call, { task: "sleep", args: [random.between(10, 300) / 1000] });
+  else if (dice < 0.6) Object.assign(call, { task: "flaky", args: [random.between(1, 4)], maxAttempts: 3 });
+  else if (dice < 0.8) Object.assign(call, { task: "record", args: [null, random.between(10, 400) / 1000] });
+  else if (dice < 0.92) {
+    Object.assign(call, { task: "record", args: [random.pick(GROUPS), 0.05], serial: true });
+  } else return { ...call, args: [1, random.between(0, 999)], queue: "broadcast" };
+  if (random.chance(0.2) && !call.serial) call.queue = random.pick(nodes);
+  if (random.chance(0.15)) call.delay = random.between(100, 3_000) / 1000;
+  if (random.chance(0.3)) call.priority = random.between(-5, 5);
+  return call;
+}
+
+/** Publishes until it is told to stop. */
+export class Load {
+  readonly published: Published[] = [];
+  /** Sent over the wire: at most once, and nobody says yes. */
+  readonly wired: Call[] = [];
+  readonly cancelled = new Set<string>();
+  /** Calls that the database did not answer at first. */
+  retries = 0;
+  readonly #url: string;
+  readonly #nodes: readonly string[];
+  readonly #stop = new AbortController();
+  readonly #loops: Promise<void>[] = [];
+  #client!: Client;
+  #sql!: postgres.Sql;
+
+  constructor(url: string, nodes: readonly string[]) {
+    this.#url = url;
+    this.#nodes = nodes;
+  }
+
+  async start(seed: number): Promise<void> {
+    this.#client = await connect({ databaseUrl: this.#url, max: 3 });
+    this.#sql = postgres(this.#url, { max: 3, onnotice: () => {}, backoff: () => 0.25 });
+    const publishers: Via[] = ["client", "client", "sql", "sql", "wire"];
+    publishers.forEach((via, i) => this.#loops.push(this.#publish(via, i, new Random(seed * 31 + i))));
+    this.#loops.push(this.#cancel(new Random(seed * 31 + 30)));
+  }
+
+  /** Stop; resolves when everything that was begun is acknowledged. */
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#loops);
+    await Promise.all([this.#client.close(), this.#sql.end({ timeout: 1 })]);
+  }
+
+  async #publish(via: Via, publisher: number, random: Random): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      const calls = Array.from({ length: random.between(1, 8) }, () => callOf(random, this.#nodes));
+      // Broadcasts of one publisher one after another: their order is looked at.
+      for (const call of calls) if (call.queue === "broadcast") await this.#insist(via, publisher, call);
+      await Promise.all(
+        calls.filter((call) => call.queue !== "broadcast").map((call) => this.#insist(via, publisher, call)),
+      );
+      await rest(random.between(50, 350));
+    }
+  }
+
+  async #insist(via: Via, publisher: number, call: Call): Promise<void> {
+    if (via === "wire") return await this.#wire(call);
+    for (;;) {
+      try {
+        await (via === "client" ? this.#byClient(call) : this.#bySql(call));
+        this.published.push({ ...call, via, publisher, ackedAt: Date.now() });
+        return;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        this.retries++;
+        await rest(200);
+      }
+    }
+  }
+
+  async #byClient({ uuid, task, args, queue, delay, priority, maxAttempts, serial }: Call): Promise<void> {
+    const onDuplicate = serial ? "serial" as const : undefined;
+    const options = { uuid, queue, priority, maxAttempts, onDuplicate, delay: delay || undefined };
+    await this.#client.publish(task, args, options);
+  }
+
+  async #bySql({ uuid, task, args, queue, delay, priority, maxAttempts, serial }: Call): Promise<void> {
+    const options = {
+      uuid,
+      priority,
+      max_attempts: maxAttempts,
+      delay,
+      ...(serial ? { on_duplicate: "serial" } : {}),
+    };
+    await this.#sql`select dispatcher.publish(${task}, ${JSON.stringify(args)}::text::json, '{}', ${queue},
+      ${JSON.stringify(options)}::text::json)`;
+  }
+
+  /** As a dispatcherd publisher: sent and forgotten, lost when nobody hears. */
+  async #wire(call: Call): Promise<void> {
+    const { uuid, task, args, queue, delay, serial } = call;
+    const message = {
+      uuid,
+      task,
+      args,
+      kwargs: {},
+      delay: delay || undefined,
+      ...(serial ? { on_duplicate: "serial" } : {}),
+    };
+    try {
+      await this.#sql`select pg_notify(${queue}, ${JSON.stringify(message)})`;
+      this.wired.push(call);
+    } catch (error) {
+      if (!isTransient(error)) throw error;
+      await rest(200);
+    }
+  }
+
+  async #cancel(random: Random): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await rest(random.between(200, 600));
+      const recent = this.published.slice(-40).filter(({ queue }) => queue !== "broadcast");
+      if (recent.length === 0) continue;
+      const uuids = Array.from({ length: random.between(1, 3) }, () => random.pick(recent).uuid);
+      for (const uuid of uuids) this.cancelled.add(uuid);
+      try {
+        await this.#client.cancel([...new Set(uuids)]);
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+      }
+    }
+  }
+}

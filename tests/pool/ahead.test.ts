@@ -1,0 +1,101 @@
+import assert from "node:assert/strict";
+import { eventually, test, type TestContext } from "../harness.ts";
+import { type Ended, type Rig, rig, SHIPPED } from "./rig.ts";
+
+/** A pool whose tasks were short so far, so that its slots get some ahead. */
+async function quick(t: TestContext, options: Parameters<typeof rig>[1] = {}): Promise<Rig> {
+  const made = await rig(t, { root: SHIPPED, ...options });
+  await Promise.all(Array.from({ length: 50 }, (_, i) => made.run("examples/add", [i, 1])));
+  return made;
+}
+
+const adds = (made: Rig, count: number): Promise<Ended[]> =>
+  Promise.all(Array.from({ length: count }, (_, i) => made.run("examples/add", [i, 1])));
+
+/** What is ahead in slots, at some time. */
+const ahead = (made: Rig) => made.pool.feeder.ahead().map((claimed) => claimed.uuid);
+
+test("Pool hands short tasks to slots ahead, and each ends once, in order", async (t) => {
+  const made = await quick(t);
+  const done = adds(made, 200);
+  assert.ok(ahead(made).length > 0);
+  assert.deepEqual((await done).map((end) => end.result), Array.from({ length: 200 }, (_, i) => i + 1));
+  assert.equal(new Set(made.ends).size, made.ends.length);
+  assert.deepEqual(made.ends.slice(50), (await done).map((end) => end.claimed.uuid));
+  const [slot] = made.pool.fleet.slots.values();
+  assert.deepEqual([slot.sent, slot.finished], [250, 250]);
+});
+
+test("Pool takes back what is ahead behind a long task, for another slot", async (t) => {
+  const made = await quick(t, { minSlots: 2, maxSlots: 2 });
+  const long = made.run("examples/sleep", [30], { timeout: 20 });
+  const behind = await adds(made, 100);
+  assert.ok(behind.every((end) => end.outcome === "completed"));
+  assert.equal(made.pool.busy, 1);
+  made.pool.abort(made.pool.holds()[0].uuid, "CancelledError");
+  const { outcome, worker } = await long;
+  assert.equal(outcome, "cancelled");
+  const others = new Set(behind.slice(50).map((end) => end.worker));
+  assert.deepEqual([...others].filter((other) => other === worker), []);
+});
+
+test("Pool gives none ahead where tasks are long", async (t) => {
+  const made = await rig(t, { root: SHIPPED });
+  await Promise.all([1, 2, 3].map(() => made.run("examples/sleep", [0.05])));
+  const done = Promise.all(Array.from({ length: 5 }, () => made.run("examples/sleep", [0.05])));
+  assert.deepEqual(ahead(made), []);
+  await done;
+});
+
+test("Pool ends what is ahead and is cancelled, unstarted, and the rest goes on", async (t) => {
+  const made = await quick(t);
+  const long = made.run("examples/sleep", [0.5]);
+  const done = adds(made, 10);
+  const [victim] = ahead(made);
+  assert.ok(made.pool.abort(victim, "CancelledError"));
+  const ends = await done;
+  const cancelled = ends.filter((end) => end.outcome === "cancelled");
+  assert.deepEqual(cancelled.map((end) => [end.claimed.uuid, end.started]), [[victim, null]]);
+  assert.equal(ends.filter((end) => end.outcome === "completed").length, 9);
+  assert.equal((await long).outcome, "completed");
+});
+
+test("Pool whose host dies gives back what was ahead in it, suspected and uncharged", async (t) => {
+  const made = await quick(t);
+  const crash = made.run("examples/crash");
+  const ends = [...await adds(made, 5), await crash];
+  // Nobody knows whether the dead host had begun the next one.
+  assert.deepEqual([...new Set(ends.map((end) => end.outcome))], ["released"]);
+  assert.ok(ends.every((end) => end.solo && end.error.name === "HostDied"));
+});
+
+test("Pool whose thread ends by itself runs what was ahead elsewhere, once", async (t) => {
+  const made = await quick(t);
+  const [host] = made.pool.fleet.hosts;
+  assert.ok(host.alive);
+  const spins = made.run("examples/spin", [], { timeout: 0.3 });
+  const ends = await adds(made, 20);
+  assert.ok(ends.every((end) => end.outcome === "completed"), JSON.stringify(ends.map((end) => end.error)));
+  assert.deepEqual([(await spins).outcome, (await spins).error.name], ["failed", "TimeoutError"]);
+  assert.equal(new Set(made.ends).size, made.ends.length);
+});
+
+test("Pool that closes gives back what is ahead, without a trace", async (t) => {
+  const made = await quick(t);
+  const long = made.run("examples/sleep", [0.3]);
+  const done = adds(made, 10);
+  assert.equal(ahead(made).length > 0, true);
+  await made.pool.close(AbortSignal.timeout(5_000));
+  const ends = await done;
+  assert.equal((await long).outcome, "completed");
+  assert.deepEqual([...new Set(ends.map((end) => `${end.outcome} ${end.text}`))], ["released null"]);
+});
+
+test("Pool retires a worker after its number of tasks, however many were ahead", async (t) => {
+  const made = await quick(t, { maxTasks: 60 });
+  const ends = await adds(made, 100);
+  assert.ok(ends.every((end) => end.outcome === "completed"));
+  await eventually(() => made.pool.totals.retired >= 2);
+  const byWorker = Map.groupBy(ends, (end) => end.worker);
+  for (const [, some] of byWorker) assert.ok(some.length <= 60, `${some.length}`);
+});
