@@ -39,6 +39,8 @@ export type {
   Transaction,
 } from "./runtime/task.ts";
 export { DispatcherError, type ErrorCode, type ErrorRecord } from "./runtime/errors.ts";
+export type { Why } from "./runtime/why.ts";
+export type { Discarded, FailureRow, Retried } from "./runtime/store/operator.ts";
 export { Discard, Retry, type RetryOptions } from "./runtime/verdicts.ts";
 export type { Client, ConnectOptions, DispatcherNode, NodeOptions, PublishOptions };
 

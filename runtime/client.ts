@@ -10,10 +10,11 @@ import { type Clock, jitter } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
-import { DispatcherError, type ErrorRecord } from "./errors.ts";
+import { DispatcherError } from "./errors.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { Operator } from "./operator.ts";
+import { type Outcome, resultOf } from "./outcome.ts";
 import { Packing } from "./packing.ts";
 import { Publisher, type Sent } from "./publisher.ts";
 import { nextTick } from "./schedule.ts";
@@ -49,14 +50,6 @@ export interface ClientParts {
 export interface BatchCall extends PublishOptions {
   task: string;
   args?: unknown[];
-}
-
-/** How an envelope ended. */
-export interface Outcome {
-  uuid: string;
-  state: State;
-  result: Json;
-  error: ErrorRecord | null;
 }
 
 const OUTCOME_BATCH = 1_000;
@@ -385,19 +378,6 @@ export class Client {
   close(): Promise<void> {
     return this.#parts.close();
   }
-}
-
-/** The result, or the task's error as ours. */
-export function resultOf(outcome: Outcome): Json {
-  if (outcome.state === "completed") return outcome.result;
-  const { name = "Error", message = outcome.state } = outcome.error ?? {};
-  throw new DispatcherError(
-    "task_failed",
-    `Envelope ${outcome.uuid} was ${outcome.state}: ${name}: ${message}`,
-    {
-      cause: outcome.error ?? undefined,
-    },
-  );
 }
 
 /** In one order, so that the same outcome is the same bytes. */

@@ -4,8 +4,8 @@
  *
  * @module
  */
-import type { ISql } from "postgres";
 import type { Backoff } from "./backoff.ts";
+import type { ISql } from "postgres";
 import type { PublishOptions } from "./envelope.ts";
 
 /** A task is known by this brand and not by `instanceof`: one made through another copy of this file counts. */

@@ -9,7 +9,7 @@ import { type Globs, matches, type Rules, violations } from "./imports/check.ts"
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome}.ts",
 ];
 const PORTS: Globs = [
   "runtime/store/{store,operator}.ts",
@@ -91,7 +91,7 @@ const RULES: Rules = {
   acyclic: { files: ["runtime/**"], types: true },
   maxLines: { files: ["runtime/**", "cli/**"], lines: 400 },
   // The worker's cold start is the cost of every slot. Lines of code, without comments.
-  budget: { file: "runtime/pool/worker.ts", lines: 900 },
+  budget: { file: "runtime/pool/worker.ts", lines: 1_000 },
   aliases: { "edge-dispatcher": "mod.ts" },
 };
 
@@ -166,12 +166,12 @@ test("violations() finds cycles and what the worker loads in the end", () => {
   assert.deepEqual(cyclic, ["import cycle: runtime/a.ts -> runtime/b.ts -> runtime/c.ts -> runtime/a.ts"]);
   const heavy = check({
     "runtime/pool/worker.ts": `import "./protocol.ts";`,
-    "runtime/pool/protocol.ts": `import "./deep.ts";` + "\nf();\n// c".repeat(450),
-    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(450),
+    "runtime/pool/protocol.ts": `import "./deep.ts";` + "\nf();\n// c".repeat(500),
+    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(500),
   }).filter((violation) => !violation.includes("no more than"));
   assert.equal(heavy.length, 2);
   assert.match(heavy[0], /^runtime\/pool\/deep\.ts:1 imports croner: /);
-  assert.match(heavy[1], /loads 903 lines of code/);
+  assert.match(heavy[1], /loads 1003 lines of code/);
 });
 
 test("importsOf() tells static, type and dynamic imports and their lines", () => {

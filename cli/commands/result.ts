@@ -1,4 +1,5 @@
-import { type Client, resultOf } from "../../runtime/client.ts";
+import type { Client } from "../../runtime/client.ts";
+import { resultOf } from "../../runtime/outcome.ts";
 import { DispatcherError } from "../../runtime/errors.ts";
 import { isFinal } from "../../runtime/state.ts";
 import { secondsOf, usage } from "../args.ts";

@@ -38,6 +38,8 @@ const IN_FLIGHT = 2;
 const BATCH = 500;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;
+/** A lease that was lost makes everything stale that was held under it: so many lines a batch are enough. */
+const STALE_LINES = 20;
 const RETRY_MS = { first: 250, most: 5_000 };
 
 /** Claims and settles for one node. */
@@ -196,11 +198,11 @@ export class Dispatcher {
     const watched: string[] = [];
     let released = false;
     let restage = false;
+    this.#stale(settlements.filter((s) => !settled.has(s.uuid) && !s.doubtful));
     for (const s of settlements) {
       if (!settled.has(s.uuid)) {
-        if (!s.doubtful) this.#stale(s);
         // It has settled itself, or is another node's: who waits looks again.
-        else if (s.watch) watched.push(s.uuid);
+        if (s.doubtful && s.watch) watched.push(s.uuid);
         if (s.doubtful && s.keyed) restage = true;
         continue;
       }
@@ -216,14 +218,16 @@ export class Dispatcher {
     }
   }
 
-  #stale(s: Settlement): void {
-    this.totals.stale++;
+  #stale(stale: Settlement[]): void {
+    this.totals.stale += stale.length;
     const text = "Settled nothing: the attempt was stale";
-    this.#parts.events.emit("warning", "settle.stale", text, {
-      uuid: s.uuid,
-      fence: s.fence,
-      outcome: s.outcome,
-    });
+    for (const { uuid, fence, outcome } of stale.slice(0, STALE_LINES)) {
+      this.#parts.events.emit("warning", "settle.stale", text, { uuid, fence, outcome });
+    }
+    const rest = stale.length - STALE_LINES;
+    if (rest > 0) {
+      this.#parts.events.emit("warning", "settle.stale", `Settled nothing: ${rest} more attempts were stale`);
+    }
   }
 
   #failed(settlements: Settlement[], limit: number, error: unknown): void {

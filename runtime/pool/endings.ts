@@ -67,11 +67,11 @@ export class Endings {
       finished: done.finished,
       progress,
       hopeless: done.hopeless,
-      keyless: done.keyless,
       policy: this.#policies.get(claimed.task),
       // A task that was asked to end does not decide what for.
       verdict: aborted ? undefined : done.verdict,
       delay: done.delay,
+      keyless: done.keyless,
     });
     return true;
   }

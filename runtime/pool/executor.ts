@@ -47,9 +47,9 @@ export class Executor {
   readonly #registry: Registry;
   readonly #hooks: Hooks;
   readonly #events: ExecutorEvents;
-  readonly #content: ContentSettings;
   // Tasks whose policy was told.
   readonly #told = new Set<string>();
+  readonly #content: ContentSettings;
   // The running job and its abort; written by run(), read by abort().
   #current: { uuid: string; controller: AbortController } | undefined;
 
@@ -68,7 +68,16 @@ export class Executor {
     this.#current = { uuid: job.uuid, controller };
     let definition: TaskDefinition | undefined;
     const report = (ok: boolean, text: string, more?: Partial<Done>): Executed => ({
-      done: { t: "done", uuid: job.uuid, ok, started, finished: Date.now(), heap: 0, ...more },
+      done: {
+        t: "done",
+        uuid: job.uuid,
+        ok,
+        started,
+        finished: Date.now(),
+        heap: 0,
+        keyless: own.keyless,
+        ...more,
+      },
       text,
     });
     try {
@@ -84,12 +93,7 @@ export class Executor {
       const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError ||
         error instanceof ResultError || undefined;
       const delay = await this.#backoff(job, definition, error);
-      return report(false, JSON.stringify(errorRecord(error)), {
-        hopeless,
-        verdict,
-        delay,
-        keyless: own.keyless,
-      });
+      return report(false, JSON.stringify(errorRecord(error)), { hopeless, verdict, delay });
     } finally {
       this.#current = undefined;
     }

@@ -108,12 +108,12 @@ export interface Done {
   heap: number;
   /** No further attempt would help: the task is unknown or the arguments do not fit. */
   hopeless?: boolean;
-  /** What it carries is encrypted with a key that is not here: it waits for a node that has it. */
-  keyless?: boolean;
   /** The task decided for itself. */
   verdict?: Verdict;
   /** Seconds until the next attempt, as the task's own function says. */
   delay?: number;
+  /** What it carries is encrypted with a key that is not here: it waits for a node that has it. */
+  keyless?: boolean;
 }
 
 /** Put a report into text. */

@@ -9,6 +9,9 @@
  * | rescuer | gives back what dead nodes hold | every 5 s; looks through all that runs at first and every minute |
  * | pruner | partitions ahead, old ones dropped | every hour |
  *
+ * After an outage, and when it begins to lead, the rescuer waits for two heartbeats before it takes anybody for dead: the
+ * others were cut off too, and renew their leases first.
+ *
  * Two leaders for a moment (a stopped process that continues) do no harm: each statement locks its rows.
  *
  * @module
@@ -20,6 +23,8 @@ import { scheduler } from "./scheduler.ts";
 import { Service, type Work } from "./service.ts";
 
 const STAGE_BATCH = 1_000;
+/** What a heartbeat that failed may take to be tried again, and to connect. */
+const RENEWAL_MS = 3_000;
 const STAGE_MOST_MS = 10_000;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
@@ -99,12 +104,21 @@ function stager({ store, wake }: LeaderParts): Work {
 
 function rescuer({ store, clock, wake, events, rescueSeconds }: LeaderParts): Work {
   let thoroughAt = -Infinity;
+  let cutOff = true;
   return {
     name: "rescuer",
     retryMs: 1_000,
     async once() {
+      if (cutOff) {
+        await store.nodes();
+        cutOff = false;
+        return Math.max(RENEWAL_MS, 2_000 * rescueSeconds);
+      }
       const thorough = clock.monotonic() >= thoroughAt;
+      // Until it is answered.
+      cutOff = true;
       const { queues, rescued } = await store.rescue(thorough);
+      cutOff = false;
       if (thorough) thoroughAt = clock.monotonic() + MINUTE_MS;
       if (rescued > 0) {
         events.emit("warning", "rescued", `Rescued ${rescued} envelopes of dead nodes`, { queues });

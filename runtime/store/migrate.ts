@@ -152,8 +152,8 @@ async function apply(sql: Sql, migration: Migration, tell: (text: string) => voi
       const { code = "", message: why } = error as { code?: string; message: string };
       if (code === APPLIED_MEANWHILE) return false;
       if (code === "42501") {
-        const hint = "run `migrate up` as its owner first";
-        throw new DispatcherError("config", `Cannot migrate the schema: ${why}; ${hint}`, { cause: error });
+        const first = "run `migrate up` as its owner first";
+        throw new DispatcherError("config", `Cannot migrate the schema: ${why}; ${first}`, { cause: error });
       }
       if (!IN_USE.has(code)) throw error;
       const text = `Cannot apply "${name}": what it changes is in use (${why})`;

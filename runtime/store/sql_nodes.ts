@@ -56,6 +56,8 @@ export const RESCUE = `
 with lost as (
   update dispatcher.node set state = 'lost', slots = 0, busy = 0
   where lease_until <= clock_timestamp() and state in ('running', 'draining')
+    -- While the server was down nobody could renew: first everybody may.
+    and pg_postmaster_start_time() + greatest((lease_until - last_seen) / 3, interval '3 seconds') <= clock_timestamp()
   returning instance
 ), orphan as materialized (
   -- Through lost, not by looking at the leases again: one that is renewed at this moment stays unlost, and so

@@ -211,7 +211,12 @@ test("overlaps: two valid runs at once are found, also one that could not write 
       max_attempts: 2,
       attempts: [
         attempt({ outcome, worker }),
-        attempt({ attempt: outcome === "retry" ? 2 : 1, node: "b", worker: "2.1" }),
+        attempt({
+          attempt: outcome === "retry" ? 2 : 1,
+          node: "b",
+          worker: "2.1",
+          finished_at: new Date(250).toISOString(),
+        }),
       ],
     });
   const second = run({ node: "b", worker: "2.1", attempt: 2, began: 150, ended: 250 });
@@ -232,9 +237,28 @@ test("overlaps: two valid runs at once are found, also one that could not write 
   }
 });
 
+test("overlaps: a worker that ran the same attempt for a claim that was taken away is told from the later run", () => {
+  const archive = [row({
+    attempts: [
+      attempt({ outcome: "released", worker: null }),
+      attempt({ started_at: new Date(1_000).toISOString(), finished_at: new Date(1_100).toISOString() }),
+    ],
+  })];
+  const runs = [run({ ended: null }), run({ began: 1_001, ended: 1_099 })];
+  for (const [law, breaches] of Object.entries(judge(LAWS, evidence({ archive, runs })))) {
+    assert.deepEqual(breaches, [], law);
+  }
+});
+
 test("overlaps: a long run that covers two short ones is found, whichever comes between", () => {
   const attempts = [1, 2, 3].map((n) =>
-    attempt({ attempt: n, worker: `${n}.1`, outcome: n === 3 ? "completed" : "retry" })
+    attempt({
+      attempt: n,
+      worker: `${n}.1`,
+      outcome: n === 3 ? "completed" : "retry",
+      started_at: new Date(0).toISOString(),
+      finished_at: new Date(900).toISOString(),
+    })
   );
   const runs = [[0, 900], [100, 200], [300, 400]].map(([began, ended], i) =>
     run({ attempt: i + 1, worker: `${i + 1}.1`, began, ended })

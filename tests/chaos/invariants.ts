@@ -182,6 +182,9 @@ export const LAWS: Readonly<Record<string, Law>> = {
 
 // ---- runs and their records
 
+/** Of two clocks that are one, each rounded. */
+const SLACK_MS = 20;
+
 const isVerdict = ({ outcome }: AttemptRow) => VERDICTS.has(outcome);
 
 /**
@@ -189,10 +192,21 @@ const isVerdict = ({ outcome }: AttemptRow) => VERDICTS.has(outcome);
  * taken from a dead node has no worker on record.
  */
 function recordOf(run: RunRow, row: ArchiveRow | undefined): { valid: boolean } | undefined {
-  const of = row?.attempts.filter((a) => a.attempt === run.attempt && a.node === run.node) ?? [];
-  const exact = of.find((a) => a.worker === run.worker);
+  const exact = exactRecordOf(run, row);
   if (exact) return { valid: isVerdict(exact) };
+  const of = row?.attempts.filter((a) => a.attempt === run.attempt && a.node === run.node) ?? [];
   return of.some((a) => a.worker === null && a.outcome === "released") ? { valid: false } : undefined;
+}
+
+/** A worker may have run the same attempt before, for a claim that was taken away: the time tells which it was. */
+function exactRecordOf(
+  { attempt, node, worker, began }: RunRow,
+  row: ArchiveRow | undefined,
+): AttemptRow | undefined {
+  return row?.attempts.find((a) =>
+    a.attempt === attempt && a.node === node && a.worker === worker && a.started_at !== null &&
+    Date.parse(a.started_at) <= began + SLACK_MS && began <= Date.parse(a.finished_at) + SLACK_MS
+  );
 }
 
 function overlaps(runs: RunRow[], rows: Map<string, ArchiveRow>): [RunRow, RunRow][] {
@@ -209,7 +223,7 @@ function overlaps(runs: RunRow[], rows: Map<string, ArchiveRow>): [RunRow, RunRo
 /** One that was killed before it could write its end ended when its dispatcher saw it die. */
 function endOf(run: RunRow, row: ArchiveRow | undefined): number {
   if (run.ended !== null) return run.ended;
-  const record = row?.attempts.find((a) => a.attempt === run.attempt && a.worker === run.worker);
+  const record = exactRecordOf(run, row);
   return record ? Date.parse(record.finished_at) : run.began;
 }
 

@@ -15,6 +15,8 @@ import { Random } from "./random.ts";
 type Call = Omit<Published, "via" | "publisher" | "ackedAt">;
 type Via = Published["via"];
 
+/** From so many on that are not final nothing is published. */
+const MOST_WAITING = 400;
 const GROUPS = ["red", "green", "blue"];
 
 /** What one turn of a publisher publishes. */
@@ -64,6 +66,19 @@ export class Load {
     this.#nodes = nodes;
   }
 
+  /** Publish no more until there is less to do; without it a slow machine would be left with hours of work. */
+  async #ease(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      try {
+        const [{ n }] = await this.#sql`select count(*)::int n from dispatcher.envelope`;
+        if (n < MOST_WAITING) return;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+      }
+      await rest(300);
+    }
+  }
+
   async start(seed: number): Promise<void> {
     this.#client = await connect({ databaseUrl: this.#url, max: 3 });
     this.#sql = postgres(this.#url, { max: 3, onnotice: () => {}, backoff: () => 0.25 });
@@ -81,6 +96,7 @@ export class Load {
 
   async #publish(via: Via, publisher: number, random: Random): Promise<void> {
     while (!this.#stop.signal.aborted) {
+      await this.#ease();
       const calls = Array.from({ length: random.between(1, 8) }, () => callOf(random, this.#nodes));
       // Broadcasts of one publisher one after another: their order is looked at.
       for (const call of calls) if (call.queue === "broadcast") await this.#insist(via, publisher, call);

@@ -225,6 +225,24 @@ test("Dispatcher claims nothing while the database is away, and asks it once in 
   assert.deepEqual(said(), ["store.down", "store.up"]);
 });
 
+test("Dispatcher says of many stale outcomes in some lines, and how many more there were", async () => {
+  const { store, start, finish, dispatcher, texts } = rig(1);
+  const { open, opened } = gate();
+  start();
+  await idle();
+  store.before = () => opened;
+  finish();
+  await idle();
+  finish();
+  await idle();
+  for (let i = 0; i < 100; i++) store.stale.add(finish());
+  open();
+  await eventually(() => dispatcher.settledAll);
+  assert.deepEqual(texts().slice(-1), ["Settled nothing: 80 more attempts were stale"]);
+  assert.equal(texts().length, 21);
+  assert.equal(dispatcher.totals.stale, 100);
+});
+
 test("Dispatcher claims nothing while a thousand outcomes wait to be settled", async () => {
   const { store, pool, start, finish, dispatcher } = rig(4, 12);
   const { open, opened } = gate();
