@@ -7,7 +7,7 @@
  * | stager | scheduled and retryable → available | when the next is due, told by a wake, at the latest every 10 s |
  * | scheduler | publishes what schedules are due | when the next one is, at the latest every 10 s |
  * | rescuer | gives back what dead nodes hold | every 5 s; looks through all that runs at first and every minute |
- * | pruner | partitions ahead, old ones dropped | every hour |
+ * | pruner | partitions ahead, old ones dropped | every hour; every minute while the archive is in use |
  *
  * After an outage, and when it begins to lead, the rescuer waits for two heartbeats before it takes anybody for dead: the
  * others were cut off too, and renew their leases first.
@@ -134,11 +134,11 @@ function pruner({ store, events, retentionDays }: LeaderParts): Work {
     name: "pruner",
     retryMs: 60_000,
     async once() {
-      const { dropped } = await store.prune(retentionDays);
+      const { dropped, inUse } = await store.prune(retentionDays);
       if (dropped.length > 0) {
         events.emit("info", "pruned", `Dropped ${dropped.length} old partitions`, { dropped });
       }
-      return HOUR_MS;
+      return inUse ? MINUTE_MS : HOUR_MS;
     },
   };
 }

@@ -41,6 +41,13 @@ const DATE_STYLE = "ISO".padEnd(1_024);
 /** What a connection may take unless told. */
 export const CONNECT_SECONDS = 10;
 
+/**
+ * Tells the client to send nothing behind this statement before it is answered. Of a statement without a name it first
+ * asks for the types, in a message of its own. A pooler that sees the statement before it end meanwhile gives the
+ * session to somebody else, and that answer is lost (PgBouncer 1.18: "got packet 'T' from server when not linked").
+ */
+const ALONE = { onexecute: () => false };
+
 /** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
   const sockets = new Sockets(new Hosts(url));
@@ -72,9 +79,10 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
     },
   }) as unknown as Sql;
   const unsafe = sql.unsafe;
+  const named = () => (sql as unknown as { options: { prepare: boolean } }).options.prepare;
   return Object.assign(sql, {
-    unsafe(...call: Parameters<Sql["unsafe"]>) {
-      const statement = deadline.over(unsafe(...call));
+    unsafe(text: string, params?: Parameters<Sql["unsafe"]>[1], more?: Parameters<Sql["unsafe"]>[2]) {
+      const statement = deadline.over(unsafe(text, params, named() ? more : { ...more, ...ALONE }));
       statement.catch((error) => error.code === READ_ONLY && sockets.elsewhere(error));
       return statement;
     },

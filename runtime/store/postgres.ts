@@ -7,6 +7,7 @@
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
+import { prune } from "./pruning.ts";
 import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
 import { filterParams, OperatorStatements, uuidRange } from "./postgres_operator.ts";
@@ -164,12 +165,8 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
   }
 
-  async prune(retentionDays: number): Promise<{ created: number; dropped: string[] }> {
-    const [{ created }] = await this.#run("select dispatcher.create_partitions(3) created");
-    const dropped = (await this.#run(SQL.OLD_PARTITIONS, [retentionDays])).map((row) => row.name as string);
-    for (const name of dropped) await this.#run("select dispatcher.drop_partition($1)", [name]);
-    await this.#run(SQL.PRUNE_SMALL, [retentionDays]);
-    return { created, dropped };
+  prune(retentionDays: number): Promise<Port.Pruned> {
+    return prune((text, params) => this.#run(text, params), retentionDays);
   }
 
   async putSchedules(

@@ -274,7 +274,7 @@ export const CANCEL: string = cancelling("");
 /** The same for many, without those that somebody has locked. */
 export const CANCEL_FREE: string = cancelling(" skip locked");
 
-/** Housekeeping of the small tables. */
+/** Housekeeping of the small tables, and of days that had no partition when they came. */
 export const PRUNE_SMALL = `
 with a as (delete from dispatcher.adoption where at < clock_timestamp() - interval '1 hour'),
   b as (delete from dispatcher.broadcast where expires_at < clock_timestamp()),

@@ -9,6 +9,8 @@
  * | an error says so all the same (a pooler came later) | Parse or Bind was refused, so nothing was done: once more, without a name |
  * | 08P01 without the server's routine is no such error | poolers say it also when a server died under a statement |
  *
+ * A statement without a name is sent alone, with nothing behind it: see `connection.ts`.
+ *
  * @module
  */
 import type { Sql } from "./connection.ts";

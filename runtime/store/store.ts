@@ -288,6 +288,14 @@ export interface AdoptedFilter {
   limit: number;
 }
 
+/** What was done to the archive's partitions. */
+export interface Pruned {
+  created: number;
+  dropped: string[];
+  /** Somebody reads the archive for long: the rest must wait for another time. */
+  inUse: boolean;
+}
+
 /** A message that came over a broker instead of the table. */
 export interface Adoption {
   envelope: Sealed;
@@ -328,7 +336,7 @@ export interface Store extends OperatorStore {
    */
   rescue(thorough?: boolean): Promise<{ queues: string[]; rescued: number }>;
   /** Make partitions ahead and drop what is older than the retention. */
-  prune(retentionDays: number): Promise<{ created: number; dropped: string[] }>;
+  prune(retentionDays: number): Promise<Pruned>;
 
   /**
    * Write schedules as they are configured; one that is there keeps its next tick unless its rhythm is another. What a

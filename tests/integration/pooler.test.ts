@@ -95,6 +95,18 @@ test("a thousand are published, claimed and settled once each, by many at once",
   assert.deepEqual(settled.sort(), uuids.sort());
 });
 
+test("statements of every kind at once through a pooler are all answered", options, async (t) => {
+  const { pooled } = await site(t);
+  const sql = open(pooled, { max: 2, prepare: false, answerSeconds: 20 });
+  t.after(() => sql.end({ timeout: 1 }));
+  // The first asks for no types and the second does: a pooler must not give the session away between them.
+  const one = (i: number) => i % 2 ? sql.unsafe("select $1::int n", [i]) : sql.unsafe(`select ${i} n`);
+  for (let round = 0; round < 20; round++) {
+    const rows = await Promise.all(Array.from({ length: 12 }, (_, i) => one(i)));
+    assert.deepEqual(rows.map(([row]) => row.n), rows.map((_, i) => i));
+  }
+});
+
 test(
   "a node behind a pooler hears through listen_url, and does all that it does without one",
   options,

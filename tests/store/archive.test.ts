@@ -59,9 +59,9 @@ test("prune() has partitions ready for today and three days ahead", async (t) =>
   const { sql, store } = await open(t);
   const ahead = [0, 1, 2, 3].map(partition);
   assert.deepEqual(await partitions(sql), ahead);
-  assert.deepEqual(await store.prune(7), { created: 0, dropped: [] });
+  assert.deepEqual(await store.prune(7), { created: 0, dropped: [], inUse: false });
   await sql.unsafe(`drop table dispatcher.${partition(2)}, dispatcher.${partition(3)}`);
-  assert.deepEqual(await store.prune(7), { created: 2, dropped: [] });
+  assert.deepEqual(await store.prune(7), { created: 2, dropped: [], inUse: false });
   assert.deepEqual(await partitions(sql), ahead);
 });
 
@@ -76,6 +76,36 @@ test("prune() drops partitions whose last day is older than the retention, and n
   );
   assert.equal((await row(store, young)).state, "completed");
   assert.equal((await store.list({ uuid: old, limit: 1 })).length, 0);
+});
+
+test("prune() leaves the archive alone while somebody reads it, and whoever settles does not wait", async (t) => {
+  const { sql, url, store } = await open(t);
+  await createPartition(sql, -9);
+  await sql.unsafe(`drop table dispatcher.${partition(3)}`);
+  const reader = await sql.reserve();
+  await reader.unsafe("begin");
+  await reader.unsafe("select from dispatcher.archive");
+  // Who would wait for longer than this fails.
+  await sql.unsafe(`alter database ${new URL(url).pathname.slice(1)} set lock_timeout = '10s'`);
+  const others = connect(url, { max: 2 });
+  t.after(() => others.end({ timeout: 1 }));
+  const settling = new PostgresStore(others);
+  const node = await join(settling, "n");
+  await publishMany(settling, 30);
+  let pruning = true;
+  const pruned = store.prune(7).finally(() => pruning = false);
+  let settled = 0;
+  while (pruning || settled === 0) {
+    for (const claimed of await claim(settling, node, { limit: 1 })) {
+      await finish(settling, node, claimed);
+      settled++;
+    }
+  }
+  assert.deepEqual(await pruned, { created: 0, dropped: [], inUse: true });
+  assert.equal((await partitions(sql)).includes(partition(-9)), true);
+  await reader.unsafe("commit");
+  reader.release();
+  assert.deepEqual(await store.prune(7), { created: 1, dropped: [partition(-9)], inUse: false });
 });
 
 test("prune() clears the default partition of what is older than the retention", async (t) => {
@@ -116,7 +146,7 @@ test("exchange() settles into the default partition when that of the day is miss
     isNew: false,
     duplicateOf: null,
   }]);
-  assert.deepEqual(await store.prune(7), { created: 0, dropped: [] });
+  assert.deepEqual(await store.prune(7), { created: 0, dropped: [], inUse: false });
   assert.equal((await row(store, claimed.uuid)).state, "completed");
 });
 

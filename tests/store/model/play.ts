@@ -172,7 +172,7 @@ const steps: { [A in Action["do"]]: Step<A> } = {
   },
 
   async prune(_, _model, { store }) {
-    assert.deepEqual(await store.prune(7), { created: 0, dropped: [] });
+    assert.deepEqual(await store.prune(7), { created: 0, dropped: [], inUse: false });
   },
 };
 
