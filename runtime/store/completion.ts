@@ -91,7 +91,8 @@ export async function completeIn<R>(
   try {
     await begin(sql);
     signal.throwIfAborted();
-    const value = await completion.work(sql);
+    const { tx, close } = guarded(sql);
+    const value = await work(completion, tx).finally(close);
     const verdict = await completion.settlement(value);
     const told = completion.committing();
     // Awaited below; it must not be nobody's when the settling fails first.
@@ -113,6 +114,31 @@ export async function completeIn<R>(
     // A connection that is gone has rolled back.
     if (!committing) await last(sql, cut, ROLLBACK_SECONDS, "rollback").catch(() => {});
   }
+}
+
+async function work<R>(completion: Completion<R>, tx: Sql): Promise<R> {
+  return await completion.work(tx);
+}
+
+/**
+ * The client for the work. What the work has on its way when it ends is still part of the transaction; what it begins
+ * later is refused: it would stand in the way of the commit, or commit by itself. The client has no way to refuse a
+ * statement, which is sent when it is first awaited, but through the function that sends it.
+ */
+function guarded(sql: Sql): { tx: Sql; close(): void } {
+  let open = true;
+  const over = () => new DispatcherError("refused", "Cannot run a statement: its transaction has ended");
+  const guard = <Q>(query: Q): Q => {
+    const own = query as { handler?: (query: { reject(error: Error): void }) => void };
+    const { handler: send } = own;
+    if (typeof send === "function") own.handler = (query) => open ? send(query) : query.reject(over());
+    return query;
+  };
+  const { json, array, typed, types, file, notify } = sql;
+  const tag = (...call: Parameters<Sql>) => guard(sql(...call));
+  const unsafe = (...call: Parameters<Sql["unsafe"]>) => guard(sql.unsafe(...call));
+  const tx = Object.assign(tag, { unsafe, json, array, typed, types, file, notify }) as unknown as Sql;
+  return { tx, close: () => void (open = false) };
 }
 
 async function begin(sql: Sql): Promise<void> {

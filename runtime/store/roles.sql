@@ -49,7 +49,8 @@ revoke insert, update, delete on dispatcher.migration from dispatcher_node;
 alter default privileges in schema dispatcher grant insert, update, delete on tables to dispatcher_node;
 
 grant insert, update, delete on dispatcher.envelope, dispatcher.queue to dispatcher_operator;
-grant insert, delete on dispatcher.archive to dispatcher_operator;
+-- Update, since what is brought back is locked first.
+grant insert, update, delete on dispatcher.archive to dispatcher_operator;
 grant update on dispatcher.schedule to dispatcher_operator;
 
 -- Functions work with the rights of whoever calls them, so that the grants above decide; but for these, which do one

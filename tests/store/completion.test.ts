@@ -65,7 +65,7 @@ async function breaksAtCommit(t: TestContext, url: string, arrives: boolean): Pr
     };
     for (const socket of [near, far]) open.add(socket.on("error", () => {}));
     near.on("data", (bytes) => {
-      if (broken || !bytes.includes("commit")) return void far.write(bytes);
+      if (broken || !bytes.includes("commit\0")) return void far.write(bytes);
       broken = true;
       if (!arrives) return broke();
       far.once("data", broke);
@@ -126,12 +126,12 @@ test("completeIn() lets no statement commit by itself that comes after the end",
       },
     });
   await assert.rejects(completeIn(await attempt(), never, stray("rolled back", true)), RangeError);
-  assert.ok((await late[0]) instanceof Error);
+  assert.match(String(await late[0]), /its transaction has ended/);
   assert.deepEqual(await lines(), []);
   const before = await attempt();
   await completeIn(before, never, stray("committed", false));
   const settled = (await lines()).length;
-  assert.ok((await late[1]) instanceof Error);
+  assert.match(String(await late[1]), /its transaction has ended/);
   assert.equal((await lines()).length, settled);
 });
 
@@ -148,7 +148,9 @@ test("completeIn() learns what became of a commit whose answer was lost", async 
   const { attempt, url, lines, states } = await open(t);
   const own = await attempt();
   const lost = { ...own, url: await breaksAtCommit(t, url, false) };
-  await assert.rejects(completeIn(lost, never, completion()), { code: "CONNECTION_CLOSED" });
+  await assert.rejects(completeIn(lost, never, completion()), {
+    code: /^(CONNECTION_CLOSED|ECONNRESET|EPIPE)$/,
+  });
   assert.deepEqual([await lines(), await states()], [[], ["running"]]);
   const arrived = { ...own, url: await breaksAtCommit(t, url, true) };
   assert.equal(await completeIn(arrived, never, completion()), "value");

@@ -175,6 +175,19 @@ test("an operator looks, publishes and cancels", async (t) => {
   assert.deepEqual([(await client.nodes()).length, (await client.schedules()).length], [0, 0]);
 });
 
+test("an operator gives up, brings back, pauses and purges", async (t) => {
+  const { storeOf, clientOf } = await open(t);
+  const store = storeOf("operator");
+  const client = await clientOf("operator");
+  const { uuid } = await client.publish("t");
+  assert.equal((await store.discard([uuid], "no more"))[0].did, "discarded");
+  assert.equal((await store.retry([uuid])).length, 1);
+  assert.equal((await client.list({ state: ["available"] }))[0].uuid, uuid);
+  assert.ok(await store.pause("default", true));
+  assert.ok(await store.pause("default", false));
+  assert.equal(await store.purge("default"), 1);
+});
+
 test("a viewer looks, and can neither publish nor cancel", async (t) => {
   const { clientOf, sqlOf, owner } = await open(t);
   await owner`select dispatcher.publish('t', '[1]')`;

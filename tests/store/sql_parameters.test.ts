@@ -17,17 +17,22 @@ const ALLOWED: Record<string, Record<string, string>> = {
     PUBLISH: "a constant, the same statement as a part",
     lock: "one of two constants, given by the two constants made of it",
   },
+  "runtime/store/sql_dead.ts": {
+    KEPT: "a constant list of columns",
+    lock: "one of two constants, given by the constants made of it",
+  },
+  "runtime/store/pruning.ts": {
+    name:
+      "from the catalog, where the statement matches it with archive_ and eight digits; checked again by the function",
+  },
   "runtime/store/sql_look.ts": {
     LIVE: "a constant list of columns",
     FINAL: "a constant list of columns",
     MATCH: "a constant condition, with parameters in it",
   },
-  "runtime/store/sql_dead.ts": {
-    KEPT: "a constant list of columns",
-    lock: "one of two constants, given by the two constants made of it",
-  },
   "runtime/store/sql_schedules.ts": { SCHEDULE: "a constant list of columns" },
   "runtime/store/migrate.ts": {
+    LOCK: "a constant number",
     version: "a number of our own list of migrations; printed for those who apply it by hand",
     name: "a name of the same list",
     worksWith: "a number of the same list",
@@ -40,12 +45,13 @@ const ALLOWED: Record<string, Record<string, string>> = {
 /** Calls of `unsafe()` and `#run()` whose first argument is not a constant in capitals or a plain literal. */
 const CALLS: Record<string, Record<string, string>> = {
   "runtime/store/postgres.ts": { text: "passes on what its callers give, which are checked here" },
+  "runtime/store/migrate.ts": { message: "constants and a file of the migrations" },
+  "runtime/store/statements.ts": { text: "passes on what its callers give, which are checked here" },
   "runtime/store/postgres_operator.ts": {
-    free: "one of three constants, given by the three methods beside it",
-    text: "the other form of the same three",
-    "paused ? DEAD.PAUSE : DEAD.RESUME": "two constants",
+    free: "one of two constants, given by its callers",
+    text: "one of two constants, given by its callers",
+    "paused ? DEAD.PAUSE : DEAD.RESUME": "one of two constants",
   },
-  "runtime/store/migrate.ts": { "texts.get(m.version)!": "a file of the migrations" },
   "runtime/store/roles.ts": { "await rolesSql()": "the file roles.sql" },
   "runtime/store/completion.ts": { statement: "one of `commit` and `rollback`" },
   "runtime/store/embedded/probe.ts": { "`create database ${DATABASE}`": "a constant" },
