@@ -6,7 +6,7 @@
 import type { Config } from "./config.ts";
 import { connect, connectionError } from "./store/connection.ts";
 import { embeddedStatus, startEmbedded, stopEmbedded } from "./store/embedded.ts";
-import { migrate, migrateAt, migrationSql, type SchemaStatus, schemaStatus } from "./store/migrate.ts";
+import { migrateAt, migrationSql, type SchemaStatus, schemaStatus } from "./store/migrate.ts";
 import { applyRoles, rolesSql } from "./store/roles.ts";
 
 export { embeddedStatus, migrationSql, rolesSql, startEmbedded, stopEmbedded };
@@ -25,10 +25,8 @@ export async function applyMigrations(url: string, tell?: (text: string) => void
 
 /** Make the roles, or bring their rights up to date; applies what migrations are missing first. */
 export async function grantRoles(url: string): Promise<void> {
-  await withDatabase(url, async (sql) => {
-    await migrate(sql);
-    await applyRoles(sql);
-  });
+  await applyMigrations(url);
+  await withDatabase(url, applyRoles);
 }
 
 async function withDatabase<T>(

@@ -53,11 +53,10 @@ export function isWatched({ options }: Claimed): boolean {
 
 function outcomeOf(end: Finished, defaultMax: number): Outcome {
   if (end.outcome !== "failed") return end.outcome;
-  // No fault of the task's: it is tried again, however often, until a node has the key or somebody cancels it.
-  if (end.keyless) return "retry";
   const { verdict, claimed, policy } = end;
   if (end.hopeless || verdict?.do === "discard") return "discarded";
-  if (verdict && !verdict.charge) return "released";
+  // No fault of the task's: given back, however often, until a node has the key or somebody cancels it.
+  if (end.keyless || (verdict && !verdict.charge)) return "released";
   const most = verdict ? Math.max(defaultMax, RETRY_ATTEMPTS) : defaultMax;
   return tries(end) >= (claimed.maxAttempts ?? policy?.maxAttempts ?? most) ? "discarded" : "retry";
 }

@@ -10,28 +10,30 @@ import type { OwnAttempt } from "../store/completion.ts";
 import type { TaskContext, Transaction } from "../task.ts";
 import type { AskWhat, Job } from "./protocol.ts";
 
-/** What an attempt's transaction works with. */
-export interface AttemptTransactionParts {
-  ask(uuid: string, what: AskWhat, payload: unknown): Promise<unknown>;
-  /** The JSON text of a result as it is stored, or an error. */
+/** What is known of the attempt; see `Own` of the context. */
+interface Attempt {
+  readonly started: number;
+  readonly progress?: string;
   kept(value: unknown): Promise<string>;
 }
+
+type Ask = (uuid: string, what: AskWhat, payload: unknown) => Promise<unknown>;
 
 /** The transaction of one attempt. */
 export class AttemptTransaction {
   readonly #job: Job;
-  readonly #started: number;
+  readonly #own: Attempt;
   readonly #signal: AbortSignal;
-  readonly #parts: AttemptTransactionParts;
+  readonly #ask: Ask;
   #state: "none" | "open" | "committing" | "committed" = "none";
   // Queues that have work after the commit.
   readonly #wakes = new Set<string>();
 
-  constructor(job: Job, started: number, signal: AbortSignal, parts: AttemptTransactionParts) {
+  constructor(job: Job, own: Attempt, signal: AbortSignal, ask: Ask) {
     this.#job = job;
-    this.#started = started;
+    this.#own = own;
     this.#signal = signal;
-    this.#parts = parts;
+    this.#ask = ask;
   }
 
   /** Whether the attempt is completed, whatever the task does from now on. */
@@ -47,24 +49,25 @@ export class AttemptTransaction {
       throw new DispatcherError("refused", `Cannot begin a transaction for attempt ${attempt}: ${why}`);
     }
     this.#state = "open";
+    this.#wakes.clear();
     let text = "null";
     try {
-      const own = await this.#parts.ask(uuid, "transaction", null) as Omit<OwnAttempt, "uuid">;
+      const own = await this.#ask(uuid, "transaction", null) as Omit<OwnAttempt, "uuid">;
       const { completeIn } = await import("../store/completion.ts");
       const value = await completeIn<R>({ ...own, uuid }, this.#signal, {
         work: (tx) => work(tx, this.#publisher(tx)) as R,
         settlement: async (value) => {
-          text = await this.#parts.kept(value);
-          return { result: text, record: this.#record(own.node) };
+          text = await this.#own.kept(value);
+          return { result: text, record: this.#record(own.node), progress: this.#own.progress ?? null };
         },
         committing: () => {
           this.#state = "committing";
-          return this.#parts.ask(uuid, "settling", true);
+          return this.#ask(uuid, "settling", true);
         },
       });
       this.#state = "committed";
       // Not awaited: it is true already.
-      this.#parts.ask(uuid, "settled", { text, wakes: [...this.#wakes] }).catch(() => {});
+      this.#ask(uuid, "settled", { text, wakes: [...this.#wakes] }).catch(() => {});
       return value;
     } catch (error) {
       this.#failed(error as { code?: string });
@@ -77,7 +80,7 @@ export class AttemptTransaction {
     const begun = this.#state === "committing";
     if (begun && code === "unavailable") return;
     this.#state = "none";
-    if (begun) this.#parts.ask(this.#job.uuid, "settling", false).catch(() => {});
+    if (begun) this.#ask(this.#job.uuid, "settling", false).catch(() => {});
   }
 
   /** As the settler writes it. */
@@ -87,7 +90,7 @@ export class AttemptTransaction {
       attempt,
       node,
       worker,
-      started_at: new Date(this.#started).toISOString(),
+      started_at: new Date(this.#own.started).toISOString(),
       finished_at: new Date().toISOString(),
       outcome: "completed",
     });

@@ -12,6 +12,8 @@ import type { AskWhat, Job, LogLevel } from "./protocol.ts";
 export interface Own {
   started: number;
   transaction?: AttemptTransaction;
+  /** JSON text of the last progress; it may be on its way to the table when a transaction settles. */
+  progress?: string;
   /** Its arguments are encrypted with a key that is not here. */
   keyless?: boolean;
   /** The JSON text of its result, as it is stored. */
@@ -34,7 +36,11 @@ export function contextOf(job: Job, signal: AbortSignal, events: ContextEvents, 
     attempt: job.attempt,
     workerId: job.worker,
     signal,
-    progress: (value) => events.progress(uuid, encodeJson(value, "progress")),
+    progress: (value) => {
+      const text = encodeJson(value, "progress");
+      if (own) own.progress = text;
+      events.progress(uuid, text);
+    },
     log: (message, level = "info") => events.log(uuid, level, String(message)),
     control: async (command, data = {}) =>
       await events.ask(uuid, "control", { command, data }) as Record<string, unknown>,
@@ -47,10 +53,7 @@ export function contextOf(job: Job, signal: AbortSignal, events: ContextEvents, 
     transaction: async (work) => {
       if (!own) throw new Error("Cannot complete an attempt: a callback has none of its own");
       const { AttemptTransaction } = await import("./attempt_transaction.ts");
-      own.transaction ??= new AttemptTransaction(job, own.started, signal, {
-        ask: events.ask,
-        kept: own.kept,
-      });
+      own.transaction ??= new AttemptTransaction(job, own, signal, events.ask);
       return await own.transaction.run(work);
     },
   };

@@ -4,7 +4,6 @@
  * @module
  */
 import { errorLine, errorRecord } from "../errors.ts";
-import { encodeJson } from "../json.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
 import { ArgumentsError, checkArgs, type TaskDefinition } from "../task.ts";
 import { isSeconds, verdictOf } from "../verdicts.ts";
@@ -119,7 +118,7 @@ export class Executor {
 
   /** A result as it is stored. What handles encryption is loaded by the first that needs it. */
   async #kept(value: unknown, job: Job): Promise<string> {
-    const text = resultText(value, job.task, this.#content.maxResultBytes);
+    const text = await resultText(value, job.task, this.#content.maxResultBytes);
     if (!this.#content.encrypts) return text;
     return await (await import("./content.ts")).encrypted(text, job);
   }
@@ -207,18 +206,20 @@ class ResultError extends Error {
 }
 
 /** Results are written as JSON writes them (a Date as its ISO string), but what it cannot write is an error. */
-function resultText(value: unknown, task: string, most = Infinity): string {
-  const text = jsonText(value, task);
+async function resultText(value: unknown, task: string, most = Infinity): Promise<string> {
+  const text = await jsonText(value, task);
   const bytes = text.length * 3 <= most ? 0 : new TextEncoder().encode(text).length;
   if (bytes <= most) return text;
   const fault = `it has ${bytes} bytes, at most ${most} are allowed (max_result_bytes)`;
   throw new ResultError(`Cannot keep the result of "${task}": ${fault}`);
 }
 
-function jsonText(value: unknown, task: string): string {
+async function jsonText(value: unknown, task: string): Promise<string> {
   try {
     return JSON.stringify(value) ?? "null";
   } catch {
+    // Knows where the fault is; every worker loads this file.
+    const { encodeJson } = await import("../json.ts");
     try {
       return encodeJson(value, "result");
     } catch (error) {

@@ -27,7 +27,7 @@
 import { Duplex } from "node:stream";
 import postgres from "postgres";
 import { DispatcherError, errorLine } from "../errors.ts";
-import { connect, isTransient, type Sql } from "./connection.ts";
+import { connect, CONNECT_SECONDS, isTransient, type Sql } from "./connection.ts";
 import { firstHostOf, Hosts } from "./hosts.ts";
 import { PostgresStore } from "./postgres.ts";
 import { type Address, Sockets } from "./socket.ts";
@@ -40,13 +40,14 @@ export interface OwnAttempt extends Token {
   instance: string;
 }
 
+/** What is written of the attempt. */
+export type Verdict = Pick<Settlement, "record" | "result" | "progress">;
+
 /** What happens around the transaction. */
 export interface Completion<R> {
   work(tx: Sql): R | Promise<R>;
   /** The verdict, once the work is done. */
-  settlement(
-    value: R,
-  ): Pick<Settlement, "record" | "result"> | Promise<Pick<Settlement, "record" | "result">>;
+  settlement(value: R): Verdict | Promise<Verdict>;
   /** It is about to be committed, and is not before this resolves. */
   committing(): Promise<unknown>;
 }
@@ -59,8 +60,10 @@ const COMMIT_SECONDS = 30;
 const ROLLBACK_SECONDS = 2;
 const ASK_AGAIN_MS = 250;
 
+/** Whatever the database's default is: under a stricter level the settling of others would fail this one. */
+const BEGIN = "begin isolation level read committed";
 /** Long statements of a task that is gone hold their locks: let the server look (PostgreSQL 14 and newer). */
-const WATCH_CLIENT = `select set_config(name, '2000', false) from pg_settings
+const WATCH_CLIENT = `select set_config(name, '2000', true) from pg_settings
   where name = 'client_connection_check_interval'`;
 /** Waits for the transaction that has locked the row. Index: primary key. */
 const STILL_OURS = `select uuid from dispatcher.envelope
@@ -86,8 +89,7 @@ export async function completeIn<R>(
   signal.addEventListener("abort", abort);
   let committing = false;
   try {
-    await sql.unsafe(WATCH_CLIENT).catch(refusedOnly);
-    await sql.unsafe("begin");
+    await begin(sql);
     signal.throwIfAborted();
     const value = await completion.work(sql);
     const verdict = await completion.settlement(value);
@@ -113,14 +115,24 @@ export async function completeIn<R>(
   }
 }
 
+async function begin(sql: Sql): Promise<void> {
+  await sql.unsafe(BEGIN);
+  await sql.unsafe(WATCH_CLIENT).catch(async (error) => {
+    // Refused where the server cannot look; anything else is about the connection.
+    if (error.severity !== "ERROR") throw error;
+    await sql.unsafe("rollback");
+    await sql.unsafe(BEGIN);
+  });
+}
+
 async function settle(
   sql: Sql,
   { node, instance, uuid, fence }: OwnAttempt,
-  verdict: Pick<Settlement, "record" | "result">,
+  verdict: Verdict,
 ): Promise<void> {
   // Fails where there is no transaction any more, or one that an error has spoilt.
   await sql.unsafe("savepoint dispatcher_settle");
-  const more = { error: null, delay: null, solo: false, progress: null, watch: false, keyed: false };
+  const more = { error: null, delay: null, solo: false, watch: false, keyed: false };
   const settlement: Settlement = { uuid, fence, outcome: "completed", ...verdict, ...more };
   const work = { node, instance, settlements: [settlement], queues: [], limit: 0 };
   const { settled } = await new PostgresStore(sql).exchange(work);
@@ -179,11 +191,6 @@ async function wasCommitted(attempt: OwnAttempt, record: string): Promise<boolea
   }
 }
 
-/** The server refuses the setting where it cannot look; anything else is about the connection. */
-function refusedOnly(error: { severity?: string }): void {
-  if (error.severity !== "ERROR") throw error;
-}
-
 /** A client with the defaults of the package and one connection, which is never replaced. */
 function connectOnce(url: string): { sql: Sql; cut: Cut } {
   const sockets = new Sockets(new Hosts(url));
@@ -194,7 +201,9 @@ function connectOnce(url: string): { sql: Sql; cut: Cut } {
   };
   const sql = postgres(firstHostOf(url), {
     max: 1,
-    connect_timeout: 10,
+    // A statement that is named would have to be forgotten, too, where the way leads through a pooler.
+    prepare: false,
+    connect_timeout: CONNECT_SECONDS,
     backoff: () => 0,
     onnotice: () => {},
     ...{ socket },

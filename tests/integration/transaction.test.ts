@@ -136,7 +136,8 @@ test("an error after the commit is logged and changes nothing", async () => {
   assert.equal(await result({ within: 20 }), "committed");
   const line = /Failed after its transaction was committed: RangeError: too late/;
   await eventually(() => line.test(node.stderr()));
-  assert.deepEqual([(await row(uuid)).attempts.length, await count()], [1, 1]);
+  const { attempts, progress } = await row(uuid);
+  assert.deepEqual([attempts.length, progress, await count()], [1, "last", 1]);
 });
 
 test("a timeout, a cancel and the death of the host after the commit change nothing", async () => {

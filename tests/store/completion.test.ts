@@ -45,7 +45,7 @@ function completion(more: Partial<Completion<string>> = {}): Completion<string> 
       await tx`insert into note values ('done')`;
       return "value";
     },
-    settlement: (value) => ({ result: JSON.stringify(value), record: RECORD }),
+    settlement: (value) => ({ result: JSON.stringify(value), record: RECORD, progress: null }),
     committing: () => Promise.resolve(),
     ...more,
   };
