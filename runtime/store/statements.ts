@@ -79,7 +79,9 @@ export function isForgotten(error: unknown): boolean {
 }
 
 const DEADLOCK = "40P01";
-const TRIES = 4;
+const TRIES = 6;
+/** Time for the other one to go on, so that the two do not meet again. */
+const PAUSE_MS = 100;
 
 /**
  * Run one statement on a pool. One that was refused for its name, or chosen to end a deadlock (two who write the same
@@ -98,7 +100,10 @@ export async function runStatement(sql: Sql, text: string, params: Param[]): Pro
     } catch (error) {
       const forgotten = isForgotten(error);
       if (tries === TRIES || !(forgotten || (error as PgError).code === DEADLOCK)) throw error;
-      if (!forgotten) continue;
+      if (!forgotten) {
+        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * tries * (0.5 + Math.random())));
+        continue;
+      }
       unnamed(sql, "PostgreSQL forgot one");
       prepare = false;
     }
