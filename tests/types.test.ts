@@ -9,7 +9,7 @@ import { tempDir, test } from "./harness.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const HEAD = `
-import { type StandardSchema, task, type TaskContext } from "edge-dispatcher";
+import { Retry, type StandardSchema, task, type TaskContext } from "edge-dispatcher";
 declare const schema: StandardSchema<[name: string, count: number]>;
 export const add = task((a: number, b: number) => a + b);
 export const many = task((...words: string[]) => words.length);
@@ -21,6 +21,7 @@ class Adder {
   }
 }
 export const adder = task(Adder);
+export const later = () => new Retry({ delay: 5 });
 `;
 
 const GOOD = `
@@ -39,6 +40,8 @@ export const calls = async () => {
   const context: TaskContext | undefined = undefined;
   return [one, text, context, sum, shouted, repeated, walked, added];
 };
+export const patient = task({ backoff: { base: 5, jitter: 0 } }, () => 1);
+export const computed = task({ backoff: (attempt, error) => error instanceof Error ? attempt : 60 }, () => 1);
 export const routed = task({ queue: (node: string) => node, timeout: 5, maxAttempts: 3 }, (node: string) => node);
 `;
 
@@ -84,6 +87,8 @@ const BAD: Record<string, [code: string, diagnostic: RegExp]> = {
     `task({ timout: 5 }, () => 1);`,
     /'timout' does not exist|No overload matches/,
   ],
+  "a backoff that is no delay": [`task({ backoff: "5" }, () => 1);`, /not assignable|No overload matches/],
+  "a Retry with an unknown option": [`new Retry({ dely: 5 });`, /'dely' does not exist|No overload matches/],
   "a queue function that returns no text": [
     `task({ queue: () => 5 }, () => 1);`,
     /not assignable|No overload matches/,

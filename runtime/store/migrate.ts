@@ -3,7 +3,7 @@
  *
  * | what can fail | what happens |
  * |---|---|
- * | ten nodes start at once on an empty database | one migrates, nine wait for its commit and find it done |
+ * | ten nodes start at once on an empty database | each migration is applied by one, the others wait for its commit and find it done |
  * | the migrating process is killed | the transaction is rolled back, the next one starts over |
  * | a table is in use for long | the migration gives up after a second, since all others wait behind it, and tries again |
  * | the schema is newer than the code | the code runs if the newer migration says that it may, else it refuses |

@@ -29,7 +29,8 @@ export async function prune(run: Run, retentionDays: number): Promise<Pruned> {
 /** Run it, unless the archive is in use. One message of two statements: one transaction, through a pooler too. */
 async function briefly(run: Run, statement: string): Promise<Row[] | undefined> {
   try {
-    return (await run(`set local lock_timeout = '200ms'; ${statement}`)).at(-1);
+    // The client gives a list of results only when one of them has rows.
+    return (await run(`set local lock_timeout = '200ms'; ${statement}`)).at(-1) ?? [];
   } catch (error) {
     if ((error as { code?: string }).code !== LOCK_TIMEOUT) throw error;
   }

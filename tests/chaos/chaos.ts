@@ -48,7 +48,8 @@ export interface ChaosReport {
   unfinished: read.LiveRow[];
   wired: { sent: number; final: number };
   retries: number;
-  seconds: { faults: number; settling: number; longest: number };
+  seconds: { faults: number; settling: number };
+  longest: { took: number; what: string };
 }
 
 const NODES = 3;
@@ -111,8 +112,8 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       seconds: {
         faults: (mended - begun) / 1000,
         settling: (ended - mended) / 1000,
-        longest: longestOf(evidence),
       },
+      longest: longestOf(evidence),
     };
   } finally {
     for (const close of closers.reverse()) await close().catch((error) => tell(`while closing: ${error}`));
@@ -198,10 +199,16 @@ async function untilFinal(
 }
 
 /** The longest that an envelope took from when it was due to its end, in seconds. */
-function longestOf({ archive, published }: Evidence): number {
-  const delays = new Map(published.map(({ uuid, delay }) => [uuid, delay]));
-  const took = archive.map((row) => (row.finished - row.created) / 1000 - (delays.get(row.uuid) ?? 0));
-  return took.reduce((most, one) => Math.max(most, one), 0);
+function longestOf({ archive, published }: Evidence): { took: number; what: string } {
+  const calls = new Map(published.map((call) => [call.uuid, call]));
+  let longest = { took: 0, what: "none" };
+  for (const { uuid, origin, task, queue, created, finished } of archive) {
+    const { delay = 0, priority = 0, serial = false } = calls.get(origin ?? uuid) ?? {};
+    const took = (finished - created) / 1000 - delay;
+    const what = `${task} ${uuid} on ${queue}, priority ${priority}${serial ? ", serial" : ""}`;
+    if (took > longest.took) longest = { took, what };
+  }
+  return longest;
 }
 
 async function within<T>(ms: number, what: string, work: Promise<T>, signal?: AbortSignal): Promise<T> {

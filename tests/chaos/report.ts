@@ -14,7 +14,7 @@ export function held({ verdicts, unfinished }: ChaosReport): boolean {
 
 /** The summary, with what broke a law. */
 export function summary(report: ChaosReport): string {
-  const { seed, evidence, verdicts, faults, unfinished, wired, retries, seconds } = report;
+  const { seed, evidence, verdicts, faults, unfinished, wired, retries, seconds, longest } = report;
   const states = countBy(evidence.archive.map(({ state }) => state));
   const outcomes = countBy(
     evidence.archive.flatMap(({ attempts }) => attempts.map(({ outcome }) => outcome)),
@@ -27,8 +27,8 @@ export function summary(report: ChaosReport): string {
     }; ${evidence.runs.length} runs recorded`,
     `faults: ${total} in ${seconds.faults.toFixed(1)} s (${say(faults)})`,
     `all final ${seconds.settling.toFixed(1)} s after the last was mended; the longest took ${
-      seconds.longest.toFixed(1)
-    } s`,
+      longest.took.toFixed(1)
+    } s (${longest.what})`,
     "",
   ];
   for (const [law, breaches] of Object.entries(verdicts)) {

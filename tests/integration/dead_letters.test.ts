@@ -9,7 +9,9 @@ const CRASHES = 4;
 const ADDS = 40;
 const QUICK = { backoff: { base: 0.05, factor: 1, max: 0.05, jitter: 0 }, pool: { abort_grace: 0.2 } };
 
-test("tasks that kill their hosts die alone, each after its attempts, and starve nobody", async (t) => {
+test("tasks that kill their hosts die alone, each after its attempts, and starve nobody", {
+  timeout: 180_000,
+}, async (t) => {
   const { client, node, cli, until, row } = await cluster(t);
 
   const calls = Array.from({ length: ADDS }, (_, i) => ({ task: "examples/add", args: [i, 1] }));

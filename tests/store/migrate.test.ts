@@ -51,10 +51,11 @@ test("migrate() brings an empty database up to the code's version, once", async 
   assert.deepEqual(await migrate(sql), []);
 });
 
-test("migrate() of ten at once on an empty database is done by one of them", async (t) => {
+test("migrate() of ten at once on an empty database applies each migration once", async (t) => {
   const { sql, connectTo } = await open(t);
   const all = await Promise.all(Array.from({ length: 10 }, () => migrate(connectTo())));
-  assert.equal(all.filter((applied) => applied.length > 0).length, 1);
+  assert.equal(all.flat().length, SCHEMA_VERSION);
+  assert.equal(new Set(all.flat()).size, SCHEMA_VERSION);
   assert.equal((await sql`select from dispatcher.migration`).length, SCHEMA_VERSION);
 });
 

@@ -53,7 +53,10 @@ const CALLS: Record<string, Record<string, string>> = {
     "paused ? DEAD.PAUSE : DEAD.RESUME": "one of two constants",
   },
   "runtime/store/roles.ts": { "await rolesSql()": "the file roles.sql" },
-  "runtime/store/completion.ts": { statement: "one of `commit` and `rollback`" },
+  "runtime/store/completion.ts": {
+    statement: "one of `commit` and `rollback`",
+    "...call": "passes on the statements of a task, which are its own",
+  },
   "runtime/store/embedded/probe.ts": { "`create database ${DATABASE}`": "a constant" },
 };
 

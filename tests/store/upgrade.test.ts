@@ -216,6 +216,8 @@ for (const version of [1, 2]) {
 test("migrate() does not make others wait behind a long reader, says so, and goes on when it is over", async (t) => {
   const { sql, connectTo } = await open(t, 1);
   const [reader, others] = [connectTo(), connectTo()];
+  // The client never reserves a connection that it has yet to make.
+  await reader.unsafe("select 1");
   const held = await reader.reserve();
   await held.unsafe("begin");
   await held.unsafe("select from dispatcher.envelope, dispatcher.node, dispatcher.archive limit 1");
