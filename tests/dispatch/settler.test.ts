@@ -92,6 +92,12 @@ test("settlementOf() does not try again what is hopeless", () => {
   assert.equal(failed({ claimed: claimed({ maxAttempts: 9 }), hopeless: true }).outcome, "discarded");
 });
 
+test("settlementOf() gives back, uncharged and with the reason, what no key is here for", () => {
+  const { outcome, delay, record, error } = failed({ claimed: claimed({ maxAttempts: 1 }), keyless: true });
+  assert.deepEqual([outcome, record], ["released", null]);
+  assert.ok(delay! >= 1 && error !== null);
+});
+
 test("settlementOf() counts attempts anew after somebody forgave the earlier ones", () => {
   const revived = (attempt: number) => failed({ claimed: claimed({ maxAttempts: 2, forgiven: 3, attempt }) });
   assert.deepEqual([revived(4).outcome, revived(4).delay], ["retry", 2]);

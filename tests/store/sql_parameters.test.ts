@@ -55,7 +55,7 @@ const CALLS: Record<string, Record<string, string>> = {
   "runtime/store/roles.ts": { "await rolesSql()": "the file roles.sql" },
   "runtime/store/completion.ts": {
     statement: "one of `commit` and `rollback`",
-    "...call": "what the task itself says",
+    "...call": "passes on the statements of a task, which are its own",
   },
   "runtime/store/embedded/probe.ts": { "`create database ${DATABASE}`": "a constant" },
 };
