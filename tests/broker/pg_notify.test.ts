@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
-import { connect as connectTcp, createServer, type Server, type Socket } from "node:net";
+import { createServer, type Server, type Socket } from "node:net";
 import { PAYLOAD_BYTES } from "../../runtime/broker/broker.ts";
 import { PgNotifyBroker } from "../../runtime/broker/pg_notify.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { database, eventually, test, type TestContext } from "../harness.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 
 /** A broker on a database of its own; `url` is another way to it, for LISTEN. */
 async function broker(t: TestContext, url?: (direct: string) => string) {
@@ -163,62 +164,18 @@ test("PgNotifyBroker closes its connection some time after the last one stopped 
   await eventually(async () => assert.deepEqual(await listeners(sql), []));
 });
 
-/** A way to a server that can be closed and opened; its port stays the same. */
-class Door {
-  #server: Server | undefined;
-  readonly #sockets = new Set<Socket>();
-  #port = 0;
-  readonly #to: URL;
-
-  constructor(to: URL) {
-    this.#to = to;
-  }
-
-  get url(): string {
-    const url = new URL(this.#to);
-    url.host = `127.0.0.1:${this.#port}`;
-    return url.href;
-  }
-
-  open(): Promise<void> {
-    this.#server = createServer((socket) => this.#pipe(socket));
-    return new Promise((resolve) =>
-      this.#server!.listen(this.#port, "127.0.0.1", () => {
-        this.#port = (this.#server!.address() as { port: number }).port;
-        resolve();
-      })
-    );
-  }
-
-  #pipe(socket: Socket): void {
-    const onward = connectTcp(Number(this.#to.port || 5432), this.#to.hostname);
-    for (const [from, to] of [[socket, onward], [onward, socket]]) {
-      this.#sockets.add(from);
-      from.pipe(to);
-      from.on("error", () => to.destroy());
-    }
-  }
-
-  close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    return new Promise((resolve) => this.#server!.close(() => resolve()));
-  }
-}
-
 test("PgNotifyBroker.listen() fails while there is no server, and works when it is tried again", async (t) => {
   const db = await database();
   t.after(() => db.drop());
   const sql = connect(db.url, { max: 1 });
   t.after(() => sql.end({ timeout: 1 }));
-  const door = new Door(new URL(db.url));
-  await door.open();
-  await door.close();
-  const made = new PgNotifyBroker(sql, door.url);
+  const way = await TcpProxy.before(t, db.url);
+  await way.refuse();
+  const made = new PgNotifyBroker(sql, way.url);
   t.after(() => made.close());
   const { heard, ...listener } = recorder();
   await assert.rejects(made.listen(["a"], listener));
-  await door.open();
-  t.after(() => door.close());
+  await way.heal();
   await made.listen(["a"], listener);
   await made.notify("a", "x");
   await eventually(() => assert.deepEqual(heard, ["a: x"]));

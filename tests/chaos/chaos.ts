@@ -18,7 +18,7 @@ import { LAWS } from "./invariants.ts";
 import { Load } from "./load.ts";
 import { judge, LOG_LAWS } from "./log_laws.ts";
 import { planOf, sayFault, type Step } from "./plan.ts";
-import { ChaosProxy } from "./proxy.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 import { OwnServer } from "./server.ts";
 import { TIMES } from "./fleet.ts";
 
@@ -136,7 +136,7 @@ async function startNodes(
   const nodes: ChaosNode[] = [];
   for (let i = 0; i < NODES; i++) {
     const runtime = runtimes[i % runtimes.length];
-    const node = new ChaosNode(`${runtime}-${i + 1}`, runtime, await ChaosProxy.open(url), url);
+    const node = new ChaosNode(`${runtime}-${i + 1}`, runtime, await TcpProxy.open(url), url);
     closers.push(() => node.close());
     nodes.push(node);
     node.started = started;

@@ -5,13 +5,13 @@ import { firstHostOf, Hosts } from "../../runtime/store/hosts.ts";
 import { database, eventually, test, type TestContext } from "../harness.ts";
 import { nodeFor } from "../integration/site.ts";
 import { admin, times } from "./node_on.ts";
-import { ChaosProxy } from "./proxy.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 
 /** One database at two addresses, and the URL that names both. */
 async function twoWays(t: TestContext) {
   const db = await database();
   t.after(() => db.drop());
-  const ways = [await ChaosProxy.open(db.url), await ChaosProxy.open(db.url)];
+  const ways = [await TcpProxy.open(db.url), await TcpProxy.open(db.url)];
   for (const way of ways) t.after(() => way.close());
   const own = new URL(db.url);
   const user = `${own.username}${own.password ? `:${own.password}` : ""}`;

@@ -8,7 +8,7 @@ import type postgres from "postgres";
 import { descendants } from "../processes_below.ts";
 import type { ChaosNode } from "./fleet.ts";
 import type { Fault } from "./plan.ts";
-import type { ChaosProxy } from "./proxy.ts";
+import type { TcpProxy } from "../harness/tcp_proxy.ts";
 import type { OwnServer } from "./server.ts";
 
 /** What can be broken. */
@@ -77,7 +77,7 @@ export function isOutage({ kind }: Fault): boolean {
   return kind !== "kill_host" && kind !== "delay";
 }
 
-function waysOf(node: number | "all", { nodes }: Scene): ChaosProxy[] {
+function waysOf(node: number | "all", { nodes }: Scene): TcpProxy[] {
   return node === "all" ? nodes.map(({ proxy }) => proxy) : [nodes[node].proxy];
 }
 

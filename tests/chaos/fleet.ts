@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { guardChild } from "../harness/child_guard.ts";
 import { type Runtime, runtimes } from "../harness/runtimes.ts";
 import { tempDir } from "../harness/temp_dir.ts";
-import type { ChaosProxy } from "./proxy.ts";
+import type { TcpProxy } from "../harness/tcp_proxy.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
 const TASKS = fileURLToPath(new URL("./tasks", import.meta.url));
@@ -49,7 +49,7 @@ export interface Surprise {
 export class ChaosNode {
   readonly name: string;
   readonly runtime: Runtime;
-  readonly proxy: ChaosProxy;
+  readonly proxy: TcpProxy;
   readonly lines: LogLine[] = [];
   readonly surprises: Surprise[] = [];
   readonly #config: string;
@@ -62,7 +62,7 @@ export class ChaosNode {
   /** Is told of every process that it starts. */
   started: ((pid: number) => void) | undefined;
 
-  constructor(name: string, runtime: Runtime, proxy: ChaosProxy, directUrl: string) {
+  constructor(name: string, runtime: Runtime, proxy: TcpProxy, directUrl: string) {
     this.name = name;
     this.runtime = runtime;
     this.proxy = proxy;

@@ -8,7 +8,7 @@ import { environment, nodeFor } from "../integration/site.ts";
 import { FIXTURES } from "../integration/cluster.ts";
 import { startNode } from "../processes.ts";
 import { admin, ownServer, times } from "./node_on.ts";
-import { ChaosProxy } from "./proxy.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 
 /** Longer than any wait between two tries. */
 const OUTAGE_MS = 10_000;
@@ -75,7 +75,7 @@ test("tasks go on while PostgreSQL is stopped, and their outcomes are settled wi
 test("a node whose database goes away while it starts goes on when it is back", async (t) => {
   const server = await ownServer(t);
   await (await connect({ databaseUrl: server.url })).close();
-  const way = await ChaosProxy.open(server.url);
+  const way = await TcpProxy.open(server.url);
   t.after(() => way.close());
   // The pool's connection goes through; the one that listens does not, again and again.
   way.breakFrom(2, 6);

@@ -3,7 +3,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { fileURLToPath } from "node:url";
 import { eventually, type Runtime, runtimes, test, type TestContext, thisRuntime } from "../harness.ts";
-import { gate } from "./gate.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 import { base, environment } from "./site.ts";
 
 const MAIN = fileURLToPath(new URL("../../cli/main.ts", import.meta.url));
@@ -45,14 +45,14 @@ function calls(from: number, count: number, odd = ""): string {
 
 test("publish - rides out an outage of the database: every line is published once", async (t) => {
   const { url, client } = await base(t);
-  const way = await gate(t, url);
+  const way = await TcpProxy.before(t, url);
   const { proc, lines, stderr, exited } = publishLines(t, way.url);
   proc.stdin!.write(calls(0, BATCH));
   await eventually(() => lines().length === BATCH, { within: 30_000 });
-  await way.shut();
+  await way.refuse();
   proc.stdin!.end(calls(BATCH, BATCH));
   await eventually(() => stderr().includes("Database does not answer, trying again: "), { within: 30_000 });
-  await way.open();
+  await way.heal();
   assert.equal(await exited, 0, stderr());
   assert.equal(new Set(lines()).size, 2 * BATCH);
   const rows = await client.list({ limit: 10_000 });
@@ -63,14 +63,14 @@ test("publish - rides out an outage of the database: every line is published onc
 
 test("publish - takes an outage for no fault of a line, also when another line is wrong", async (t) => {
   const { url, client } = await base(t);
-  const way = await gate(t, url);
+  const way = await TcpProxy.before(t, url);
   const { proc, lines, stderr, exited } = publishLines(t, way.url);
   proc.stdin!.write(calls(0, BATCH));
   await eventually(() => lines().length === BATCH, { within: 30_000 });
-  await way.shut();
+  await way.refuse();
   proc.stdin!.end(calls(BATCH, 5, '{"task": ""}'));
   await eventually(() => stderr().includes("Database does not answer, trying again: "), { within: 30_000 });
-  await way.open();
+  await way.heal();
   assert.equal(await exited, 1);
   const named = stderr().split("\n").filter((line) => line.startsWith("Line "));
   assert.deepEqual(named, [`Line ${BATCH + 6}: Cannot publish a task named "": the name is blank`]);

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { connect, isTransient, type Sql } from "../../runtime/store/connection.ts";
 import { database, test, type TestContext } from "../harness.ts";
-import { swallower } from "../integration/swallower.ts";
+import { TcpProxy } from "../harness/tcp_proxy.ts";
 
 const SECONDS = 1;
 
 async function open(t: TestContext, answerSeconds: number) {
   const db = await database();
   t.after(() => db.drop());
-  const way = await swallower(t, new URL(db.url));
+  const way = await TcpProxy.before(t, db.url);
   const sql = connect(way.url, { max: 3, answerSeconds });
   t.after(() => sql.end({ timeout: 0 }));
   return { sql, way };
@@ -21,7 +21,7 @@ const several = <T>(make: (n: number) => PromiseLike<T>) =>
 test("connect() gives a pool whose half-open connections are cut when an answer is overdue", async (t) => {
   const { sql, way } = await open(t, SECONDS);
   await several((n) => ask(sql, n));
-  way.swallow(false);
+  way.blackhole({ newOnes: false });
   const lost = await several((n) => ask(sql, n));
   for (const one of lost) {
     assert.equal(one.status, "rejected");

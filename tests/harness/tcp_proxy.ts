@@ -5,6 +5,7 @@
  */
 import { once } from "node:events";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import type { TestContext } from "./testing.ts";
 
 interface Link {
   near: Socket;
@@ -14,7 +15,7 @@ interface Link {
 }
 
 /** One port before one server. */
-export class ChaosProxy {
+export class TcpProxy {
   readonly #target: URL;
   readonly #server: Server;
   readonly #links = new Set<Link>();
@@ -31,9 +32,16 @@ export class ChaosProxy {
   }
 
   /** Open a way to the server of a URL. */
-  static async open(url: string): Promise<ChaosProxy> {
-    const proxy = new ChaosProxy(new URL(url));
+  static async open(url: string): Promise<TcpProxy> {
+    const proxy = new TcpProxy(new URL(url));
     await proxy.#listen();
+    return proxy;
+  }
+
+  /** The same for a test, after which it is closed. */
+  static async before(t: TestContext, url: string): Promise<TcpProxy> {
+    const proxy = await TcpProxy.open(url);
+    t.after(() => proxy.close());
     return proxy;
   }
 
@@ -62,9 +70,9 @@ export class ChaosProxy {
     for (const link of [...this.#links]) this.#reset(link);
   }
 
-  /** From now on swallow everything, both ways, of old connections and of new ones. */
-  blackhole(): void {
-    this.#swallowing = true;
+  /** From now on swallow everything, both ways, of the connections that there are and of new ones unless told. */
+  blackhole({ newOnes = true }: { newOnes?: boolean } = {}): void {
+    this.#swallowing = newOnes;
     for (const link of this.#links) link.dead = true;
   }
 

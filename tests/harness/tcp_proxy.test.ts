@@ -3,7 +3,7 @@ import { once } from "node:events";
 import { connect, createServer, type Socket } from "node:net";
 import { setTimeout as rest } from "node:timers/promises";
 import { eventually, test, type TestContext } from "../harness.ts";
-import { ChaosProxy } from "./proxy.ts";
+import { TcpProxy } from "./tcp_proxy.ts";
 
 /** Longer than anything takes that is to arrive. */
 const SILENCE_MS = 300;
@@ -33,7 +33,7 @@ async function site(t: TestContext) {
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
   const { port } = server.address() as { port: number };
-  const proxy = await ChaosProxy.open(`postgres://u:p@127.0.0.1:${port}/d`);
+  const proxy = await TcpProxy.open(`postgres://u:p@127.0.0.1:${port}/d`);
   const clients: Peer[] = [];
   t.after(async () => {
     for (const { socket } of [...clients, ...peers]) socket.destroy();
@@ -54,7 +54,7 @@ async function says(peer: Peer, text: string): Promise<void> {
   await eventually(() => assert.ok(peer.got().endsWith(`echo ${text}`)));
 }
 
-test("ChaosProxy passes both ways, and its URL leads through it", async (t) => {
+test("TcpProxy passes both ways, and its URL leads through it", async (t) => {
   const { proxy, client } = await site(t);
   assert.equal(proxy.url, `postgres://u:p@127.0.0.1:${proxy.port}/d`);
   const one = await client();
@@ -63,7 +63,7 @@ test("ChaosProxy passes both ways, and its URL leads through it", async (t) => {
   assert.deepEqual([proxy.made, proxy.connections], [1, 1]);
 });
 
-test("ChaosProxy.delay() comes late and keeps the order, also of what comes when it is over", async (t) => {
+test("TcpProxy.delay() comes late and keeps the order, also of what comes when it is over", async (t) => {
   const { proxy, client, peers } = await site(t);
   const one = await client();
   await says(one, "a");
@@ -80,7 +80,7 @@ test("ChaosProxy.delay() comes late and keeps the order, also of what comes when
   assert.equal(peers[0].got(), "abcd");
 });
 
-test("ChaosProxy.delay() never changes the order, however often it changes", async (t) => {
+test("TcpProxy.delay() never changes the order, however often it changes", async (t) => {
   const { proxy, client, peers } = await site(t);
   const one = await client();
   await says(one, "|");
@@ -95,7 +95,7 @@ test("ChaosProxy.delay() never changes the order, however often it changes", asy
   assert.equal(peers[0].got(), sent);
 });
 
-test("ChaosProxy.drop() breaks what there is on both sides; new connections pass", async (t) => {
+test("TcpProxy.drop() breaks what there is on both sides; new connections pass", async (t) => {
   const { proxy, client, peers } = await site(t);
   const one = await client();
   await says(one, "a");
@@ -104,7 +104,7 @@ test("ChaosProxy.drop() breaks what there is on both sides; new connections pass
   await says(await client(), "b");
 });
 
-test("ChaosProxy.blackhole() swallows both ways without a sign, new connections too, until heal()", async (t) => {
+test("TcpProxy.blackhole() swallows both ways without a sign, new connections too, until heal()", async (t) => {
   const { proxy, client, peers } = await site(t);
   const old = await client();
   await says(old, "a");
@@ -121,7 +121,7 @@ test("ChaosProxy.blackhole() swallows both ways without a sign, new connections 
   await says(await client(), "b");
 });
 
-test("ChaosProxy.heal() may leave half open what it swallowed, while new connections pass", async (t) => {
+test("TcpProxy.heal() may leave half open what it swallowed, while new connections pass", async (t) => {
   const { proxy, client } = await site(t);
   const old = await client();
   await says(old, "a");
@@ -135,7 +135,7 @@ test("ChaosProxy.heal() may leave half open what it swallowed, while new connect
   await eventually(() => old.ended());
 });
 
-test("ChaosProxy.refuse() takes no connection until heal(), on the same port", async (t) => {
+test("TcpProxy.refuse() takes no connection until heal(), on the same port", async (t) => {
   const { proxy, client } = await site(t);
   const one = await client();
   await says(one, "a");
