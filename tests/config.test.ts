@@ -70,7 +70,12 @@ test("loadConfig() lets the flag go before the environment, that before the file
 
 test("loadConfig() has a variable for every key of its schema", async () => {
   const given: Record<string, string> = { text: "text", number: "20", list: "a, b" };
-  const odd: Record<string, string> = { log_level: "error", log_format: "json", "backoff.jitter": "0.5" };
+  const odd: Record<string, string> = {
+    log_level: "error",
+    log_format: "json",
+    prepared_statements: "off",
+    "backoff.jitter": "0.5",
+  };
   const quiet = new Set([
     "heartbeat_seconds",
     // Of objects, which no variable can say.
