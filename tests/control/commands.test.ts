@@ -47,7 +47,7 @@ function site(more: Partial<CommandParts> = {}) {
       hosts: new Set([{ rss: 5_000 }]),
       running: () => slots.filter((one) => one.running),
     },
-    intake: { all: () => [queued] },
+    waiting: () => [queued],
     endings: { totals: { finished: 7, cancelled: 2 } },
     totals: { retired: 1 },
     options: { minSlots: 2, maxSlots: 4 },

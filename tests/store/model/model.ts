@@ -144,6 +144,9 @@ export class Model {
 
   /** Claim by priority and age of what was available `before` this statement. */
   claim(node: ModelNode, queues: string[], limit: number, before: Live[]): Live[] {
+    const holder = this.nodes.get(node.name);
+    // Who has lost its name or has been given up gets nothing.
+    if (holder && (holder.instance !== node.instance || holder.state !== "running")) return [];
     const open = before.filter((row) => queues.includes(row.queue) && !this.paused.has(row.queue));
     const taken = open.sort(byPriority).slice(0, limit);
     for (const row of taken) {
