@@ -36,7 +36,7 @@ import { Leader } from "./service/leader.ts";
 import { Producers } from "./service/producers.ts";
 import { SelfCheck } from "./service/self_check.ts";
 import type { Service } from "./service/service.ts";
-import { CONNECT_SECONDS, isTransient, type Sql } from "./store/connection.ts";
+import { CONNECT_SECONDS, isForContent, type Sql } from "./store/connection.ts";
 import { PostgresStore } from "./store/postgres.ts";
 import type { Claimed, Store } from "./store/store.ts";
 import { VERSION } from "./version.ts";
@@ -129,7 +129,7 @@ export class Works {
       clock: this.clock,
       events,
       queues,
-      isTransient,
+      isForContent,
       settled: (watched, released, restage) => {
         this.announcer.settled(watched);
         if (this.#state.phase === "draining") this.announcer.wake(released);

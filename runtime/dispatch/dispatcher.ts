@@ -27,8 +27,8 @@ export interface DispatcherParts {
   clock: Clock;
   events: Events;
   queues: string[];
-  /** Whether the same call may succeed later. */
-  isTransient(error: unknown): boolean;
+  /** Whether a statement was refused for the values in it. */
+  isForContent(error: unknown): boolean;
   /** Uuids whose publishers wait were settled; queues that have work again. */
   settled(watched: string[], released: string[], restage: boolean): void;
 }
@@ -251,7 +251,7 @@ export class Dispatcher {
 
   /** Whether a batch may have been refused for what is in it; a verdict without content was not. */
   #isForContent(settlements: Settlement[], error: unknown): boolean {
-    if (settlements.length === 0 || this.#parts.isTransient(error)) return false;
+    if (settlements.length === 0 || !this.#parts.isForContent(error)) return false;
     return settlements.length > 1 || !this.#stripped.has(settlements[0]);
   }
 

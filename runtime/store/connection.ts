@@ -159,6 +159,17 @@ export function isTransient(error: unknown): boolean {
   return TRANSIENT_CODES.has(code) || TRANSIENT_STATES.test(code);
 }
 
+const SQLSTATE = /^[0-9A-Z]{5}$/;
+/** A value out of range, against a constraint, over a limit; XX000 is a text that needs more memory than there can be. */
+const FOR_CONTENT = /^(22|23|54|XX000)/;
+
+/** Whether a statement was refused for the values in it, and would be without fail again; not for who asks or where. */
+export function isForContent(error: unknown): boolean {
+  const code = (error as PgError)?.code ?? "";
+  // Not the server's: the client could not even write them.
+  return SQLSTATE.test(code) ? FOR_CONTENT.test(code) : !isTransient(error);
+}
+
 /** An error of the client as one of ours, without the password that it may quote. */
 export function connectionError(error: unknown, url: string): DispatcherError {
   const { code = "", message } = error as PgError;

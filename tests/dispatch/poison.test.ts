@@ -4,7 +4,7 @@ import { Dispatcher } from "../../runtime/dispatch/dispatcher.ts";
 import { seal } from "../../runtime/envelope.ts";
 import { Events } from "../../runtime/events.ts";
 import type { Pool } from "../../runtime/pool/pool.ts";
-import { connect, isTransient } from "../../runtime/store/connection.ts";
+import { connect, isForContent } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
@@ -68,7 +68,7 @@ async function real(t: TestContext, count: number) {
     clock: new FakeClock(),
     events: new Events(),
     queues: ["default"],
-    isTransient,
+    isForContent,
     settled: () => {},
   }, { node: "n", backoff: { base: 2, factor: 2, max: 60, jitter: 0 }, maxAttempts: 1 });
   const start = async () => {

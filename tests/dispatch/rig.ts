@@ -85,7 +85,7 @@ export function rig(slots: number, waiting = 0) {
     clock,
     events,
     queues: ["default", "node-1"],
-    isTransient: (error) => error instanceof Away,
+    isForContent: (error) => !(error instanceof Away),
     settled: (...call) => announced.push(call),
   }, { node: "node-1", backoff: { base: 2, factor: 2, max: 60, jitter: 0 }, maxAttempts: 1 });
   return {

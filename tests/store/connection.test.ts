@@ -7,6 +7,7 @@ import {
   arrayLiteral,
   connect,
   connectionError,
+  isForContent,
   isoTime,
   isTransient,
 } from "../../runtime/store/connection.ts";
@@ -179,6 +180,16 @@ test("isTransient() is true of what passes by itself", () => {
   for (const other of [null, undefined, "ECONNREFUSED", new Error("x")]) {
     assert.equal(isTransient(other), false);
   }
+});
+
+test("isForContent() is true of what the values are to blame for, and of nothing else", () => {
+  for (const code of ["22P05", "22021", "23502", "54000", "XX000", "ERR_STRING_TOO_LONG"]) {
+    assert.equal(isForContent({ code }), true, code);
+  }
+  for (const code of ["42501", "42P01", "53100", "40P01", "57P01", "CONNECTION_CLOSED", "EPIPE"]) {
+    assert.equal(isForContent({ code }), false, code);
+  }
+  assert.equal(isForContent(new RangeError("Invalid string length")), true);
 });
 
 test("isTransient() is true of a connection that the server ended, and another is opened", async (t) => {

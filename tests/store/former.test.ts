@@ -17,12 +17,12 @@ async function makeStore(t: TestContext): Promise<Store> {
   return new FormerStore(sql) as unknown as Store;
 }
 
-// What it passed when it was frozen. A test that changes what it asks for is taken out, if the former release may go on
-// as it did.
+// What it passes of the present suite: all that there was when it was frozen but for three tests, of which two look at
+// fields that came later and one gives what it takes in another shape.
 const list = new URL("../fixtures/former/store_2.json", import.meta.url);
 const passed: string[] = JSON.parse(readFileSync(list, "utf8"));
 const declared = storeConformance("the former store", makeStore, passed);
 
-test("the former store is tested by most of what it passed when it was frozen", () => {
+test("the former store is tested by most of the list of what it passes", () => {
   assert.ok(declared.length > passed.length * 0.8, `${declared.length} of ${passed.length}`);
 });
