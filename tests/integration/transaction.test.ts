@@ -9,7 +9,10 @@ import { cluster, descendants } from "./cluster.ts";
 import { base, nodeFor, sharedSite, type Site } from "./site.ts";
 
 const FIXTURES = fileURLToPath(new URL("../fixtures/tasks", import.meta.url));
-const COUNTS = 500;
+/** INCREMENTS=10000 for a longer proof. */
+const COUNTS = Number(process.env.INCREMENTS ?? 500);
+/** Milliseconds that they may take. */
+const PATIENCE = Math.max(90_000, COUNTS * 120);
 const QUICK = { backoff: { base: 0.05, factor: 1, max: 0.05, jitter: 0 }, pool: { abort_grace: 0.2 } };
 const start = sharedSite(["--node", "one", "--workers", "2", "--tasks", FIXTURES]);
 
@@ -33,7 +36,7 @@ async function backendOf({ row }: Site, uuid: string): Promise<number> {
 
 test(
   `${COUNTS} increments of one row are ${COUNTS}, though their node is killed twice`,
-  { timeout: 180_000 },
+  { timeout: 2 * PATIENCE },
   async (t) => {
     const made = await cluster(t);
     const sql = postgres(made.url, { max: 1, onnotice: () => {} });
@@ -44,13 +47,15 @@ test(
     await made.client.publishMany(Array.from({ length: COUNTS }, () => ({ task: "transacts" })));
     for (const part of [1, 2]) {
       const victim = await node();
-      await eventually(async () => await count() >= part * COUNTS / 5, { within: 60_000, every: 2 });
+      await eventually(async () => await count() >= part * COUNTS / 5, { within: PATIENCE, every: 2 });
       victim.kill("SIGKILL");
       await victim.exited;
     }
     assert.ok(await count() < COUNTS, "it was killed in the middle");
     await node();
-    await eventually(async () => assert.equal((await made.client.queues()).length, 0), { within: 90_000 });
+    await eventually(async () => assert.equal((await made.client.queues()).length, 0), {
+      within: PATIENCE,
+    });
     assert.equal(await count(), COUNTS);
     const rows = await made.client.list({ limit: 2 * COUNTS });
     assert.deepEqual([rows.length, new Set(rows.map(({ state }) => state))], [
