@@ -28,7 +28,7 @@ export function parseOptions(args: string[]): RunOptions {
       only: { type: "string" },
       files: { type: "string", multiple: true },
       keep: { type: "boolean" },
-      jobs: { type: "string", default: "1" },
+      jobs: { type: "string", default: "2" },
       "file-timeout": { type: "string", default: "300" },
     },
   });
