@@ -128,6 +128,13 @@ export class Feeder {
     this.#takeBack(slot, slot.ahead.splice(0));
   }
 
+  /** The host of a slot is gone; returns what was ahead in it, begun or not. */
+  lose(slot: Slot): Claimed[] {
+    const lost = slot.ahead.splice(0);
+    for (const { uuid } of lost) this.#doomed.delete(uuid);
+    return lost;
+  }
+
   #takeBack(slot: Slot, unbegun: Claimed[]): void {
     const { intake, endings, clock } = this.#parts;
     slot.sent -= unbegun.length;

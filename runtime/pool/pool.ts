@@ -358,7 +358,7 @@ export class Pool {
         this.endings.broken(slot, "failed", error);
       } else this.endings.broken(slot, "released", error, { solo: crashed });
       // The host may have begun one or another of them: its last reports are lost.
-      for (const claimed of slot.ahead.splice(0)) this.endings.unsure(claimed, slot.worker, error, crashed);
+      for (const claimed of this.feeder.lose(slot)) this.endings.unsure(claimed, slot.worker, error, crashed);
     }
     this.#hurry();
     this.#freed();
