@@ -325,12 +325,15 @@ test("publish() that loses its connection fails with an error of the caller's, a
   const lone = connect(url, { max: 1, application: "lone" });
   t.after(() => lone.end({ timeout: 1 }));
   const store = new PostgresStore(lone);
-  const [uuid, gate] = [uuid7(), Promise.withResolvers<void>()];
+  const uuid = uuid7();
+  const [held, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
   // Holds the row that the other one waits for.
   const holder = sql.begin(async (tx) => {
     await tx`insert into dispatcher.envelope (uuid, queue, task) values (${uuid}, 'q', 'a')`;
+    held.resolve();
     await gate.promise;
   });
+  await held.promise;
   const batch = [seal("a", [], { uuid }), seal("a", [], { queue: "broadcast" })];
   const lost = assert.rejects(store.publish(batch), (error) => isTransient(error));
   await eventually(async () => {
