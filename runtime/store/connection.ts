@@ -33,7 +33,7 @@ export interface ConnectOptions {
 /**
  * What isoTime() reads, and blanks up to 1 kB, which the client writes at once. It keeps back shorter messages, and
  * after a connection was lost while it kept one (seen on Bun) it keeps back all that come, for ever: every query on
- * that connection would end in CONNECT_TIMEOUT (postgres 3.4.9; breeze#3225, porsager/postgres#1215). A pooler takes
+ * that connection would end in CONNECT_TIMEOUT (postgres 3.4.9; porsager/postgres#1215). A pooler takes
  * this parameter where it refuses others.
  */
 const DATE_STYLE = "ISO".padEnd(1_024);
