@@ -1,6 +1,8 @@
 /** Every state that a worker can be in, as the pool goes through them and as `workers` shows them. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import { writeFileSync } from "node:fs";
+import { type AddressInfo, createServer } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { commandsOf } from "../../runtime/control/commands.ts";
@@ -44,17 +46,21 @@ test("Slot is initialized before a host is asked for it", () => {
 });
 
 test("a worker is spawned until its host is up, then starting, then ready", async (t) => {
-  const gate = join(tempDir(), "gate");
-  const environment = { HOOK_GATE: gate };
+  const gate = createServer().listen(0, "127.0.0.1");
+  t.after(() => gate.close());
+  await once(gate, "listening");
+  const waiting = once(gate, "connection");
+  const environment = { HOOK_GATE: `${(gate.address() as AddressInfo).port}` };
   const { first, started, statuses } = await site(t, { hooks: GATE, environment });
   const { pid } = first.slot.host;
   process.kill(pid, "SIGSTOP");
   assert.deepEqual(await statuses(), { 1: "spawned" });
   assert.equal(first.slot.free, false);
   process.kill(pid, "SIGCONT");
-  await eventually(async () => assert.deepEqual(await statuses(), { 1: "starting" }));
+  const [hook] = await waiting;
+  assert.deepEqual(await statuses(), { 1: "starting" });
   assert.equal(first.slot.free, false);
-  writeFileSync(gate, "");
+  hook.end();
   await started;
   assert.deepEqual(await statuses(), { 1: "ready" });
   assert.deepEqual(first.states, ["spawned", "starting", "ready"]);
