@@ -11,6 +11,10 @@ import type { Hooks, HookTask } from "./hooks.ts";
 import type { Own } from "./bound_context.ts";
 import type { AbortReason, AskWhat, Done, Job, LogLevel, WorkerEnv } from "./protocol.ts";
 
+// What not every worker needs, loaded by the first job that does. To import it again costs as much as a small task.
+const content = lazily(() => import("./content.ts"));
+const boundContext = lazily(() => import("./bound_context.ts"));
+
 type ContentSettings = Pick<WorkerEnv, "maxResultBytes" | "encrypts">;
 
 /** What the executor may say while a task runs. */
@@ -120,12 +124,12 @@ export class Executor {
   async #kept(value: unknown, job: Job): Promise<string> {
     const text = await resultText(value, job.task, this.#content.maxResultBytes);
     if (!this.#content.encrypts) return text;
-    return await (await import("./content.ts")).encrypted(text, job);
+    return await (await content()).encrypted(text, job);
   }
 
   async #opened(job: Job, own?: Own): Promise<Pick<Job, "args" | "kwargs">> {
     if (!isEncrypted(job.args[0]) && !isEncrypted(job.kwargs)) return job;
-    return await (await import("./content.ts")).opened(job, () => own && (own.keyless = true));
+    return await (await content()).opened(job, () => own && (own.keyless = true));
   }
 
   /** Abort the running job, if it is this one. */
@@ -187,13 +191,18 @@ export class Executor {
     if (options.timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, options.timeout);
     // A message may ask for it too, as dispatcherd's publishers do.
     if (!options.bind && !job.options.bind) return await invoke(...args);
-    const { contextOf } = await import("./bound_context.ts");
+    const { contextOf } = await boundContext();
     return await invoke(contextOf(job, signal, this.#events, own), ...args);
   }
 }
 
 function hookTask({ uuid, origin, task, attempt }: Job): HookTask {
   return { uuid: origin ?? uuid, task, attempt };
+}
+
+function lazily<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined;
+  return () => loaded ??= load();
 }
 
 function isEncrypted(value: unknown): boolean {

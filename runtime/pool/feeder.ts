@@ -165,9 +165,10 @@ export class Feeder {
     }
   }
 
-  get anyAhead(): boolean {
-    for (const slot of this.#parts.fleet.slots.values()) if (slot.ahead.length > 0) return true;
-    return false;
+  get aheadCount(): number {
+    let count = 0;
+    for (const slot of this.#parts.fleet.slots.values()) count += slot.ahead.length;
+    return count;
   }
 
   /** What is ahead in slots. */

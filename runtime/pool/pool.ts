@@ -148,7 +148,7 @@ export class Pool {
     return Math.max(
       0,
       free + claimAhead(counted, this.options.maxSlots, this.endings.meanMs) - this.intake.length -
-        this.feeder.ahead().length,
+        this.feeder.aheadCount,
     );
   }
 
@@ -379,7 +379,7 @@ export class Pool {
   }
 
   get #pace(): "ahead" | "busy" {
-    return this.feeder.anyAhead ? "ahead" : "busy";
+    return this.feeder.aheadCount > 0 ? "ahead" : "busy";
   }
 
   #arm(ms: number): void {
