@@ -195,7 +195,11 @@ test("a host that is killed costs none of several attempts in it", { skip: noPro
   for (const uuid of uuids) await until(uuid, ({ progress }) => progress === "waiting");
   killHosts(pid);
   for (const uuid of uuids) {
-    await until(uuid, ({ attempts, progress }) => attempts.length === 1 && progress === "waiting");
+    // The progress of the former attempt stays until it is claimed again.
+    await until(
+      uuid,
+      (row) => row.attempts.length === 1 && row.state === "running" && row.progress === "waiting",
+    );
   }
   writeFileSync(gate, "");
   const hosts: unknown[] = [];
