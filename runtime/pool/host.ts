@@ -17,7 +17,8 @@ import { setImmediate } from "node:timers";
 import { errorRecord } from "../errors.ts";
 import { platform } from "../platform/detect.ts";
 import type { Thread } from "../platform/platform.ts";
-import { type HostCommand, type HostReport, isDone, isLast, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { Gate } from "./gate.ts";
+import { BETWEEN_ORDERS, type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 
 const WORKER = new URL("./worker.ts", import.meta.url);
 const LOOK_EVERY_MS = 250;
@@ -29,12 +30,12 @@ const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
 interface Entry {
   thread: Thread;
   closed: () => void;
-  /** What runs, by uuid; null when nothing does. */
-  running: string | null;
-  /** What comes next. */
-  ahead: { uuid: string; text: string }[];
-  /** It shall run nothing more. */
-  spent: boolean;
+  /** What it may begin of the jobs it was given; it sends this before it is ready. */
+  gate: Gate | undefined;
+  /** Jobs that it was given. */
+  given: number;
+  /** Orders of one message of the dispatcher's, which travel on together. */
+  orders: string[];
 }
 const threads = new Map<number, Entry>();
 
@@ -50,16 +51,13 @@ function flush(): void {
 }
 
 function open(slot: number): void {
-  const entry = { closed: () => {}, running: null, ahead: [], spent: false } as Partial<Entry> as Entry;
+  const entry = { closed: () => {}, gate: undefined, given: 0, orders: [] } as Partial<Entry> as Entry;
   entry.thread = here.spawnThread(WORKER, { memoryMb: env.workerMemoryMb }, {
-    message(text) {
-      if (text === '{"t":"closed"}') entry.closed();
+    message(said) {
+      if (said === '{"t":"closed"}') entry.closed();
       // A task can post what it likes; only texts are the worker's, and some other values cannot even be sent on.
-      else if (typeof text === "string") {
-        report(["said", slot, text]);
-        if (isLast(text)) entry.spent = true;
-        else if (entry.running !== null && isDone(text, entry.running)) next(entry);
-      }
+      else if (typeof said === "string") report(["said", slot, said]);
+      else if ((said as unknown) instanceof SharedArrayBuffer) entry.gate ??= new Gate(said);
     },
     ended(reason) {
       if (threads.get(slot) !== entry) return;
@@ -72,23 +70,24 @@ function open(slot: number): void {
   threads.set(slot, entry);
 }
 
-/** Hand over what comes next, now that nothing runs. */
-function next(entry: Entry): void {
-  const job = entry.spent ? undefined : entry.ahead.shift();
-  entry.running = job?.uuid ?? null;
-  if (job) entry.thread.post(job.text);
+function order(entry: Entry, text: string): void {
+  entry.orders.push(text);
 }
 
-function run(entry: Entry, uuid: string, text: string): void {
-  entry.ahead.push({ uuid, text });
-  if (entry.running === null) next(entry);
+function pass(entry: Entry): void {
+  if (entry.orders.length > 0) entry.thread.post(entry.orders.splice(0).join(BETWEEN_ORDERS));
+}
+
+/** Take back what the thread has not begun; how many those are. */
+function takeBack(entry: Entry): number {
+  return entry.gate?.takeBack(entry.given) ?? 0;
 }
 
 async function kill(slot: number, patience: number): Promise<void> {
   const entry = threads.get(slot);
   if (!entry) return report(["killed", slot, true]);
   threads.delete(slot);
-  entry.spent = true;
+  takeBack(entry);
   // A thread that answers is not busy and will really end; one that does not may only be stopped by the engine.
   const answered = await new Promise<boolean>((resolve) => {
     const timer = setTimeout(() => resolve(false), patience);
@@ -96,7 +95,8 @@ async function kill(slot: number, patience: number): Promise<void> {
       clearTimeout(timer);
       resolve(true);
     };
-    entry.thread.post('{"t":"close"}');
+    order(entry, '{"t":"close"}');
+    pass(entry);
   });
   const stopped = await entry.thread.terminate();
   report(["killed", slot, answered || stopped]);
@@ -105,18 +105,33 @@ async function kill(slot: number, patience: number): Promise<void> {
 process.on("message", (batch: HostCommand[]) => {
   for (const command of batch) {
     try {
-      const entry = command[0] === "exit" ? undefined : threads.get(command[1]);
-      if (command[0] === "run") entry && run(entry, command[2], command[3]);
-      else if (command[0] === "post") entry?.thread.post(command[2]);
-      else if (command[0] === "recall") report(["recalled", command[1], entry?.ahead.splice(0).length ?? 0]);
-      else if (command[0] === "open") open(command[1]);
-      else if (command[0] === "kill") void kill(command[1], command[2]);
-      else end();
+      obey(command);
     } catch (error) {
       if (command[0] !== "exit") report(["ended", command[1], errorRecord(error)]);
     }
   }
+  for (const entry of threads.values()) pass(entry);
 });
+
+function obey(command: HostCommand): void {
+  const entry = command[0] === "exit" ? undefined : threads.get(command[1]);
+  switch (command[0]) {
+    case "run":
+      if (!entry) return;
+      entry.given++;
+      return order(entry, command[2]);
+    case "post":
+      return entry && order(entry, command[2]);
+    case "recall":
+      return report(["recalled", command[1], entry ? takeBack(entry) : 0]);
+    case "open":
+      return open(command[1]);
+    case "kill":
+      return void kill(command[1], command[2]);
+    case "exit":
+      return end();
+  }
+}
 
 // Nothing less is sure: exit handlers and busy threads could both hold the process.
 function end(): void {
