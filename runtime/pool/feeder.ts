@@ -62,9 +62,12 @@ export class Feeder {
     const { intake, fleet, endings, clock } = this.#parts;
     const most = aheadOfSlot(endings.meanMs);
     const now = clock.monotonic();
+    // Not one by one as they end: a message costs more than what it carries.
+    const hungry = [...fleet.slots.values()]
+      .filter((slot) => slot.ahead.length <= most / 2 && this.#takesMore(slot, now));
     for (let depth = 0; depth < most; depth++) {
-      for (const slot of fleet.slots.values()) {
-        if (slot.ahead.length !== depth || !this.#takesMore(slot, now)) continue;
+      for (const slot of hungry) {
+        if (slot.ahead.length !== depth || !this.#mayHaveMore(slot)) continue;
         const claimed = intake.take(false);
         if (!claimed) return;
         this.#send(slot, claimed);
@@ -72,12 +75,16 @@ export class Feeder {
     }
   }
 
-  #takesMore(slot: Slot, now: number): boolean {
+  #mayHaveMore({ sent }: Slot): boolean {
     const { maxTasks } = this.#parts;
+    return maxTasks === 0 || sent < maxTasks;
+  }
+
+  #takesMore(slot: Slot, now: number): boolean {
     if (!slot.running || slot.running.aborted || slot.recalling || !slot.inOrder || slot.host.solo) {
       return false;
     }
-    return !slot.isLate(now) && (maxTasks === 0 || slot.sent < maxTasks);
+    return !slot.isLate(now);
   }
 
   #send(slot: Slot, claimed: Claimed): void {

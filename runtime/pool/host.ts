@@ -23,6 +23,8 @@ import { BETWEEN_ORDERS, type HostCommand, type HostReport, WORKER_ENV, type Wor
 const WORKER = new URL("./worker.ts", import.meta.url);
 const LOOK_EVERY_MS = 250;
 const LAST_WORD_MS = 10;
+/** How long the end of an attempt may wait for that of the next, when the thread has one. */
+const TOGETHER_MS = 1;
 const MB = 1024 * 1024;
 
 const here = await platform();
@@ -32,31 +34,41 @@ interface Entry {
   closed: () => void;
   /** What it may begin of the jobs it was given; it sends this before it is ready. */
   gate: Gate | undefined;
-  /** Jobs that it was given. */
+  /** Jobs that it was given, and those of them that it says have ended or that were taken back. */
   given: number;
+  over: number;
   /** Orders of one message of the dispatcher's, which travel on together. */
   orders: string[];
 }
 const threads = new Map<number, Entry>();
 
-// Reports of one turn of the event loop travel together.
+// Reports of one turn of the event loop travel together; those of a thread that goes on by itself may wait for more.
 let outbox: HostReport[] = [];
-function report(message: HostReport): void {
-  if (outbox.push(message) === 1) setImmediate(flush);
+let flushing: "no" | "soon" | "now" = "no";
+function report(message: HostReport, when: "soon" | "now" = "now"): void {
+  outbox.push(message);
+  if (flushing === "now" || flushing === when) return;
+  flushing = when;
+  if (when === "now") setImmediate(flush);
+  else setTimeout(flush, TOGETHER_MS);
 }
 function flush(): void {
+  flushing = "no";
+  if (outbox.length === 0) return;
   const batch = outbox;
   outbox = [];
   process.send?.(batch);
 }
 
 function open(slot: number): void {
-  const entry = { closed: () => {}, gate: undefined, given: 0, orders: [] } as Partial<Entry> as Entry;
+  const entry = { closed: () => {}, gate: undefined, given: 0, over: 0, orders: [] } as Partial<
+    Entry
+  > as Entry;
   entry.thread = here.spawnThread(WORKER, { memoryMb: env.workerMemoryMb }, {
     message(said) {
       if (said === '{"t":"closed"}') entry.closed();
       // A task can post what it likes; only texts are the worker's, and some other values cannot even be sent on.
-      else if (typeof said === "string") report(["said", slot, said]);
+      else if (typeof said === "string") report(["said", slot, said], hasMore(entry, said) ? "soon" : "now");
       else if ((said as unknown) instanceof SharedArrayBuffer) entry.gate ??= new Gate(said);
     },
     ended(reason) {
@@ -70,6 +82,13 @@ function open(slot: number): void {
   threads.set(slot, entry);
 }
 
+/** Whether an attempt has ended and the thread has another. */
+function hasMore(entry: Entry, said: string): boolean {
+  if (!said.startsWith('{"t":"done"')) return false;
+  entry.over++;
+  return entry.given > entry.over;
+}
+
 function order(entry: Entry, text: string): void {
   entry.orders.push(text);
 }
@@ -80,7 +99,9 @@ function pass(entry: Entry): void {
 
 /** Take back what the thread has not begun; how many those are. */
 function takeBack(entry: Entry): number {
-  return entry.gate?.takeBack(entry.given) ?? 0;
+  const count = entry.gate?.takeBack(entry.given) ?? 0;
+  entry.over += count;
+  return count;
 }
 
 async function kill(slot: number, patience: number): Promise<void> {

@@ -143,9 +143,10 @@ export function readReport(message: unknown): { report: Report; text: string } |
 export function writeRun(
   job: Omit<Job, "args" | "kwargs" | "options"> & { args: string; kwargs: string; options: string },
 ): string {
-  const { args, kwargs, options, ...head } = job;
-  const text = JSON.stringify({ t: "run", ...head }).slice(0, -1);
-  return `${text},"args":${args},"kwargs":${kwargs},"options":${options}}`;
+  const { uuid, origin, attempt, worker, timed, task, args, kwargs, options } = job;
+  const ids = `"uuid":"${uuid}","origin":${origin === null ? null : `"${origin}"`},"attempt":${attempt}`;
+  const how = `"worker":"${worker}","timed":${timed},"task":${JSON.stringify(task)}`;
+  return `{"t":"run",${ids},${how},"args":${args},"kwargs":${kwargs},"options":${options}}`;
 }
 
 /** What a worker must know before it runs anything; travels in the environment variable of this name. */

@@ -147,9 +147,9 @@ with s as materialized (
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, max_attempts, timeout,
   solo, origin::text, keyed, priority, id::float8, forgiven from claimed
 union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from final
-union all
-select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from again
+-- What was not settled: as a rule nothing.
+select uuid::text, null, null, null, null, null, null, null, null, null, null, null, null, null, null, null from s
+where uuid not in (select uuid from final) and uuid not in (select uuid from again)
 union all
 select null, null, null, null, null, null, null, null, null, null, null, null, null, null, last_value, null
   from dispatcher.envelope_id_seq
