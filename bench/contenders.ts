@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Runtime, runtimes } from "../tests/harness/runtimes.ts";
+import { needs, type Runtime, runtimes } from "../tests/harness/runtimes.ts";
 import type { Settings } from "./peers/peer.ts";
 import type { Actor } from "./processes.ts";
 import { OURS } from "./question.ts";
@@ -32,12 +32,13 @@ export interface Contender {
   readonly peer: string;
   /** What its workers run on. */
   readonly runtime: Runtime;
-  place(): Promise<Place>;
+  /** @param settings Of the queue. */
+  place(settings?: Settings): Promise<Place>;
 }
 
 /** Our node on a runtime, with four slots and its defaults otherwise. */
 export function ours(site: Site, runtime: Runtime = site.runtime): Contender {
-  return contender(site, OURS, "ours", runtime);
+  return contender(site, { peer: OURS, module: "ours", runtime });
 }
 
 /** Ours on each runtime that is there, Node first. */
@@ -47,25 +48,56 @@ export function oursOnEach(site: Site): Contender[] {
   );
 }
 
-/** All others, on Node. */
-export function peers(site: Site): Contender[] {
-  return [contender(site, "graphile-worker", "graphile")];
+/** Those of the others that keep their state in the same PostgreSQL, on Node. */
+export function peersOnPostgres(site: Site): Contender[] {
+  return [
+    contender(site, { peer: "graphile-worker", module: "graphile" }),
+    contender(site, { peer: "pg-boss", module: "pg_boss" }),
+    contender(site, { peer: "bullmq (PostgreSQL)", module: "bullmq" }),
+  ];
 }
 
-function contender(site: Site, peer: string, module: string, runtime: Runtime = "node"): Contender {
+/** All others, on Node. */
+export function peers(site: Site): Contender[] {
+  const without = needs("redis-server");
+  if (without) site.tell(`bullmq (Redis) is left out: ${without}`);
+  const onRedis = contender(site, { peer: "bullmq (Redis)", module: "bullmq", storage: redis });
+  return [...peersOnPostgres(site), ...without ? [] : [onRedis]];
+}
+
+/** Where a queue keeps its state. */
+interface Storage {
+  url: string;
+  settle(): Promise<void>;
+  remove(): Promise<void>;
+}
+
+async function postgres(site: Site): Promise<Storage> {
+  const url = await site.database();
+  return { url, settle: () => site.settle(url), remove: () => site.drop(url) };
+}
+
+async function redis(site: Site): Promise<Storage> {
+  const { url, stop } = await site.redis();
+  return { url, settle: () => Promise.resolve(), remove: stop };
+}
+
+type Parts = { peer: string; module: string; runtime?: Runtime; storage?: typeof postgres };
+
+function contender(site: Site, { peer, module, runtime = "node", storage = postgres }: Parts): Contender {
   return {
     peer,
     runtime,
-    async place() {
-      const url = await site.database();
+    async place(queueSettings = {}) {
+      const { url, settle, remove } = await storage(site);
       const running = new Set<Worker>();
       const actor = () => {
-        const started = site.actor(module, url);
+        const started = site.actor(module, url, module === "ours" ? runtime : "node");
         running.add(started);
         return started;
       };
       const publisher = actor();
-      await publisher.call("prepare");
+      await publisher.call("prepare", queueSettings);
       let nodes = 0;
       return {
         publisher,
@@ -80,10 +112,10 @@ function contender(site: Site, peer: string, module: string, runtime: Runtime = 
           await worker.call("work", settings);
           return worker;
         },
-        settle: () => site.settle(url),
+        settle,
         async clear() {
           await Promise.all([...running].map((each) => each.stop()));
-          await site.drop(url);
+          await remove();
         },
       };
     },

@@ -93,7 +93,7 @@ export class Actor {
     });
   }
 
-  stop(): Promise<void> {
-    return this.#process.stop();
+  stop(signal?: NodeJS.Signals): Promise<void> {
+    return this.#process.stop(signal);
   }
 }

@@ -32,8 +32,8 @@ export class Publisher {
     return this.#peer.candidates;
   }
 
-  prepare(): Promise<void> {
-    return this.#peer.prepare();
+  prepare(settings?: Settings): Promise<void> {
+    return this.#peer.prepare(settings);
   }
 
   work(settings: Settings): Promise<void> {

@@ -13,6 +13,7 @@ import postgres from "postgres";
 import { startEmbedded, stopEmbedded } from "../runtime/store/embedded.ts";
 import type { Runtime } from "../tests/harness/runtimes.ts";
 import { Actor, Process } from "./processes.ts";
+import { type Redis, startRedis } from "./redis.ts";
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const MAIN = pathOf("../cli/main.ts");
@@ -50,6 +51,8 @@ export interface Site extends SiteOptions {
   node(url: string, name: string, options?: NodeOptions): Promise<Process>;
   /** A process that acts for a peer, on Node unless told. */
   actor(peer: string, url: string, runtime?: Runtime): Actor;
+  /** An empty Redis. */
+  redis(): Promise<Redis>;
   close(): Promise<void>;
 }
 
@@ -58,7 +61,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   const server = await openServer(options.signal);
   const admin = postgres(server.url, { max: 1, onnotice: () => {} });
   const databases = new Set<string>();
-  const processes = new Set<Process | Actor>();
+  const processes = new Set<Process | Actor | Redis>();
   let made = 0;
   let closing: Promise<void> | undefined;
 
@@ -108,6 +111,16 @@ export async function openSite(options: SiteOptions): Promise<Site> {
       processes.add(actor);
       void child.ended().catch(() => processes.delete(actor));
       return actor;
+    },
+    async redis() {
+      options.signal.throwIfAborted();
+      const server = await startRedis();
+      processes.add(server);
+      const stop = async (signal?: NodeJS.Signals) => {
+        await server.stop(signal);
+        processes.delete(server);
+      };
+      return { url: server.url, stop };
     },
     close: () => closing ??= close(),
   };

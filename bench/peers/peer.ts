@@ -17,8 +17,8 @@ export type Settings = Record<string, unknown>;
 export interface Peer {
   /** Settings worth a try: the documented ones first. Ours has none. */
   readonly candidates: Settings[];
-  /** Make the schema. */
-  prepare(): Promise<void>;
+  /** Make the schema, and the queue with settings of its own. */
+  prepare(settings?: Settings): Promise<void>;
   publish(call: Call): Promise<void>;
   /** Publish as many as the peer's own batches take. */
   publishMany(calls: Call[]): Promise<void>;
@@ -31,4 +31,4 @@ export interface Peer {
 }
 
 /** Connect to a database. */
-export type OpenPeer = (url: string) => Promise<Peer>;
+export type OpenPeer = (url: string) => Peer | Promise<Peer>;
