@@ -9,50 +9,46 @@ import { type Contender, oursOnEach, peers } from "./contenders.ts";
 import type { Settings } from "./peers/peer.ts";
 import type { Backlog } from "./publisher.ts";
 import { type Answer, OURS, rounded, type Row, spread, withRatio } from "./question.ts";
+import { bestSettings, takeTurns } from "./rounds.ts";
 import type { Site } from "./site.ts";
+
+/** The settings are chosen by backlogs of at least so many. */
+const TRIAL = 5_000;
 
 /** Work a backlog off; tasks a second. */
 export async function workOff(contender: Contender, backlog: Backlog, settings: Settings): Promise<number> {
   const place = await contender.place();
-  try {
-    await place.publisher.call("fill", backlog);
-    await place.settle();
-    await place.worker(settings);
-    const began = performance.now();
-    await place.publisher.call("drained");
-    return backlog.count / (performance.now() - began) * 1_000;
-  } finally {
-    await place.clear();
-  }
+  await place.publisher.call("fill", backlog);
+  await place.settle();
+  await place.worker(settings);
+  const began = performance.now();
+  await place.publisher.call("drained");
+  const seconds = (performance.now() - began) / 1_000;
+  await place.clear();
+  return backlog.count / seconds;
 }
 
-/** The settings with which a peer works a smaller backlog off fastest. */
-export async function bestSettings(site: Site, contender: Contender, backlog: Backlog): Promise<Settings> {
-  const place = await contender.place();
-  const candidates = await place.publisher.call<Settings[]>("candidates").finally(() => place.clear());
-  let best = { settings: candidates[0], perSecond: 0 };
-  for (const settings of candidates.length > 1 ? candidates : []) {
-    const perSecond = await workOff(contender, backlog, settings);
-    site.tell(`${contender.peer} with ${JSON.stringify(settings)}: ${rounded(perSecond)}/s`);
-    if (perSecond > best.perSecond) best = { settings, perSecond };
-  }
-  return best.settings;
+/** Of each the settings for such a backlog, by a smaller one. */
+export function settingsFor(
+  site: Site,
+  contenders: readonly Contender[],
+  backlog: Backlog,
+): Promise<Map<Contender, Settings>> {
+  const trial = { ...backlog, count: Math.min(backlog.count, Math.max(TRIAL, backlog.count / 5)) };
+  return bestSettings(site, contenders, "candidates", (contender, settings) => {
+    return workOff(contender, trial, settings);
+  });
 }
 
 /** Ours on each runtime and the peers, by turns. */
 export async function compareBacklogs(site: Site, backlog: Backlog): Promise<Answer> {
   const all = [...oursOnEach(site), ...peers(site)];
-  const trial = { ...backlog, count: Math.ceil(backlog.count / 5) };
-  const settings = new Map<Contender, Settings>();
-  for (const contender of all) settings.set(contender, await bestSettings(site, contender, trial));
-  const measured = new Map<Contender, number[]>(all.map((contender) => [contender, []]));
-  for (let round = 1; round <= (site.quick ? 2 : 5); round++) {
-    for (const contender of all) {
-      const perSecond = await workOff(contender, backlog, settings.get(contender)!);
-      measured.get(contender)!.push(perSecond);
-      site.tell(`round ${round}: ${contender.peer} on ${contender.runtime} ${rounded(perSecond)}/s`);
-    }
-  }
+  const settings = await settingsFor(site, all, backlog);
+  const measured = await takeTurns(site, all, async (contender) => {
+    const perSecond = await workOff(contender, backlog, settings.get(contender)!);
+    site.tell(`${contender.peer} on ${contender.runtime}: ${rounded(perSecond)}/s`);
+    return perSecond;
+  });
   const rowOf = (contender: Contender): Row => ({
     peer: contender.peer,
     ...spread("per_second", measured.get(contender)!),

@@ -11,16 +11,21 @@ import type { Site } from "./site.ts";
 
 /** A worker process. */
 export interface Worker {
-  stop(): Promise<void>;
+  /** What the tasks `stamp` have taken. */
+  stamps(): Promise<number[]>;
 }
 
 /** An empty queue of a contender, with somebody who publishes to it. */
 export interface Place {
   readonly publisher: Actor;
-  /** Start workers; resolves when they run. */
-  worker(settings?: Settings): Promise<Worker>;
+  /**
+   * Start a worker; resolves when it runs.
+   *
+   * @param options.idle It only listens: what is published is for others.
+   */
+  worker(settings?: Settings, options?: { idle?: boolean }): Promise<Worker>;
   /** One more who publishes. */
-  another(): Actor;
+  another(): Promise<Actor>;
   /** Bring the database to rest. */
   settle(): Promise<void>;
   /** End the processes and remove the data. */
@@ -51,10 +56,19 @@ export function oursOnEach(site: Site): Contender[] {
 /** Those of the others that keep their state in the same PostgreSQL, on Node. */
 export function peersOnPostgres(site: Site): Contender[] {
   return [
-    contender(site, { peer: "graphile-worker", module: "graphile" }),
+    graphile(site),
     contender(site, { peer: "pg-boss", module: "pg_boss" }),
     contender(site, { peer: "bullmq (PostgreSQL)", module: "bullmq" }),
   ];
+}
+
+export function graphile(site: Site): Contender {
+  return contender(site, { peer: "graphile-worker", module: "graphile" });
+}
+
+/** What no queue on PostgreSQL can be faster than. */
+export function floor(site: Site): Contender {
+  return contender(site, { peer: "insert, then a NOTIFY that comes back", module: "floor" });
 }
 
 /** All others, on Node. */
@@ -90,27 +104,27 @@ function contender(site: Site, { peer, module, runtime = "node", storage = postg
     runtime,
     async place(queueSettings = {}) {
       const { url, settle, remove } = await storage(site);
-      const running = new Set<Worker>();
-      const actor = () => {
+      const running = new Set<{ stop(): Promise<void> }>();
+      const actor = async () => {
         const started = site.actor(module, url, module === "ours" ? runtime : "node");
         running.add(started);
+        await started.call("prepare", queueSettings);
         return started;
       };
-      const publisher = actor();
-      await publisher.call("prepare", queueSettings);
+      const publisher = await actor();
       let nodes = 0;
       return {
         publisher,
         another: actor,
-        async worker(settings = {}) {
+        async worker(settings = {}, { idle = false } = {}) {
           if (module === "ours") {
-            const node = await site.node(url, `node-${++nodes}`, { runtime, ...settings });
-            running.add(node);
-            return node;
+            const queues = idle ? "another" : "default";
+            running.add(await site.node(url, `node-${++nodes}`, { runtime, queues }));
+            return { stamps: () => publisher.call("stamps") };
           }
-          const worker = actor();
-          await worker.call("work", settings);
-          return worker;
+          const worker = await actor();
+          await worker.call("work", settings, idle);
+          return { stamps: () => worker.call("stamps") };
         },
         settle,
         async clear() {

@@ -12,6 +12,13 @@ import { openSite, type Site } from "./site.ts";
 /** Each is loaded when it is asked for: the peers of one need not be there for another. */
 const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   throughput: () => import("./throughput.ts"),
+  work: () => import("./work.ts"),
+  bulk: () => import("./bulk.ts"),
+  nodes: () => import("./nodes.ts"),
+  publish: () => import("./publish.ts"),
+  listening: () => import("./listening.ts"),
+  latency: () => import("./latency.ts"),
+  half_load: () => import("./half_load.ts"),
   bloat: () => import("./bloat.ts"),
   history: () => import("./history.ts"),
 };

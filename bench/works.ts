@@ -32,8 +32,18 @@ export function stepsPerMs(): number {
   return Math.round(steps / best);
 }
 
+const taken: number[] = [];
+
+/** What `stamp` has taken here, in the order of the starts. */
+export function stamps(): number[] {
+  return taken;
+}
+
 /** Tasks by name, as they run in a process of a peer; ours are the files of `tasks/`. */
 export const WORKS: Record<string, (...args: never[]) => unknown> = {
   noop: () => {},
   spin,
+  stamp: (published: number) => {
+    taken.push(now() - published);
+  },
 };

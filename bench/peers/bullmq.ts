@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { createPostgresBackend, Queue, Worker } from "bullmq";
+import { createPostgresBackend, Queue, QueueEvents, Worker } from "bullmq";
 import { WORKS } from "../works.ts";
 import type { Peer, Settings } from "./peer.ts";
 
@@ -27,11 +27,18 @@ export function open(url: string): Peer {
   const backend = onPostgres ? [createPostgresBackend] : [];
   const connection = onPostgres ? { connectionString: url } : { url, maxRetriesPerRequest: null };
   let queue: Queue;
+  let events: QueueEvents | undefined;
   let last = "";
+  const listen = async () => {
+    const own = new QueueEvents(QUEUE, { connection }, ...backend as []);
+    await own.waitUntilReady();
+    return own;
+  };
   return {
     candidates: onPostgres
       ? [keeping(10), keeping(50, { max: 50 }), keeping(100, { max: 20 }), removing(50, { max: 50 })]
       : [keeping(50), keeping(100), keeping(300), removing(100)],
+    quickest: [keeping(4), keeping(1), keeping(50)],
     async prepare() {
       const own = onPostgres ? { migrate: true } : {};
       queue = new Queue(QUEUE, { connection: { ...connection, ...own } }, ...backend as []);
@@ -42,6 +49,12 @@ export function open(url: string): Peer {
     },
     async publishMany(calls) {
       last = (await queue.addBulk(calls.map(({ task, args }) => ({ name: task, data: args })))).at(-1)!.id!;
+    },
+    async publishAndWait({ task, args }) {
+      events ??= await listen();
+      const job = await queue.add(task, args);
+      last = job.id!;
+      await job.waitUntilFinished(events);
     },
     async lastIsDone() {
       // A job that was removed has no state.

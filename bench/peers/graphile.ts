@@ -31,6 +31,7 @@ export async function open(connectionString: string): Promise<Peer> {
   let last = "0";
   return {
     candidates: [batched(24), batched(4), batched(10), batched(50)],
+    quickest: [{ concurrentJobs: 4 }, batched(4), batched(24)],
     prepare: () => utils.migrate(),
     async publish({ task, args }) {
       last = (await utils.addJob(task, args)).id;
@@ -38,6 +39,13 @@ export async function open(connectionString: string): Promise<Peer> {
     async publishMany(calls) {
       const jobs = await utils.addJobs(calls.map(({ task, args }) => ({ identifier: task, payload: args })));
       last = jobs.at(-1)!.id;
+    },
+    async publishAtOnce({ task, args }, count) {
+      const add = `
+        select max(id) id from (
+          select (graphile_worker.add_job($1::text, $2::json)).id from generate_series(1, $3::int)
+        ) added`;
+      last = (await pool.query(add, [task, JSON.stringify(args), count])).rows[0].id;
     },
     async lastIsDone() {
       const { rowCount } = await pool.query(
@@ -50,14 +58,17 @@ export async function open(connectionString: string): Promise<Peer> {
       const { rows } = await pool.query("select count(*)::int n from graphile_worker._private_jobs");
       return rows[0].n;
     },
-    async work(settings) {
-      const taskList = Object.fromEntries(
-        Object.entries(WORKS).map(([name, work]) => [name, (args: unknown) => {
-          work(...args as never[]);
-        }]),
-      );
+    async work(settings, idle) {
+      const works = Object.entries(WORKS).map(([name, work]) => {
+        const run = (args: unknown) => void work(...args as never[]);
+        return [idle ? `another_${name}` : name, run] as const;
+      });
       const worker = { ...settings, connectionString, logger };
-      await run({ preset: { extends: [WorkerPreset], worker }, taskList, noHandleSignals: true });
+      await run({
+        preset: { extends: [WorkerPreset], worker },
+        taskList: Object.fromEntries(works),
+        noHandleSignals: true,
+      });
     },
   };
 }

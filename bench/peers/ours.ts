@@ -14,6 +14,7 @@ export async function open(url: string): Promise<Peer> {
   let last = "";
   return {
     candidates: [{}],
+    quickest: [{}],
     async prepare() {},
     async publish({ task, args }) {
       last = (await client.publish(task, args)).uuid;
@@ -21,11 +22,28 @@ export async function open(url: string): Promise<Peer> {
     async publishMany(calls) {
       last = (await client.publishMany(calls)).at(-1)!.uuid;
     },
+    async publishAtOnce({ task, args }, count) {
+      const [{ uuid }] = await sql`
+        select uuid from (
+          select i, dispatcher.publish(${task}, ${JSON.stringify(args)}::text::json) uuid
+          from generate_series(1, ${count}::int) i
+        ) published order by i desc limit 1`;
+      last = uuid;
+    },
+    async publishAndWait({ task, args }) {
+      const published = await client.publish(task, args);
+      last = published.uuid;
+      await published.result();
+    },
     async lastIsDone() {
       return (await sql`select from dispatcher.envelope where uuid = ${last}`).length === 0;
     },
     async left() {
       return (await sql`select count(*)::int n from dispatcher.envelope`)[0].n;
+    },
+    async stamps() {
+      const rows = await sql`select result from dispatcher.archive where task = 'stamp' order by uuid`;
+      return rows.map(({ result }) => result);
     },
   };
 }

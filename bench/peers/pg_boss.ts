@@ -15,6 +15,7 @@ const QUEUE = "bench";
 const working = (batchSize: number, localConcurrency: number): Settings => ({
   work: { batchSize, localConcurrency, pollingIntervalSeconds: 0.5, burstWhenBatchFull: true },
 });
+const one = (localConcurrency: number): Settings => ({ work: { localConcurrency } });
 const looping = (batchSize: number, loops: number): Settings => ({ fetch: { batchSize, loops } });
 
 /** Open an instance; what it maintains, a worker does. */
@@ -26,6 +27,7 @@ export async function open(connectionString: string): Promise<Peer> {
   let last = "";
   return {
     candidates: [working(500, 1), working(1_000, 1), working(500, 4), looping(500, 1), looping(1_000, 2)],
+    quickest: [one(4), one(1), working(500, 4)],
     prepare: (settings) => boss.createQueue(QUEUE, settings),
     async publish(call) {
       last = (await boss.send(QUEUE, call))!;
