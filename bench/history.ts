@@ -14,7 +14,7 @@ export default {
   async run(site) {
     const url = await site.database();
     const load = await openLoad(url);
-    const node = await site.node(url, "history");
+    const node = await site.node(url, "history", { tasks: "tasks" });
     await load.burst(BURST);
     const rows: Row[] = [];
     let first: number | undefined;
@@ -38,6 +38,6 @@ export default {
     }
     await node.stop();
     await load.close();
-    return rows;
+    return { [site.runtime]: rows };
   },
 } satisfies Question;

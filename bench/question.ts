@@ -3,7 +3,11 @@
  *
  * @module
  */
+import type { Runtime } from "../tests/harness/runtimes.ts";
 import type { Site } from "./site.ts";
+
+/** How our own rows are called. */
+export const OURS = "edge-dispatcher";
 
 /** One line of an answer: who, and numbers by name. The unit stands in the name. */
 export interface Row {
@@ -11,10 +15,13 @@ export interface Row {
   [number: string]: number | string;
 }
 
+/** Rows by the runtime that our node ran on; peers are on Node always. */
+export type Answer = Partial<Record<Runtime, Row[]>>;
+
 /** A question and how to answer it. */
 export interface Question {
   question: string;
-  run(site: Site): Promise<Row[]>;
+  run(site: Site): Promise<Answer>;
 }
 
 /** The middle one of several measurements. */
@@ -37,6 +44,14 @@ export function spread(name: string, values: readonly number[]): Record<string, 
     [`${name}_min`]: rounded(Math.min(...values)),
     [`${name}_max`]: rounded(Math.max(...values)),
   };
+}
+
+/** Each row with `ratio`: its number as a part of the first row's, or of what is given. */
+export function withRatio(rows: readonly Row[], name: string, to = rows[0]?.[name], ratio = "ratio"): Row[] {
+  return rows.map((row) => {
+    const part = Number(row[name]) / Number(to);
+    return Number.isFinite(part) ? { ...row, [ratio]: rounded(part) } : row;
+  });
 }
 
 /** Four digits are more than machines here can repeat. */

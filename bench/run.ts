@@ -1,49 +1,80 @@
 /**
- * `deno task bench [NAME…] [--json] [--quick]`: measure what the names say, or everything.
+ * `deno task bench [NAME…] [--json] [--quick] [--runtime R]`: measure what the names say, or everything.
  *
  * @module
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { type Runtime, runtimes } from "../tests/harness/runtimes.ts";
 import type { Question, Row } from "./question.ts";
-import { openSite } from "./site.ts";
+import { openSite, type Site } from "./site.ts";
 
 /** Each is loaded when it is asked for: the peers of one need not be there for another. */
 const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
+  throughput: () => import("./throughput.ts"),
+  work: () => import("./work.ts"),
+  bulk: () => import("./bulk.ts"),
+  nodes: () => import("./nodes.ts"),
+  publish: () => import("./publish.ts"),
+  listening: () => import("./listening.ts"),
+  latency: () => import("./latency.ts"),
+  half_load: () => import("./half_load.ts"),
   bloat: () => import("./bloat.ts"),
   history: () => import("./history.ts"),
 };
 
-const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
-
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean", default: false }, quick: { type: "boolean", default: false } },
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    runtime: { type: "string", default: "node" },
+  },
 });
 const names = positionals.length > 0 ? positionals : Object.keys(QUESTIONS);
 for (const name of names) {
-  if (name in QUESTIONS) continue;
-  console.error(`bench: no measurement "${name}"; there are ${Object.keys(QUESTIONS).join(", ")}`);
+  if (Object.hasOwn(QUESTIONS, name)) continue;
+  refuse(`no measurement "${name}"; there are ${Object.keys(QUESTIONS).join(", ")}`);
+}
+for (const runtime of new Set([values.runtime, "node"])) {
+  if (!Object.hasOwn(runtimes(), runtime)) refuse(`no runtime "${runtime}" that is new enough on PATH`);
+}
+
+const stopping = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopping.abort());
+const tell = (line: string) => stopping.signal.aborted || console.error(`  ${line}`);
+const { quick } = values;
+try {
+  const site = await openSite({ quick, runtime: values.runtime as Runtime, tell, signal: stopping.signal });
+  try {
+    for (const name of names) await answer(site, name, (await QUESTIONS[name]()).default);
+  } finally {
+    await site.close();
+  }
+} catch (error) {
+  if (!stopping.signal.aborted) throw error;
+}
+process.exit(stopping.signal.aborted ? 130 : 0);
+
+async function answer(site: Site, name: string, { question, run }: Question): Promise<void> {
+  if (!values.json) console.error(`${name}: ${question}`);
+  for (const [runtime, rows] of Object.entries(await run(site))) {
+    if (values.json) console.log(JSON.stringify({ name, question, runtime, rows }));
+    else print(runtime, rows);
+  }
+}
+
+function refuse(why: string): never {
+  console.error(`bench: ${why}`);
   process.exit(2);
 }
 
-const site = await openSite({ quick: values.quick, tell: (line) => console.error(`  ${line}`) });
-try {
-  for (const name of names) {
-    const { question, run } = (await QUESTIONS[name]()).default;
-    if (!values.json) console.error(`${name}: ${question}`);
-    const rows = await run(site);
-    if (values.json) console.log(JSON.stringify({ name, question, runtime, rows }));
-    else print(rows);
-  }
-} finally {
-  await site.close();
-}
-process.exit(0);
-
-function print(rows: Row[]): void {
+function print(runtime: string, rows: Row[]): void {
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
-  const lines = [columns, ...rows.map((row) => columns.map((column) => `${row[column] ?? ""}`))];
+  const lines = [
+    [runtime, ...columns.slice(1)],
+    ...rows.map((row) => columns.map((key) => `${row[key] ?? ""}`)),
+  ];
   const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i].length)));
   for (const line of lines) {
     console.log(

@@ -1,10 +1,9 @@
 /**
- * Where measurements are made: one PostgreSQL with durable settings for everybody, a database each, and nodes.
+ * Where measurements are made: one PostgreSQL with durable settings for everybody, a database each, and the
+ * processes that use them.
  *
  * @module
  */
-import { type ChildProcess, spawn } from "node:child_process";
-import { once } from "node:events";
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -12,82 +11,143 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { startEmbedded, stopEmbedded } from "../runtime/store/embedded.ts";
+import type { Runtime } from "../tests/harness/runtimes.ts";
+import { Actor, Process } from "./processes.ts";
+import { type Redis, startRedis } from "./redis.ts";
 
-const MAIN = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
+const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
+const MAIN = pathOf("../cli/main.ts");
+const ACTOR = pathOf("actor.ts");
+const TASKS = pathOf("tasks");
 
-/** A dispatcher node that runs. */
-export interface BenchNode {
-  pid: number;
-  stop(): Promise<void>;
+/** How a site is opened. */
+export interface SiteOptions {
+  /** Shorter, for a first look. */
+  readonly quick: boolean;
+  /** What our node runs on, unless a question says otherwise. */
+  readonly runtime: Runtime;
+  tell(line: string): void;
+  /** Ends whatever is under way. */
+  readonly signal: AbortSignal;
+}
+
+/** How a node is started. */
+export interface NodeOptions {
+  runtime?: Runtime;
+  slots?: number;
+  queues?: string;
+  /** Root of its tasks, by default `bench/tasks`. */
+  tasks?: string;
 }
 
 /** The place of one run. */
-export interface Site {
-  /** Shorter, for a first look. */
-  readonly quick: boolean;
-  tell(line: string): void;
+export interface Site extends SiteOptions {
   /** An empty database; its URL. */
   database(): Promise<string>;
-  /** A node of this runtime with so many slots; resolves when it is ready. */
-  node(url: string, name: string, slots?: number): Promise<BenchNode>;
+  drop(url: string): Promise<void>;
+  /** Bring a database to rest: statistics are there, and nothing is left to write. */
+  settle(url: string): Promise<void>;
+  /** A dispatcher node; resolves when it is ready. */
+  node(url: string, name: string, options?: NodeOptions): Promise<Process>;
+  /** A process that acts for a peer, on Node unless told. */
+  actor(peer: string, url: string, runtime?: Runtime): Actor;
+  /** An empty Redis. */
+  redis(): Promise<Redis>;
+  close(): Promise<void>;
 }
 
-/** Make a site, and end what is left of it. */
-export async function openSite(
-  options: { quick: boolean; tell(line: string): void },
-): Promise<Site & { close(): Promise<void> }> {
-  const given = process.env.BENCH_DATABASE_URL;
-  const dir = given ? undefined : mkdtempSync(join(tmpdir(), "edge-bench-"));
-  if (dir) chmodSync(dir, 0o755);
-  const url = given ?? (await startEmbedded({ dir, settings: { shared_buffers: "256MB" } })).url;
-  const admin = postgres(url, { max: 1, onnotice: () => {} });
-  const names: string[] = [];
-  const nodes = new Set<ChildProcess>();
-  return {
+/** Make a site; closing it ends and removes all that was made in it. */
+export async function openSite(options: SiteOptions): Promise<Site> {
+  const server = await openServer(options.signal);
+  const admin = postgres(server.url, { max: 1, onnotice: () => {} });
+  const databases = new Set<string>();
+  const processes = new Set<Process | Actor | Redis>();
+  let made = 0;
+  let closing: Promise<void> | undefined;
+
+  const drop = async (url: string) => {
+    const name = new URL(url).pathname.slice(1);
+    await admin.unsafe(`drop database if exists ${name} with (force)`);
+    databases.delete(url);
+  };
+  const close = async () => {
+    await Promise.all([...processes].map((each) => each.stop("SIGKILL")));
+    for (const url of databases) await drop(url);
+    await admin.end({ timeout: 1 });
+    await server.stop();
+  };
+  const site: Site = {
     ...options,
     async database() {
-      const name = `bench_${process.pid}_${names.length}`;
-      names.push(name);
-      await admin.unsafe(`create database ${name} template template0`);
-      const own = new URL(url);
+      const name = `bench_${process.pid}_${made++}`;
+      const own = new URL(server.url);
       own.pathname = `/${name}`;
+      databases.add(own.href);
+      await admin.unsafe(`create database ${name} template template0`);
       return own.href;
     },
-    async node(url, name, slots = 4) {
-      const args = ["dispatcher", "--node", name, "--workers", `${slots}`, "--database-url", url];
-      const child = spawn(process.execPath, [...runArgs(), MAIN, ...args], {
-        stdio: ["ignore", "pipe", "pipe"],
-      });
-      nodes.add(child);
-      const exited = once(child, "exit").finally(() => nodes.delete(child));
-      let errors = "";
-      child.stderr.on("data", (chunk) => errors += chunk);
-      await Promise.race([
-        once(child.stdout, "data"),
-        exited.then(() => Promise.reject(new Error(`The node ended: ${errors}`))),
+    drop,
+    async settle(url) {
+      const sql = postgres(url, { max: 1, onnotice: () => {} });
+      await sql`vacuum analyze`;
+      await sql`checkpoint`;
+      await sql.end({ timeout: 1 });
+    },
+    async node(url, name, { runtime = options.runtime, slots = 4, queues = "default", tasks = TASKS } = {}) {
+      options.signal.throwIfAborted();
+      const node = Process.of(runtime, [
+        ...[MAIN, "dispatcher", "--node", name, "--workers", `${slots}`, "--queues", queues],
+        ...["--tasks", tasks, "--database-url", url],
       ]);
-      child.stdout.resume();
-      return {
-        pid: child.pid!,
-        async stop() {
-          child.kill("SIGTERM");
-          await exited;
-        },
+      processes.add(node);
+      void node.ended().catch(() => processes.delete(node));
+      await Promise.race([new Promise<void>((resolve) => node.lines(() => resolve())), node.ended()]);
+      return node;
+    },
+    actor(peer, url, runtime = "node") {
+      options.signal.throwIfAborted();
+      const child = Process.of(runtime, [ACTOR, peer, url]);
+      const actor = new Actor(child);
+      processes.add(actor);
+      void child.ended().catch(() => processes.delete(actor));
+      return actor;
+    },
+    async redis() {
+      options.signal.throwIfAborted();
+      const server = await startRedis();
+      processes.add(server);
+      const stop = async (signal?: NodeJS.Signals) => {
+        await server.stop(signal);
+        processes.delete(server);
       };
+      return { url: server.url, stop };
     },
-    async close() {
-      for (const child of nodes) child.kill("SIGKILL");
-      for (const name of names) await admin.unsafe(`drop database if exists ${name} with (force)`);
-      await admin.end({ timeout: 1 });
-      if (!dir) return;
-      await stopEmbedded({ dir });
-      rmSync(dir, { recursive: true, force: true });
-    },
+    close: () => closing ??= close(),
   };
+  options.signal.addEventListener("abort", () => void site.close());
+  return site;
 }
 
-/** What comes before the module's name. */
-function runArgs(): string[] {
-  if ("Deno" in globalThis) return ["run", "-A", "-q"];
-  return "Bun" in globalThis ? [] : ["--no-warnings"];
+interface Server {
+  url: string;
+  stop(): Promise<void>;
+}
+
+/** The server of BENCH_DATABASE_URL, or an embedded one of our own. */
+async function openServer(signal: AbortSignal): Promise<Server> {
+  const given = process.env.BENCH_DATABASE_URL;
+  if (given) return { url: given, stop: () => Promise.resolve() };
+  const dir = mkdtempSync(join(tmpdir(), "edge-bench-"));
+  chmodSync(dir, 0o755);
+  const stop = async () => {
+    await stopEmbedded({ dir });
+    rmSync(dir, { recursive: true, force: true });
+  };
+  try {
+    const { url } = await startEmbedded({ dir, settings: { shared_buffers: "256MB" }, signal });
+    return { url, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
