@@ -33,10 +33,15 @@ export interface DispatcherParts {
   settled(watched: string[], released: string[], restage: boolean): void;
 }
 
-/** Statements under way at most; the second one when it is worth a statement, or a slot is idle. */
+/** Statements under way at most. */
 const IN_FLIGHT = 2;
 const BATCH = 500;
-const WORTHWHILE = 200;
+/**
+ * While the pool has work for a while, a statement waits until it is worth its price: of 125 envelopes each costs the
+ * database 40 us, of 500 each costs 29. So many outcomes, or so many milliseconds.
+ */
+const WORTHWHILE = 400;
+const GATHER_MS = 10;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;
 /** A lease that was lost makes everything stale that was held under it: so many lines a batch are enough. */
@@ -54,7 +59,12 @@ export class Dispatcher {
   #pending: Settlement[] = [];
   readonly #underway = new Set<Settlement[]>();
   #claimUnderway = 0;
+  // While outcomes gather for a statement, and once they have for long enough.
+  #gathering: ReturnType<typeof setTimeout> | undefined;
+  #gathered = false;
   #hungry = false;
+  // The last claim was full: the next one need not wait for a word, nor for the one under way.
+  #more = false;
   #claiming = false;
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
@@ -88,7 +98,7 @@ export class Dispatcher {
 
   /** There may be room. */
   room(): void {
-    if (this.#hungry) this.#pump();
+    if (this.#hungry || this.#more) this.#pump();
   }
 
   /** Stop claiming; settling goes on. */
@@ -130,6 +140,9 @@ export class Dispatcher {
     while (this.#underway.size < IN_FLIGHT && this.#retry === undefined && !this.#doubtful) {
       const limit = this.#limit();
       if (!this.#isWorthwhile(limit)) break;
+      clearTimeout(this.#gathering);
+      this.#gathering = undefined;
+      this.#gathered = false;
       const settlements = this.#pending.splice(0, BATCH);
       if (limit > 0) this.#hungry = false;
       void this.#run(settlements, limit);
@@ -137,14 +150,23 @@ export class Dispatcher {
     if (this.#doubtful && this.#underway.size === 0 && this.#retry === undefined) void this.#reconcile();
   }
 
-  /** Whether to run a statement now; what ends while one is under way goes with the next, in one larger batch. */
+  /** Whether to run a statement now, or to gather more for it. */
   #isWorthwhile(limit: number): boolean {
-    if (this.#underway.size === 0) return this.#pending.length > 0 || limit > 0;
-    return this.#pending.length >= WORTHWHILE || (limit > 0 && this.#pool.idle);
+    const waiting = this.#pending.length;
+    if (waiting >= WORTHWHILE) return true;
+    // Nobody is held up by what gathers while another statement is under way.
+    if (this.#underway.size > 0) return limit > 0 && this.#pool.idle;
+    if (waiting === 0) return limit > 0;
+    if (!this.#pool.hasPlenty || this.#gathered) return true;
+    this.#gathering ??= setTimeout(() => {
+      this.#gathered = true;
+      this.#pump();
+    }, GATHER_MS);
+    return false;
   }
 
   #limit(): number {
-    if (!this.#claiming || !this.#hungry || this.#pending.length >= UNSETTLED) return 0;
+    if (!this.#claiming || !(this.#hungry || this.#more) || this.#pending.length >= UNSETTLED) return 0;
     return Math.max(0, Math.min(BATCH, this.#pool.room() - this.#claimUnderway));
   }
 
@@ -181,7 +203,7 @@ export class Dispatcher {
       const { claimed, reached, last } = exchanged;
       // A full claim says that more may wait.
       const all = claimed.length < limit;
-      if (!all) this.#hungry = true;
+      this.#more = !all;
       this.#floors.done(look, { all, reached, last });
       if (all && look.floors.length > 0) this.#sweepLater();
       return exchanged;

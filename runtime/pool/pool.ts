@@ -76,6 +76,7 @@ const TICK_MS = { ahead: 25, busy: 100, idle: 1_000 };
 /** What a worker that is stopped in peace has for its hook, less than its host has to answer. */
 const PEACE_MS = 1_000;
 const POLL_MS = 10;
+const PLENTY = 250;
 const ANSWER_SECONDS = 3;
 const SHUTDOWN = abortError("ShutdownError", null);
 
@@ -127,6 +128,11 @@ export class Pool {
   /** Whether a slot has nothing to do. */
   get idle(): boolean {
     return this.intake.length === 0 && this.fleet.hasFree();
+  }
+
+  /** Whether the slots have work for a while. */
+  get hasPlenty(): boolean {
+    return this.intake.length >= PLENTY;
   }
 
   /** What is here, in a slot or before one. */

@@ -37,14 +37,16 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
-    const exchanged = await this.#exchange(work);
+    const [settlements, later] = firstOfEach(work.settlements);
+    const exchanged = await this.#exchange({ ...work, settlements });
     const { settled } = exchanged;
-    if (settled.size === work.settlements.length) return exchanged;
-    const missed = work.settlements.filter((s) => !settled.has(s.uuid));
     // A cancel that is asked for while the statement is under way hides a row from both ways of settling it. Were it
     // taken for stale, it would run for ever: look again before it is.
-    const again = await this.#exchange({ ...work, settlements: missed, queues: [], limit: 0 });
-    for (const uuid of again.settled) settled.add(uuid);
+    if (settled.size < settlements.length) later.push(...settlements.filter((s) => !settled.has(s.uuid)));
+    if (later.length === 0) return exchanged;
+    const [again] = firstOfEach(later);
+    const { settled: more } = await this.#exchange({ ...work, settlements: again, queues: [], limit: 0 });
+    for (const uuid of more) settled.add(uuid);
     return exchanged;
   }
 
@@ -329,6 +331,14 @@ function broadcastParams(e: Sealed[]): Param[] {
     arrayLiteral(e.map((x) => x.at)),
     arrayLiteral(e.map((x) => x.ttl)),
   ];
+}
+
+/** The statement settles an envelope once. What is settled twice was lost and claimed again in between: one is stale. */
+function firstOfEach(all: Port.Settlement[]): [first: Port.Settlement[], later: Port.Settlement[]] {
+  const seen = new Set<string>();
+  const later: Port.Settlement[] = [];
+  const first = all.filter((s) => seen.size < seen.add(s.uuid).size || (later.push(s), false));
+  return [first, later];
 }
 
 function claimedOf(row: Row): Port.Claimed {

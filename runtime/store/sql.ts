@@ -79,23 +79,23 @@ select asked::text, case when got <> asked then got::text end from uniques where
  * knows nothing: a state and an instance that no index answers keep it from that. While an old transaction is open, all
  * that the instance ever ran stands in that index.
  *
- * `generate_subscripts` counts as a thousand rows, where an array that is a parameter counts as ten: the settlements
- * are joined by a hash, and not each row with each settlement (500 of both: 124 ms against 2). For the same reason
- * those to be tried again are all that are not final.
+ * Nor may each row be held against each settlement, as a nested loop would (500 of both: 124 ms, against 2), and the
+ * planner thinks little of that where it expects few rows of an empty table. So rows are looked up in hashed
+ * subqueries, which stand under an OR for they would become a join otherwise; a full join cannot be a nested loop; and
+ * what is tried again finds its place in the arrays.
  *
  * Indexes: primary key, envelope_claim.
  */
 export const EXCHANGE = `
 with s as materialized (
-  select * from rows from (unnest($1::uuid[]), unnest($2::int[]), unnest($3::text[]), unnest($4::json[]),
-    unnest($5::json[]), unnest($6::json[]), unnest($7::float8[]), unnest($8::boolean[]), unnest($13::json[]),
-    generate_subscripts($1::uuid[], 1)) u (uuid, fence, outcome, record, result, error, delay, solo, progress, place)
+  select * from unnest($1::uuid[], $2::int[], $3::text[], $4::json[], $5::json[], $6::json[], $13::json[])
+    u (uuid, fence, outcome, record, result, error, progress)
 ), final as (
-  delete from dispatcher.envelope e using s
-  where e.uuid = any($1::uuid[]) and e.uuid = s.uuid and e.fence = s.fence
-    and e.instance is not distinct from $9::uuid and e.state || '' = 'running'
-    and (s.outcome in ('completed', 'cancelled', 'discarded') or e.cancel_at is not null)
-  returning e.*, s.outcome, s.record, s.result as new_result, s.error as new_error, s.progress as new_progress
+  delete from dispatcher.envelope e
+  where e.uuid = any($1::uuid[]) and e.instance is not distinct from $9::uuid and e.state || '' = 'running'
+    and ((e.uuid, e.fence) in (select uuid, fence from s where outcome in ('completed', 'cancelled', 'discarded'))
+      or (e.cancel_at is not null and (e.uuid, e.fence) in (select uuid, fence from s)))
+  returning e.*
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
     max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts, fence,
@@ -107,20 +107,25 @@ with s as materialized (
       when given_up then json_build_object('name', 'Discarded', 'message', discard_reason)
       else coalesce(new_error, case when outcome <> 'completed' then error end) end,
     case when record is null then attempts else attempts || record end, fence, solo, forgiven, dedupe
-  from (select final.*, discard_reason is not null and outcome not in ('completed', 'discarded') given_up
-    from final) f
-), back as materialized (
-  select * from s where outcome not in ('completed', 'cancelled', 'discarded')
+  from (
+    select f.*, s.outcome, s.record, s.result new_result, s.error new_error, s.progress new_progress,
+      f.discard_reason is not null and s.outcome not in ('completed', 'discarded') given_up
+    from final f full join s on s.uuid = f.uuid
+    where f.uuid is not distinct from s.uuid) f
 ), again as (
-  update dispatcher.envelope e set
-    state = case when s.outcome = 'retry' or s.delay > 0 then 'retryable' else 'available' end,
-    attempt = e.attempt - case s.outcome when 'released' then 1 else 0 end,
-    due_at = case when s.outcome = 'retry' or s.delay > 0 then clock_timestamp() + s.delay * interval '1 second' end,
-    solo = e.solo or s.solo, node = null, instance = null, claimed_at = null,
-    error = coalesce(s.error, e.error), progress = coalesce(s.progress, e.progress),
-    attempts = case when s.record is null then e.attempts else e.attempts || s.record end
-  from back s
-  where e.uuid = any(array(select uuid from back)) and e.uuid = s.uuid and e.fence = s.fence
+  update dispatcher.envelope e set (state, attempt, due_at, solo, error, progress, attempts) = (
+    select case when outcome = 'retry' or delay > 0 then 'retryable' else 'available' end,
+      e.attempt - case outcome when 'released' then 1 else 0 end,
+      case when outcome = 'retry' or delay > 0 then clock_timestamp() + delay * interval '1 second' end,
+      e.solo or blamed, coalesce(($6::json[])[place], e.error), coalesce(($13::json[])[place], e.progress),
+      case when record is null then e.attempts else e.attempts || record end
+    from (
+      select place, ($3::text[])[place] outcome, ($4::json[])[place] record, ($7::float8[])[place] delay,
+        ($8::boolean[])[place] blamed
+      from (select array_position($1::uuid[], e.uuid) place offset 0) p) u),
+    node = null, instance = null, claimed_at = null
+  where e.uuid = any(array(select uuid from s where outcome in ('retry', 'released')))
+    and e.fence = ($2::int[])[array_position($1::uuid[], e.uuid)]
     and e.instance is not distinct from $9::uuid and e.state || '' = 'running' and e.cancel_at is null
   returning e.uuid
 ), open as materialized (

@@ -57,17 +57,43 @@ test("Dispatcher settles in the same statement that claims", async () => {
   assert.equal(pool.held.length, 2);
 });
 
-test("Dispatcher gathers outcomes while two statements are under way, into one", async () => {
+test("Dispatcher gathers outcomes while a statement is under way, into one", async () => {
   const { store, start, finish } = rig(0);
   start();
   const { open, opened } = gate();
   store.before = () => opened;
   for (let i = 0; i < 20; i++) finish();
   await idle();
-  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 1]);
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1]);
   open();
   await idle();
-  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 1, 18]);
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 19]);
+});
+
+test("Dispatcher waits for no second statement with so many outcomes that they are worth one", async () => {
+  const { store, start, finish } = rig(0);
+  start();
+  const { open, opened } = gate();
+  store.before = () => opened;
+  for (let i = 0; i < 401; i++) finish();
+  await idle();
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 400]);
+  open();
+  await idle();
+});
+
+test("Dispatcher gathers outcomes while the pool has work for a while, and not for long", async () => {
+  const { store, pool, start, finish } = rig(0);
+  start();
+  pool.hasPlenty = true;
+  for (let i = 0; i < 20; i++) finish();
+  await idle();
+  assert.deepEqual(store.exchanges, []);
+  await eventually(() => store.exchanges.length > 0);
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [20]);
+  for (let i = 0; i < 400; i++) finish();
+  assert.equal(store.exchanges.length, 2, "no more than these is worth waiting for");
+  await idle();
 });
 
 test("Dispatcher settles no more than 500 in one statement", async () => {
@@ -78,7 +104,7 @@ test("Dispatcher settles no more than 500 in one statement", async () => {
   for (let i = 0; i < 1_202; i++) finish();
   open();
   await eventually(() => dispatcher.settledAll);
-  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 1, 500, 500, 200]);
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 400, 500, 301]);
   assert.equal(dispatcher.totals.settled, 1_202);
 });
 

@@ -57,8 +57,15 @@ export class FakePool {
     this.slots = slots;
   }
 
+  /** Whether it says that its slots have work for a while. */
+  hasPlenty = false;
+
   room(): number {
     return Math.max(0, this.slots - this.held.length);
+  }
+
+  get idle(): boolean {
+    return this.held.length === 0;
   }
 
   submit(batch: Claimed[]): void {
