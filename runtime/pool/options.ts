@@ -5,7 +5,26 @@
  */
 import { resolve } from "node:path";
 import type { Config } from "../config.ts";
-import type { PoolOptions } from "./pool.ts";
+import type { HostSettings } from "./host_process.ts";
+
+/** How a pool is built. Times in seconds. */
+export interface PoolOptions extends HostSettings {
+  minSlots: number;
+  maxSlots: number;
+  slotsPerHost: number;
+  /** From the abort of an attempt to its kill. */
+  abortGrace: number;
+  /** How long the siblings of a thread that does not stop may go on before their host is killed. */
+  leakyWait: number;
+  /** Disuse after which a slot above the minimum is given up. */
+  scaledownWait: number;
+  /** How long a worker that has ended is still shown. */
+  removalWait: number;
+  /** Age, attempts (0: any number) and heap at which an idle slot is replaced. */
+  maxAge: number;
+  maxTasks: number;
+  maxHeapMb: number;
+}
 
 /** How the pool of a node is built; `url` is the database its tasks may use. */
 export function poolOptions(config: Config, url: string): PoolOptions {

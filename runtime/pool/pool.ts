@@ -20,8 +20,9 @@ import type { Claimed, Token } from "../store/store.ts";
 import { Endings } from "./endings.ts";
 import { Feeder } from "./feeder.ts";
 import { Fleet } from "./fleet.ts";
-import type { HostProcess, HostSettings } from "./host_process.ts";
+import type { HostProcess } from "./host_process.ts";
 import { Intake } from "./intake.ts";
+import type { PoolOptions } from "./options.ts";
 import {
   type AbortReason,
   type AskWhat,
@@ -36,25 +37,6 @@ import { claimAhead } from "./scaling.ts";
 import { Sizer } from "./sizer.ts";
 import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
 import { isSpent, supervise } from "./supervisor.ts";
-
-/** How a pool is built. Times in seconds. */
-export interface PoolOptions extends HostSettings {
-  minSlots: number;
-  maxSlots: number;
-  slotsPerHost: number;
-  /** From the abort of an attempt to its kill. */
-  abortGrace: number;
-  /** How long the siblings of a thread that does not stop may go on before their host is killed. */
-  leakyWait: number;
-  /** Disuse after which a slot above the minimum is given up. */
-  scaledownWait: number;
-  /** How long a worker that has ended is still shown. */
-  removalWait: number;
-  /** Age, attempts (0: any number) and heap at which an idle slot is replaced. */
-  maxAge: number;
-  maxTasks: number;
-  maxHeapMb: number;
-}
 
 /** What a pool tells its owner. */
 export interface PoolEvents {

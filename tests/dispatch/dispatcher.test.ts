@@ -88,7 +88,7 @@ test("Dispatcher gathers outcomes while the pool has work for a while, and not f
   pool.hasPlenty = true;
   for (let i = 0; i < 20; i++) finish();
   await idle();
-  assert.deepEqual(store.exchanges, []);
+  assert.equal(store.exchanges.length, 0);
   await eventually(() => store.exchanges.length > 0);
   assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [20]);
   for (let i = 0; i < 400; i++) finish();

@@ -8,7 +8,7 @@ import { fileURLToPath } from "node:url";
 import { commandsOf } from "../../runtime/control/commands.ts";
 import type { CommandParts } from "../../runtime/control/parts.ts";
 import type { HostProcess } from "../../runtime/pool/host_process.ts";
-import type { PoolOptions } from "../../runtime/pool/pool.ts";
+import type { PoolOptions } from "../../runtime/pool/options.ts";
 import { Slot } from "../../runtime/pool/slot.ts";
 import { eventually, tempDir, test, type TestContext } from "../harness.ts";
 import { unstarted } from "./rig.ts";
