@@ -108,7 +108,7 @@ export const configSchema = z.strictObject({
   lease_seconds: positive.default(30).describe("A node that is silent for so long is taken for dead"),
   heartbeat_seconds: positive.default(5),
   leader_seconds: positive.default(15).describe("A leader that is silent for so long is succeeded"),
-  safety_poll_seconds: positive.default(15).describe("Looks for work so often even if no wake came"),
+  safety_poll_seconds: positive.default(30).describe("Looks for work so often even if no wake came"),
   shutdown_wait: z.number().min(0).default(25).describe("Seconds that running tasks have at a shutdown"),
   retention_days: z.number().min(0).default(7).describe("How long final envelopes are kept"),
   chunk_message_timeout_seconds: positive.default(1_800),

@@ -101,7 +101,8 @@ export class DispatcherNode {
       clock: this.#works.clock,
       seconds: this.config.safety_poll_seconds,
       hears: () => this.#works.selfCheck.hearing !== "isolated",
-      look: () => this.#works.ears.lookAround(),
+      // Of broadcasts it hears by its heartbeat.
+      look: (hears) => hears ? this.#works.dispatcher.wake() : this.#works.ears.lookAround(),
     }));
     this.#serve(this.#works.inbox.sweeper());
     this.#serve(this.#works.selfCheck.work());
@@ -136,6 +137,8 @@ export class DispatcherNode {
       leading: (leader) => this.#works.leader.lead(leader && this.#state.phase === "running"),
       cancel: (uuids) => uuids.forEach((uuid) => pool.abort(uuid, "CancelledError")),
       broadcasts: () => void this.#works.ears.deliver(),
+      lapsed: () => this.#works.leader.rescue(),
+      failed: () => this.#works.leader.cutOff(),
       lost: () => this.#lost(),
     });
   }

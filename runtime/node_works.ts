@@ -169,6 +169,7 @@ export class Works {
       retentionDays: config.retention_days,
       rescueSeconds: config.heartbeat_seconds,
       graceSeconds: config.leader_seconds * 2,
+      hears: () => this.selfCheck.hearing === "connected",
       wake: (queues) => this.announcer.wake(queues),
     });
   }

@@ -22,6 +22,9 @@ export interface HeartbeatParts {
   leading(leader: boolean): void;
   cancel(uuids: string[]): void;
   broadcasts(): void;
+  lapsed(): void;
+  /** The database did not answer: others may not have reached it either. */
+  failed(): void;
   /** Another instance has the name, or the lease was reclaimed. */
   lost(): Promise<void>;
 }
@@ -32,11 +35,15 @@ export function heartbeat(parts: HeartbeatParts): Work {
     name: "heartbeat",
     retryMs: 1_000,
     async once() {
-      const reply: HeartbeatReply = await parts.store.heartbeat(parts.beat());
+      const reply: HeartbeatReply = await parts.store.heartbeat(parts.beat()).catch((error) => {
+        parts.failed();
+        throw error;
+      });
       if (!reply.alive) await parts.lost();
       parts.leading(reply.alive && reply.leader);
       if (reply.cancels.length > 0) parts.cancel(reply.cancels);
       if (reply.broadcasts) parts.broadcasts();
+      if (reply.lapsed) parts.lapsed();
       return parts.everySeconds * 1000;
     },
   };

@@ -4,9 +4,9 @@
  *
  * | service | does | how often |
  * |---|---|---|
- * | stager | scheduled and retryable → available | when the next is due, told by a wake, at the latest every 10 s |
- * | scheduler | publishes what schedules are due | when the next one is, at the latest every 10 s |
- * | rescuer | gives back what dead nodes hold | every 5 s; looks through all that runs at first and every minute |
+ * | stager | scheduled and retryable → available | when the next is due, told by a wake, at the latest every minute, or every 10 s where no wakes are heard |
+ * | scheduler | publishes what schedules are due | when the next one is, at the latest likewise |
+ * | rescuer | gives back what dead nodes hold | when a heartbeat finds a lease that has lapsed; looks through all that runs at first and every minute |
  * | pruner | partitions ahead, old ones dropped | every hour; every minute while the archive is in use |
  *
  * After an outage, and when it begins to lead, the rescuer waits for two heartbeats before it takes anybody for dead: the
@@ -25,7 +25,8 @@ import { Service, type Work } from "./service.ts";
 const STAGE_BATCH = 1_000;
 /** What a heartbeat that failed may take to be tried again, and to connect. */
 const RENEWAL_MS = 3_000;
-const STAGE_MOST_MS = 10_000;
+/** Until the next look for what is due, although no wake came. */
+const MOST_MS = { hearing: 60_000, deaf: 10_000 };
 const MINUTE_MS = 60_000;
 const HOUR_MS = 3_600_000;
 
@@ -38,6 +39,8 @@ export interface LeaderParts {
   rescueSeconds: number;
   /** Seconds by which a tick may be late without counting as missed. */
   graceSeconds: number;
+  /** Whether wakes are heard. */
+  hears(): boolean;
   /** Queues that have work now. */
   wake(queues: string[]): void;
 }
@@ -45,6 +48,7 @@ export interface LeaderParts {
 /** The leader's services, started and stopped with the leadership. */
 export class Leader {
   readonly #parts: LeaderParts;
+  readonly #outage: Outage = { over: false };
   #services: Service[] = [];
 
   constructor(parts: LeaderParts) {
@@ -69,8 +73,11 @@ export class Leader {
     );
     if (!leading) return void this.stop();
     const { clock, events } = this.#parts;
-    const schedules = scheduler({ ...this.#parts, graceMs: this.#parts.graceSeconds * 1000 });
-    const works = [stager(this.#parts), schedules, rescuer(this.#parts), pruner(this.#parts)];
+    this.cutOff();
+    const mostMs = () => MOST_MS[this.#parts.hears() ? "hearing" : "deaf"];
+    const schedules = scheduler({ ...this.#parts, graceMs: this.#parts.graceSeconds * 1000, mostMs });
+    const rescue = rescuer(this.#parts, this.#outage);
+    const works = [stager(this.#parts, mostMs), schedules, rescue, pruner(this.#parts)];
     this.#services = works.map((work) => new Service(work, clock, events));
     for (const service of this.#services) service.start();
   }
@@ -82,6 +89,16 @@ export class Leader {
     }
   }
 
+  /** A lease may have lapsed. */
+  rescue(): void {
+    void this.#services.find(({ name }) => name === "rescuer")?.kick();
+  }
+
+  /** The database was away from here: nobody is to be taken for dead before all had time to renew their leases. */
+  cutOff(): void {
+    this.#outage.over = false;
+  }
+
   async stop(): Promise<void> {
     const services = this.#services;
     this.#services = [];
@@ -89,7 +106,12 @@ export class Leader {
   }
 }
 
-function stager({ store, wake }: LeaderParts): Work {
+/** Whether the database was there for so long that a lease which has lapsed tells of a dead node. */
+interface Outage {
+  over: boolean;
+}
+
+function stager({ store, wake }: LeaderParts, mostMs: () => number): Work {
   return {
     name: "stager",
     retryMs: 1_000,
@@ -97,34 +119,37 @@ function stager({ store, wake }: LeaderParts): Work {
     async once() {
       const { queues, next } = await store.stage(STAGE_BATCH);
       if (queues.length > 0) wake(queues);
-      return Math.min(STAGE_MOST_MS, Math.max(1, (next ?? Infinity) * 1000));
+      return Math.min(mostMs(), Math.max(1, (next ?? Infinity) * 1000));
     },
   };
 }
 
-function rescuer({ store, clock, wake, events, rescueSeconds }: LeaderParts): Work {
+function rescuer({ store, clock, wake, events, rescueSeconds }: LeaderParts, outage: Outage): Work {
+  const renewalMs = Math.max(RENEWAL_MS, 2_000 * rescueSeconds);
   let thoroughAt = -Infinity;
-  let cutOff = true;
+  let renewedAt = Infinity;
   return {
     name: "rescuer",
     retryMs: 1_000,
     async once() {
-      if (cutOff) {
+      if (!outage.over) {
         await store.nodes();
-        cutOff = false;
-        return Math.max(RENEWAL_MS, 2_000 * rescueSeconds);
+        outage.over = true;
+        renewedAt = clock.monotonic() + renewalMs;
       }
+      const rest = renewedAt - clock.monotonic();
+      if (rest > 0) return rest;
       const thorough = clock.monotonic() >= thoroughAt;
       // Until it is answered.
-      cutOff = true;
+      outage.over = false;
       const { queues, rescued } = await store.rescue(thorough);
-      cutOff = false;
+      outage.over = true;
       if (thorough) thoroughAt = clock.monotonic() + MINUTE_MS;
       if (rescued > 0) {
         events.emit("warning", "rescued", `Rescued ${rescued} envelopes of dead nodes`, { queues });
         wake(queues);
       }
-      return rescueSeconds * 1000;
+      return MINUTE_MS;
     },
   };
 }

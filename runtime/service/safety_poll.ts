@@ -15,7 +15,7 @@ export interface SafetyPollParts {
   /** Between two looks of a node that hears. */
   seconds: number;
   hears(): boolean;
-  look(): void;
+  look(hears: boolean): void;
 }
 
 /** Look every so many seconds, or every second. */
@@ -26,8 +26,9 @@ export function safetyPoll({ clock, seconds, hears, look }: SafetyPollParts): Wo
     retryMs: LOOK_MS,
     once() {
       const rest = lookedAt + seconds * 1000 - clock.monotonic();
-      if (rest <= 0 || !hears()) {
-        look();
+      const heard = hears();
+      if (rest <= 0 || !heard) {
+        look(heard);
         lookedAt = clock.monotonic();
       }
       // Whether it hears can change at any time.

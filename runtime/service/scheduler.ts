@@ -20,6 +20,7 @@ import { didYouMean } from "../suggest.ts";
 import { hashUuid } from "../uuid.ts";
 import type { Work } from "./service.ts";
 
+/** Until a schedule of this node is looked at again, however far its tick is. */
 const MOST_MS = 10_000;
 
 /** What the leader's scheduler works with. */
@@ -28,11 +29,13 @@ export interface SchedulerParts {
   events: Events;
   /** Milliseconds by which a tick may be late and still not count as missed. */
   graceMs: number;
+  /** Milliseconds until the next look, although nothing is due. */
+  mostMs(): number;
   wake(queues: string[]): void;
 }
 
 /** Tick the schedules of the cluster. */
-export function scheduler({ store, events, graceMs, wake }: SchedulerParts): Work {
+export function scheduler({ store, events, graceMs, mostMs, wake }: SchedulerParts): Work {
   return {
     name: "scheduler",
     retryMs: 1_000,
@@ -48,7 +51,7 @@ export function scheduler({ store, events, graceMs, wake }: SchedulerParts): Wor
         }
       });
       if (queues.length > 0) wake(queues);
-      return Math.min(MOST_MS, Math.max(1, (next ?? Infinity) * 1000));
+      return Math.min(mostMs(), Math.max(1, (next ?? Infinity) * 1000));
     },
   };
 }

@@ -152,8 +152,8 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   }
 
   async stage(limit: number): Promise<{ queues: string[]; next: number | null }> {
-    const [{ queues, staged, next }] = await this.#run(SQL.STAGE, [limit]);
-    const promoted = (await this.#run(SQL.PROMOTE)).map((row) => row.queue as string);
+    const [{ queues, staged, next, keyed }] = await this.#run(SQL.STAGE, [limit]);
+    const promoted = keyed ? (await this.#run(SQL.PROMOTE)).map((row) => row.queue as string) : [];
     return { queues: [...new Set([...queues, ...promoted])], next: staged >= limit ? 0 : next };
   }
 
@@ -218,18 +218,20 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   async tick(plan: Parameters<Port.Store["tick"]>[0]): ReturnType<Port.Store["tick"]> {
     const queues = new Set<string>();
+    let [{ next }] = await this.#run(SCHEDULE.NEXT_TICK);
+    if (next === null || next > 0) return { queues: [], next };
     for (const { now, ...row } of await this.#run(SCHEDULE.DUE_SCHEDULES)) {
-      const { envelopes, next } = plan(row, new Date(now));
+      const { envelopes, next: following } = plan(row, new Date(now));
       const ticked = await this.#run(SCHEDULE.TICK, [
         row.name,
         row.next_at,
-        next?.toISOString() ?? null,
+        following?.toISOString() ?? null,
         envelopes.at(-1)?.uuid ?? null,
         ...publishParams(envelopes),
       ]);
       if (ticked.length > 0) { for (const { queue } of envelopes) queues.add(queue); }
     }
-    const [{ next }] = await this.#run(SCHEDULE.NEXT_TICK);
+    [{ next }] = await this.#run(SCHEDULE.NEXT_TICK);
     return { queues: [...queues], next };
   }
 

@@ -239,7 +239,8 @@ with due as materialized (
 )
 select coalesce((select json_agg(distinct queue) from staged), '[]') queues, (select count(*) from due)::int staged,
   (select extract(epoch from min(due_at) - clock_timestamp())::float8 from dispatcher.envelope
-    where state in ('scheduled', 'retryable') and due_at > clock_timestamp()) as next`;
+    where state in ('scheduled', 'retryable') and due_at > clock_timestamp()) as next,
+  exists (select from dispatcher.envelope where dedupe is not null) keyed`;
 
 /**
  * Let the next envelope of a key go where no head is left. Two stagers at once choose the same row, and the one that

@@ -36,7 +36,9 @@ select exists (select from me) alive, exists (select from led) leader,
     where instance = $1::uuid and state = 'running' and cancel_at is not null), '[]') cancels,
   exists (select from dispatcher.broadcast b join dispatcher.node n on n.instance = $1::uuid
     where b.expires_at > clock_timestamp() and b.created_at >= n.joined_at
-      and not exists (select from dispatcher.delivery d where d.broadcast = b.uuid and d.node = n.name)) broadcasts`;
+      and not exists (select from dispatcher.delivery d where d.broadcast = b.uuid and d.node = n.name)) broadcasts,
+  exists (select from dispatcher.node where state in ('running', 'draining') and lease_until <= clock_timestamp()
+    or state = 'lost' and last_seen > clock_timestamp() - interval '5 minutes') lapsed`;
 
 /** End a lease and hand the leadership on at once. */
 export const UNREGISTER = `

@@ -152,6 +152,8 @@ export interface HeartbeatReply {
   cancels: string[];
   /** Broadcasts wait for this node. */
   broadcasts: boolean;
+  /** A lease has lapsed, or one did lately: the leader looks for what is held under it. */
+  lapsed: boolean;
 }
 
 /** A row of the node table. */
