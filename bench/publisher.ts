@@ -68,12 +68,8 @@ export class Publisher {
     while (await this.#peer.left() > 0) await rest(POLL_MS);
   }
 
-  /** Publish so many in one transaction; how many a second are done from its commit on. */
-  async rush(task: string, count: number): Promise<number> {
-    await this.#peer.publishAtOnce!({ task, args: [1] }, count);
-    const began = performance.now();
-    await this.drained();
-    return count / (performance.now() - began) * 1_000;
+  left(): Promise<number> {
+    return this.#peer.left();
   }
 
   /** Let so many callers publish for so long, one call after the other; calls a second. */
