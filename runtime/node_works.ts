@@ -23,6 +23,7 @@ import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Ears } from "./dispatch/ears.ts";
 import { Inbox } from "./dispatch/inbox.ts";
 import { OwnSettlements } from "./dispatch/own_settlements.ts";
+import { ProgressWriter } from "./dispatch/progress.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events } from "./events.ts";
 import type { LogSettings } from "./log.ts";
@@ -140,16 +141,16 @@ export class Works {
 
   #buildPool(): Pool {
     const { config, events, log, platform, url } = this.#parts;
+    const progress = new ProgressWriter((claimed, text) =>
+      this.store.progress(this.dispatcher.instance, claimed, text)
+    );
     return new Pool(platform, this.clock, poolOptions(config, url), {
       finished: (finished) => {
         const end = this.#own.endOf(finished);
         this.dispatcher.finished(end);
         logAttempt(events, log, end);
       },
-      progress: (claimed, text) => {
-        // Progress is a courtesy: one that is lost is followed by the next.
-        this.store.progress(this.dispatcher.instance, claimed, text).catch(() => {});
-      },
+      progress: (claimed, text) => progress.put(claimed, text),
       room: () => this.dispatcher.room(),
       notice: (level, text, fields) => events.emit(level, "pool", text, fields),
       output: (line) => events.emit("info", "task.output", line),

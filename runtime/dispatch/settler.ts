@@ -7,7 +7,7 @@ import { type Backoff, backoffSeconds } from "../backoff.ts";
 import { shapeOf } from "../retry_policy.ts";
 import type { Finished } from "../pool/slot.ts";
 import type { Outcome } from "../state.ts";
-import type { AttemptRecord, Claimed, Settlement } from "../store/store.ts";
+import type { Claimed, Settlement } from "../store/store.ts";
 
 /** What the settler needs to know of its node. */
 export interface SettlerOptions {
@@ -74,16 +74,26 @@ function delayOf(end: Finished, { backoff }: SettlerOptions, postponed: boolean)
   return Math.max(seconds, end.notBefore ?? 0, postponed ? UNCHARGED_SECONDS : 0);
 }
 
+// Of many that end in one millisecond.
+let written = { at: NaN, text: "" };
+
+/** A time as JSON has it. */
+function isoText(at: number): string {
+  if (at !== written.at) written = { at, text: `"${new Date(at).toISOString()}"` };
+  return written.text;
+}
+
+/** An `AttemptRecord` as JSON. */
 function recordOf(end: Finished, outcome: Outcome, node: string): string {
-  const record: AttemptRecord = {
-    attempt: end.claimed.attempt,
-    node,
-    worker: end.worker,
-    started_at: end.started === null ? null : new Date(end.started).toISOString(),
-    finished_at: new Date(end.finished).toISOString(),
-    outcome,
-  };
-  const text = JSON.stringify(record);
+  const { claimed: { attempt }, worker, started, finished } = end;
+  // One for each envelope: put together by hand, for what JSON.stringify would take.
+  const head = `"attempt":${attempt},"node":${JSON.stringify(node)},"worker":${
+    worker === null ? null : `"${worker}"`
+  }`;
+  const times = `"started_at":${started === null ? null : isoText(started)},"finished_at":${
+    isoText(finished)
+  }`;
+  const text = `{${head},${times},"outcome":"${outcome}"}`;
   return end.outcome === "completed" || end.text === null
     ? text
     : `${text.slice(0, -1)},"error":${end.text}}`;

@@ -8,6 +8,8 @@
 /** The thread's end of the line. */
 export interface ThreadPort {
   post(message: string): void;
+  /** Give the host a piece of memory that both can write. */
+  share(memory: SharedArrayBuffer): void;
   onMessage(handler: (text: string) => void): void;
 }
 
@@ -21,11 +23,13 @@ export async function threadPort(): Promise<ThreadPort> {
     if (!parentPort) throw new Error("This module runs inside a worker thread only");
     return {
       post: (message) => parentPort.postMessage(message),
+      share: (memory) => parentPort.postMessage(memory),
       onMessage: (handler) => void parentPort.on("message", handler),
     };
   }
   return {
     post: (message) => scope.postMessage(message),
+    share: (memory) => scope.postMessage(memory),
     onMessage(handler) {
       scope.onmessage = (event: MessageEvent) => handler(event.data);
     },

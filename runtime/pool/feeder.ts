@@ -1,14 +1,14 @@
 /**
- * Hands claimed envelopes to slots. Where tasks are short a slot gets some ahead: its host begins the next the moment
+ * Hands claimed envelopes to slots. Where tasks are short a slot gets some ahead: its thread begins the next the moment
  * one ends, and the way to the dispatcher and back costs nothing between two tasks.
  *
  * ```text
- *  intake ──run──► slot: [running | ahead …]      the host begins what is ahead, in order; the books here follow
+ *  intake ──run──► slot: [running | ahead …]      the thread begins what is ahead, in order; the books here follow
  *     ▲                        │
- *     └────── recalled ◄───────┘                  the host says how many of the last it had not begun
+ *     └────── recalled ◄───────┘                  the host says how many of the last had not begun
  * ```
  *
- * Who is ahead has not begun, whatever the host does meanwhile: the host decides, and its reports come in order.
+ * Who is ahead has not begun, as far as these books know: the gate decides, and the reports come in order.
  *
  * @module
  */
@@ -62,9 +62,12 @@ export class Feeder {
     const { intake, fleet, endings, clock } = this.#parts;
     const most = aheadOfSlot(endings.meanMs);
     const now = clock.monotonic();
+    // Not one by one as they end: a message costs more than what it carries.
+    const hungry = [...fleet.slots.values()]
+      .filter((slot) => slot.ahead.length <= most / 2 && this.#takesMore(slot, now));
     for (let depth = 0; depth < most; depth++) {
-      for (const slot of fleet.slots.values()) {
-        if (slot.ahead.length !== depth || !this.#takesMore(slot, now)) continue;
+      for (const slot of hungry) {
+        if (slot.ahead.length !== depth || !this.#mayHaveMore(slot)) continue;
         const claimed = intake.take(false);
         if (!claimed) return;
         this.#send(slot, claimed);
@@ -72,12 +75,16 @@ export class Feeder {
     }
   }
 
-  #takesMore(slot: Slot, now: number): boolean {
+  #mayHaveMore({ sent }: Slot): boolean {
     const { maxTasks } = this.#parts;
+    return maxTasks === 0 || sent < maxTasks;
+  }
+
+  #takesMore(slot: Slot, now: number): boolean {
     if (!slot.running || slot.running.aborted || slot.recalling || !slot.inOrder || slot.host.solo) {
       return false;
     }
-    return !slot.isLate(now) && (maxTasks === 0 || slot.sent < maxTasks);
+    return !slot.isLate(now);
   }
 
   #send(slot: Slot, claimed: Claimed): void {
@@ -87,7 +94,7 @@ export class Feeder {
     const { uuid, origin, attempt, task, args, kwargs, options, timeout } = claimed;
     const call = { task, args, kwargs, options };
     const job = { uuid, origin, attempt, worker: slot.worker, timed: timeout !== null, ...call };
-    slot.host.send(["run", slot.id, uuid, writeRun(job)]);
+    slot.host.send(["run", slot.id, writeRun(job)]);
   }
 
   #begin(slot: Slot, claimed: Claimed): void {
@@ -117,10 +124,14 @@ export class Feeder {
     slot.host.send(["recall", slot.id]);
   }
 
-  /** The host gives back the last so many. */
+  /** The host gives back the last so many; one more than are ahead when its thread has not come to begin anything. */
   recalled(slot: Slot, count: number): void {
     slot.recalling = false;
-    this.#takeBack(slot, slot.ahead.splice(slot.ahead.length - count));
+    const { running, ahead } = slot;
+    if (!running || count <= ahead.length) return this.#takeBack(slot, ahead.splice(ahead.length - count));
+    if (running.aborted) this.#doomed.set(running.claimed.uuid, running.aborted);
+    slot.running = null;
+    this.#takeBack(slot, [running.claimed, ...ahead.splice(0)]);
   }
 
   /** The thread of a slot is gone, or begins nothing more. */

@@ -17,11 +17,14 @@ import { setImmediate } from "node:timers";
 import { errorRecord } from "../errors.ts";
 import { platform } from "../platform/detect.ts";
 import type { Thread } from "../platform/platform.ts";
-import { type HostCommand, type HostReport, isDone, isLast, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { Gate } from "./gate.ts";
+import { BETWEEN_ORDERS, type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 
 const WORKER = new URL("./worker.ts", import.meta.url);
 const LOOK_EVERY_MS = 250;
 const LAST_WORD_MS = 10;
+/** How long the end of an attempt may wait for that of the next, when the thread has one. */
+const TOGETHER_MS = 1;
 const MB = 1024 * 1024;
 
 const here = await platform();
@@ -29,37 +32,44 @@ const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
 interface Entry {
   thread: Thread;
   closed: () => void;
-  /** What runs, by uuid; null when nothing does. */
-  running: string | null;
-  /** What comes next. */
-  ahead: { uuid: string; text: string }[];
-  /** It shall run nothing more. */
-  spent: boolean;
+  /** What it may begin of the jobs it was given; it sends this before it is ready. */
+  gate: Gate | undefined;
+  /** Jobs that it was given, and those of them that it says have ended or that were taken back. */
+  given: number;
+  over: number;
+  /** Orders of one message of the dispatcher's, which travel on together. */
+  orders: string[];
 }
 const threads = new Map<number, Entry>();
 
-// Reports of one turn of the event loop travel together.
+// Reports of one turn of the event loop travel together; those of a thread that goes on by itself may wait for more.
 let outbox: HostReport[] = [];
-function report(message: HostReport): void {
-  if (outbox.push(message) === 1) setImmediate(flush);
+let flushing: "no" | "soon" | "now" = "no";
+function report(message: HostReport, when: "soon" | "now" = "now"): void {
+  outbox.push(message);
+  if (flushing === "now" || flushing === when) return;
+  flushing = when;
+  if (when === "now") setImmediate(flush);
+  else setTimeout(flush, TOGETHER_MS);
 }
 function flush(): void {
+  flushing = "no";
+  if (outbox.length === 0) return;
   const batch = outbox;
   outbox = [];
   process.send?.(batch);
 }
 
 function open(slot: number): void {
-  const entry = { closed: () => {}, running: null, ahead: [], spent: false } as Partial<Entry> as Entry;
+  const entry = { closed: () => {}, gate: undefined, given: 0, over: 0, orders: [] } as Partial<
+    Entry
+  > as Entry;
   entry.thread = here.spawnThread(WORKER, { memoryMb: env.workerMemoryMb }, {
-    message(text) {
-      if (text === '{"t":"closed"}') entry.closed();
+    message(said) {
+      if (said === '{"t":"closed"}') entry.closed();
       // A task can post what it likes; only texts are the worker's, and some other values cannot even be sent on.
-      else if (typeof text === "string") {
-        report(["said", slot, text]);
-        if (isLast(text)) entry.spent = true;
-        else if (entry.running !== null && isDone(text, entry.running)) next(entry);
-      }
+      else if (typeof said === "string") report(["said", slot, said], hasMore(entry, said) ? "soon" : "now");
+      else if ((said as unknown) instanceof SharedArrayBuffer) entry.gate ??= new Gate(said);
     },
     ended(reason) {
       if (threads.get(slot) !== entry) return;
@@ -72,23 +82,33 @@ function open(slot: number): void {
   threads.set(slot, entry);
 }
 
-/** Hand over what comes next, now that nothing runs. */
-function next(entry: Entry): void {
-  const job = entry.spent ? undefined : entry.ahead.shift();
-  entry.running = job?.uuid ?? null;
-  if (job) entry.thread.post(job.text);
+/** Whether an attempt has ended and the thread has another. */
+function hasMore(entry: Entry, said: string): boolean {
+  if (!said.startsWith('{"t":"done"')) return false;
+  entry.over++;
+  return entry.given > entry.over;
 }
 
-function run(entry: Entry, uuid: string, text: string): void {
-  entry.ahead.push({ uuid, text });
-  if (entry.running === null) next(entry);
+function order(entry: Entry, text: string): void {
+  entry.orders.push(text);
+}
+
+function pass(entry: Entry): void {
+  if (entry.orders.length > 0) entry.thread.post(entry.orders.splice(0).join(BETWEEN_ORDERS));
+}
+
+/** Take back what the thread has not begun; how many those are. */
+function takeBack(entry: Entry): number {
+  const count = entry.gate?.takeBack(entry.given) ?? 0;
+  entry.over += count;
+  return count;
 }
 
 async function kill(slot: number, patience: number): Promise<void> {
   const entry = threads.get(slot);
   if (!entry) return report(["killed", slot, true]);
   threads.delete(slot);
-  entry.spent = true;
+  takeBack(entry);
   // A thread that answers is not busy and will really end; one that does not may only be stopped by the engine.
   const answered = await new Promise<boolean>((resolve) => {
     const timer = setTimeout(() => resolve(false), patience);
@@ -96,7 +116,8 @@ async function kill(slot: number, patience: number): Promise<void> {
       clearTimeout(timer);
       resolve(true);
     };
-    entry.thread.post('{"t":"close"}');
+    order(entry, '{"t":"close"}');
+    pass(entry);
   });
   const stopped = await entry.thread.terminate();
   report(["killed", slot, answered || stopped]);
@@ -105,18 +126,33 @@ async function kill(slot: number, patience: number): Promise<void> {
 process.on("message", (batch: HostCommand[]) => {
   for (const command of batch) {
     try {
-      const entry = command[0] === "exit" ? undefined : threads.get(command[1]);
-      if (command[0] === "run") entry && run(entry, command[2], command[3]);
-      else if (command[0] === "post") entry?.thread.post(command[2]);
-      else if (command[0] === "recall") report(["recalled", command[1], entry?.ahead.splice(0).length ?? 0]);
-      else if (command[0] === "open") open(command[1]);
-      else if (command[0] === "kill") void kill(command[1], command[2]);
-      else end();
+      obey(command);
     } catch (error) {
       if (command[0] !== "exit") report(["ended", command[1], errorRecord(error)]);
     }
   }
+  for (const entry of threads.values()) pass(entry);
 });
+
+function obey(command: HostCommand): void {
+  const entry = command[0] === "exit" ? undefined : threads.get(command[1]);
+  switch (command[0]) {
+    case "run":
+      if (!entry) return;
+      entry.given++;
+      return order(entry, command[2]);
+    case "post":
+      return entry && order(entry, command[2]);
+    case "recall":
+      return report(["recalled", command[1], entry ? takeBack(entry) : 0]);
+    case "open":
+      return open(command[1]);
+    case "kill":
+      return void kill(command[1], command[2]);
+    case "exit":
+      return end();
+  }
+}
 
 // Nothing less is sure: exit handlers and busy threads could both hold the process.
 function end(): void {

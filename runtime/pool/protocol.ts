@@ -19,7 +19,7 @@ export type HostCommand =
   | ["open", slot: number]
   | ["post", slot: number, text: string]
   /** Run this; behind what was sent before, when that has not ended. */
-  | ["run", slot: number, uuid: string, text: string]
+  | ["run", slot: number, text: string]
   /** Give back what has not begun. */
   | ["recall", slot: number]
   /** Stop a thread; it has `patience` milliseconds to close by itself. */
@@ -121,16 +121,8 @@ export function writeReport(report: Report, text?: string): string {
   return text === undefined ? JSON.stringify(report) : `${JSON.stringify(report)}\n${text}`;
 }
 
-/**
- * What a host, which reads no texts, must see of one: that the attempt it waits for has ended, or that its thread shall
- * run nothing more. The fields are in the order in which they are written.
- */
-export function isDone(text: string, uuid: string): boolean {
-  return text.startsWith(`{"t":"done","uuid":"${uuid}"`);
-}
-export function isLast(text: string): boolean {
-  return text.startsWith('{"t":"exit"') || text.startsWith('{"t":"broken"');
-}
+/** Between orders that travel together: no JSON text has it, where line feeds may stand between two values. */
+export const BETWEEN_ORDERS = "\x1e";
 
 /**
  * Take a report apart; the text stays as it is. Undefined for what the worker did not write: a task shares its
@@ -151,9 +143,10 @@ export function readReport(message: unknown): { report: Report; text: string } |
 export function writeRun(
   job: Omit<Job, "args" | "kwargs" | "options"> & { args: string; kwargs: string; options: string },
 ): string {
-  const { args, kwargs, options, ...head } = job;
-  const text = JSON.stringify({ t: "run", ...head }).slice(0, -1);
-  return `${text},"args":${args},"kwargs":${kwargs},"options":${options}}`;
+  const { uuid, origin, attempt, worker, timed, task, args, kwargs, options } = job;
+  const ids = `"uuid":"${uuid}","origin":${origin === null ? null : `"${origin}"`},"attempt":${attempt}`;
+  const how = `"worker":"${worker}","timed":${timed},"task":${JSON.stringify(task)}`;
+  return `{"t":"run",${ids},${how},"args":${args},"kwargs":${kwargs},"options":${options}}`;
 }
 
 /** What a worker must know before it runs anything; travels in the environment variable of this name. */

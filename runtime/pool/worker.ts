@@ -8,9 +8,12 @@ import { errorLine, errorRecord } from "../errors.ts";
 import { closeThread, heapUsed, type ThreadPort, threadPort, trapExits } from "../platform/thread.ts";
 import { Registry } from "../registry.ts";
 import { Executor } from "./executor.ts";
+import { Gate } from "./gate.ts";
 import { type Hooks, loadHooks } from "./hooks.ts";
-import { type Order, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { BETWEEN_ORDERS, type Order, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 import { WorkerVoice } from "./worker_voice.ts";
+
+type JobOrder = Extract<Order, { t: "run" }>;
 
 /** One worker: takes orders, runs tasks, calls the hooks. */
 class Worker {
@@ -18,6 +21,12 @@ class Worker {
   readonly #hooks: Hooks;
   readonly #executor: Executor;
   readonly #idleMs: number;
+  readonly #gate = new Gate();
+  // What it was given and has not looked at, and the number of the last that it has.
+  readonly #given: JobOrder[] = [];
+  #number = 0;
+  #working = false;
+  #spent = false;
   // Armed while no task runs, if there is a hook for it.
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -35,25 +44,44 @@ class Worker {
   }
 
   async start(port: ThreadPort): Promise<void> {
-    port.onMessage((text) => this.#take(JSON.parse(text)));
+    port.onMessage((text) => {
+      for (const order of text.split(BETWEEN_ORDERS)) this.#take(JSON.parse(order));
+    });
+    port.share(this.#gate.memory);
     await this.#hooks.onStart?.();
     this.#voice.say({ t: "ready", heap: heapUsed() });
     this.#idle();
   }
 
   #take(order: Order): void {
-    if (order.t === "run") void this.#run(order);
-    else if (order.t === "abort") this.#executor.abort(order.uuid, order.reason);
+    if (order.t === "run") {
+      this.#given.push(order);
+      if (!this.#working) void this.#work();
+    } else if (order.t === "abort") this.#executor.abort(order.uuid, order.reason);
     else if (order.t === "answer") this.#voice.answered(order);
     else void this.#close();
   }
 
-  async #run(job: Extract<Order, { t: "run" }>): Promise<void> {
+  /** Run what was given, one after the other, but for what was taken back. */
+  async #work(): Promise<void> {
+    this.#working = true;
     clearTimeout(this.#idleTimer);
+    for (let job = this.#given.shift(); job && !this.#spent; job = this.#given.shift()) {
+      if (this.#gate.begin(++this.#number)) await this.#run(job);
+    }
+    this.#working = false;
+    this.#idle();
+  }
+
+  async #run(job: JobOrder): Promise<void> {
     const { done, text } = await this.#executor.run(job);
     this.#voice.taskEnded();
     this.#voice.say({ ...done, heap: heapUsed() }, text);
-    this.#idle();
+  }
+
+  /** It has been said that this thread must go: nothing more begins. */
+  spend(): void {
+    this.#spent = true;
   }
 
   /** Close in peace: the hook first, then the thread. */
@@ -79,10 +107,15 @@ class Worker {
 
 const port = await threadPort();
 const voice = new WorkerVoice(port);
-trapExits((what) => voice.say({ t: "exit", what }));
+let worker: Worker | undefined;
+trapExits((what) => {
+  worker?.spend();
+  voice.say({ t: "exit", what });
+});
 try {
   const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
-  await new Worker(voice, await loadHooks(env.hooks), env).start(port);
+  worker = new Worker(voice, await loadHooks(env.hooks), env);
+  await worker.start(port);
 } catch (error) {
   // Said by itself: not every runtime tells the owner of a thread why its module failed.
   voice.say({ t: "broken" }, JSON.stringify(errorRecord(error)));

@@ -113,7 +113,11 @@ export function arrayLiteral(values: readonly (string | number | boolean | null)
   return out + "}";
 }
 
+/** What stands in an array as it is: uuids, numbers and small words. */
+const BARE = /^[0-9a-z-]+$/;
+
 function quoteElement(value: string): string {
+  if (BARE.test(value) && value !== "null") return value;
   return value.includes('"') || value.includes("\\") ? `"${value.replace(/["\\]/g, "\\$&")}"` : `"${value}"`;
 }
 

@@ -39,13 +39,12 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const exchanged = await this.#exchange(work);
     const { settled } = exchanged;
+    if (settled.size === work.settlements.length) return exchanged;
     const missed = work.settlements.filter((s) => !settled.has(s.uuid));
     // A cancel that is asked for while the statement is under way hides a row from both ways of settling it. Were it
     // taken for stale, it would run for ever: look again before it is.
-    if (missed.length > 0) {
-      const again = await this.#exchange({ ...work, settlements: missed, queues: [], limit: 0 });
-      for (const uuid of again.settled) settled.add(uuid);
-    }
+    const again = await this.#exchange({ ...work, settlements: missed, queues: [], limit: 0 });
+    for (const uuid of again.settled) settled.add(uuid);
     return exchanged;
   }
 
@@ -71,14 +70,14 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
       arrayLiteral(ranges.map((x) => x.high)),
     ]);
     const claimed: Port.Claimed[] = [];
-    const settled = new Set<string>();
+    const settled = new Set(s.map((x) => x.uuid));
     const reached = new Map<string, Port.Floor>();
     let last = 0;
     // In the order of claiming.
     for (const row of rows) {
       const { queue, priority, id } = row;
       if (row.uuid === null) last = id;
-      else if (row.fence === null) settled.add(row.uuid);
+      else if (row.fence === null) settled.delete(row.uuid);
       else {
         claimed.push(claimedOf(row));
         reached.set(`${priority} ${queue}`, { queue, priority, id });
