@@ -12,6 +12,8 @@ const POLL_MS = 5;
 /** Between the batches of a load; and so many may be under way. */
 const TICK_MS = 10;
 const OPEN_BATCHES = 8;
+/** How long results are waited for, all together. */
+const RESULTS_MS = 30_000;
 /** Bytes of arguments in one call of the peer's batch. */
 const BATCH_BYTES = 1_000_000;
 
@@ -98,7 +100,9 @@ export class Publisher {
   async trickleResults(count: number): Promise<number[]> {
     if (!this.#peer.publishAndWait) return [];
     const times: number[] = [];
-    for (let i = 0; i < count; i++) {
+    // Some are told by a poll after ten seconds now and then.
+    const end = performance.now() + RESULTS_MS;
+    for (let i = 0; i < count && performance.now() < end; i++) {
       await rest(20 + Math.random() * 30);
       const began = performance.now();
       await this.#peer.publishAndWait(stamp());
