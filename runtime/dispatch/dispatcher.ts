@@ -33,9 +33,10 @@ export interface DispatcherParts {
   settled(watched: string[], released: string[], restage: boolean): void;
 }
 
-/** Statements under way at most. */
+/** Statements under way at most; the second one when it is worth a statement, or a slot is idle. */
 const IN_FLIGHT = 2;
 const BATCH = 500;
+const WORTHWHILE = 200;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;
 /** A lease that was lost makes everything stale that was held under it: so many lines a batch are enough. */
@@ -128,12 +129,18 @@ export class Dispatcher {
   #pump(): void {
     while (this.#underway.size < IN_FLIGHT && this.#retry === undefined && !this.#doubtful) {
       const limit = this.#limit();
-      if (this.#pending.length === 0 && limit === 0) return;
+      if (!this.#isWorthwhile(limit)) break;
       const settlements = this.#pending.splice(0, BATCH);
       if (limit > 0) this.#hungry = false;
       void this.#run(settlements, limit);
     }
     if (this.#doubtful && this.#underway.size === 0 && this.#retry === undefined) void this.#reconcile();
+  }
+
+  /** Whether to run a statement now; what ends while one is under way goes with the next, in one larger batch. */
+  #isWorthwhile(limit: number): boolean {
+    if (this.#underway.size === 0) return this.#pending.length > 0 || limit > 0;
+    return this.#pending.length >= WORTHWHILE || (limit > 0 && this.#pool.idle);
   }
 
   #limit(): number {

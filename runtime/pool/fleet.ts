@@ -119,6 +119,11 @@ export class Fleet {
     return [...this.slots.values()].filter((slot) => slot.running);
   }
 
+  hasFree(): boolean {
+    for (const slot of this.slots.values()) if (slot.free) return true;
+    return false;
+  }
+
   /** Hosts for suspects that can take one, now or as soon as they are ready. */
   soloHosts(): number {
     return [...this.hosts].filter((host) => host.solo && usable(host)).length;

@@ -124,6 +124,11 @@ export class Pool {
     return this.fleet.running().length;
   }
 
+  /** Whether a slot has nothing to do. */
+  get idle(): boolean {
+    return this.intake.length === 0 && this.fleet.hasFree();
+  }
+
   /** What is here, in a slot or before one. */
   holds(): Token[] {
     const running = this.fleet.running().map((slot) => slot.running!.claimed);

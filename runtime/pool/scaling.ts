@@ -48,7 +48,7 @@ export function aheadOfSlot(meanMs: number | null): number {
 
 /** How far ahead a slot's tasks are claimed, so that none idles for a round trip to the database. */
 const AHEAD_MS = 50;
-const AHEAD_MAX = 500;
+const AHEAD_MAX = 1_000;
 
 /**
  * Envelopes to hold beyond the free slots. Short tasks are claimed ahead; long ones are not, since another node
