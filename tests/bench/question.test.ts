@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { median, percentile, rounded, spread, withRatio } from "../../bench/question.ts";
+import { median, percentile, rounded, type Row, spread, withRatio } from "../../bench/question.ts";
 import { test } from "../harness.ts";
 
 test("median() is the middle one, or half way between two", () => {
@@ -24,7 +24,7 @@ test("spread() names the median and the range, in four digits", () => {
 });
 
 test("withRatio() sets every row against the first, or against what is given", () => {
-  const rows = [{ peer: "a", n: 200 }, { peer: "b", n: 50 }, { peer: "c" }];
+  const rows: Row[] = [{ peer: "a", n: 200 }, { peer: "b", n: 50 }, { peer: "c" }];
   assert.deepEqual(withRatio(rows, "n").map(({ ratio }) => ratio), [1, 0.25, undefined]);
   assert.deepEqual(withRatio(rows.slice(1, 2), "n", 100, "ratio_to_node"), [{
     peer: "b",
