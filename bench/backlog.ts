@@ -22,7 +22,7 @@ export async function workOff(contender: Contender, backlog: Backlog, settings: 
   await place.settle();
   await place.worker(settings);
   const began = performance.now();
-  await place.publisher.call("drained");
+  await place.drained();
   const seconds = (performance.now() - began) / 1_000;
   await place.clear();
   return backlog.count / seconds;

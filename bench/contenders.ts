@@ -5,7 +5,7 @@
  */
 import { needs, type Runtime, runtimes } from "../tests/harness/runtimes.ts";
 import type { Settings } from "./peers/peer.ts";
-import type { Actor } from "./processes.ts";
+import type { Actor, Process } from "./processes.ts";
 import { OURS } from "./question.ts";
 import type { Site } from "./site.ts";
 
@@ -26,6 +26,8 @@ export interface Place {
   worker(settings?: Settings, options?: { idle?: boolean }): Promise<Worker>;
   /** One more who publishes. */
   another(): Promise<Actor>;
+  /** Resolves when all that its publisher has published is done; rejects when a process ends before. */
+  drained(): Promise<void>;
   /** Bring the database to rest. */
   settle(): Promise<void>;
   /** End the processes and remove the data. */
@@ -104,10 +106,15 @@ function contender(site: Site, { peer, module, runtime = "node", storage = postg
     runtime,
     async place(queueSettings = {}) {
       const { url, settle, remove } = await storage(site);
-      const running = new Set<{ stop(): Promise<void> }>();
+      const running = new Set<Process | Actor>();
+      const broken = Promise.withResolvers<never>();
+      const watch = (process: Process | Actor) => void process.ended().catch(broken.reject);
+      // Looked at by whoever waits; at the end everything is ended.
+      broken.promise.catch(() => {});
       const actor = async () => {
         const started = site.actor(module, url, module === "ours" ? runtime : "node");
         running.add(started);
+        watch(started);
         await started.call("prepare", queueSettings);
         return started;
       };
@@ -119,13 +126,16 @@ function contender(site: Site, { peer, module, runtime = "node", storage = postg
         async worker(settings = {}, { idle = false } = {}) {
           if (module === "ours") {
             const queues = idle ? "another" : "default";
-            running.add(await site.node(url, `node-${++nodes}`, { runtime, queues }));
+            const node = await site.node(url, `node-${++nodes}`, { runtime, queues });
+            running.add(node);
+            watch(node);
             return { stamps: () => publisher.call("stamps") };
           }
           const worker = await actor();
           await worker.call("work", settings, idle);
           return { stamps: () => worker.call("stamps") };
         },
+        drained: () => Promise.race([publisher.call("drained"), broken.promise]),
         settle,
         async clear() {
           await Promise.all([...running].map((each) => each.stop()));

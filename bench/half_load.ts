@@ -74,7 +74,7 @@ async function underLoad(
   const place = await contender.place({ notify: true });
   const worker = await place.worker(settings);
   const reached = await place.publisher.call<number>("load", rate, seconds);
-  await place.publisher.call("drained");
+  await place.drained();
   const started = await worker.stamps();
   await place.clear();
   return { started: started.slice(started.length * WARM_UP), reached };

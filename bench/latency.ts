@@ -56,7 +56,7 @@ async function measure(contender: Contender, settings: Settings, count: number):
   const worker = await place.worker(settings);
   await rest(IDLE_MS);
   await place.publisher.call("trickle", WARM_UP + count);
-  await place.publisher.call("drained");
+  await place.drained();
   const started = (await worker.stamps()).slice(WARM_UP);
   const known = await place.publisher.call<number[]>("trickleResults", WARM_UP + count);
   await place.clear();

@@ -93,6 +93,11 @@ export class Actor {
     });
   }
 
+  /** Rejects with what it said last when it ends. */
+  ended(): Promise<never> {
+    return this.#process.ended();
+  }
+
   stop(signal?: NodeJS.Signals): Promise<void> {
     return this.#process.stop(signal);
   }

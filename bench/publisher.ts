@@ -12,6 +12,8 @@ const POLL_MS = 5;
 /** Between the batches of a load; and so many may be under way. */
 const TICK_MS = 10;
 const OPEN_BATCHES = 8;
+/** How long results are waited for, all together. */
+const RESULTS_MS = 30_000;
 /** Bytes of arguments in one call of the peer's batch. */
 const BATCH_BYTES = 1_000_000;
 
@@ -68,12 +70,8 @@ export class Publisher {
     while (await this.#peer.left() > 0) await rest(POLL_MS);
   }
 
-  /** Publish so many in one transaction; how many a second are done from its commit on. */
-  async rush(task: string, count: number): Promise<number> {
-    await this.#peer.publishAtOnce!({ task, args: [1] }, count);
-    const began = performance.now();
-    await this.drained();
-    return count / (performance.now() - began) * 1_000;
+  left(): Promise<number> {
+    return this.#peer.left();
   }
 
   /** Let so many callers publish for so long, one call after the other; calls a second. */
@@ -102,7 +100,9 @@ export class Publisher {
   async trickleResults(count: number): Promise<number[]> {
     if (!this.#peer.publishAndWait) return [];
     const times: number[] = [];
-    for (let i = 0; i < count; i++) {
+    // Some are told by a poll after ten seconds now and then.
+    const end = performance.now() + RESULTS_MS;
+    for (let i = 0; i < count && performance.now() < end; i++) {
       await rest(20 + Math.random() * 30);
       const began = performance.now();
       await this.#peer.publishAndWait(stamp());

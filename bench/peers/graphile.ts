@@ -40,13 +40,6 @@ export async function open(connectionString: string): Promise<Peer> {
       const jobs = await utils.addJobs(calls.map(({ task, args }) => ({ identifier: task, payload: args })));
       last = jobs.at(-1)!.id;
     },
-    async publishAtOnce({ task, args }, count) {
-      const add = `
-        select max(id) id from (
-          select (graphile_worker.add_job($1::text, $2::json)).id from generate_series(1, $3::int)
-        ) added`;
-      last = (await pool.query(add, [task, JSON.stringify(args), count])).rows[0].id;
-    },
     async lastIsDone() {
       const { rowCount } = await pool.query(
         "select from graphile_worker._private_jobs where id = $1",

@@ -22,14 +22,6 @@ export async function open(url: string): Promise<Peer> {
     async publishMany(calls) {
       last = (await client.publishMany(calls)).at(-1)!.uuid;
     },
-    async publishAtOnce({ task, args }, count) {
-      const [{ uuid }] = await sql`
-        select uuid from (
-          select i, dispatcher.publish(${task}, ${JSON.stringify(args)}::text::json) uuid
-          from generate_series(1, ${count}::int) i
-        ) published order by i desc limit 1`;
-      last = uuid;
-    },
     async publishAndWait({ task, args }) {
       const published = await client.publish(task, args);
       last = published.uuid;

@@ -23,8 +23,6 @@ export interface Peer {
   publish(call: Call): Promise<void>;
   /** Publish as many as the peer's own batches take. */
   publishMany(calls: Call[]): Promise<void>;
-  /** Publish so many in one transaction. */
-  publishAtOnce?(call: Call, count: number): Promise<void>;
   /** Publish, and resolve when the result is known here. */
   publishAndWait?(call: Call): Promise<void>;
   /** Whether the one that was published last is done and recorded. Reads one row, whatever the backlog. */
