@@ -38,7 +38,7 @@ export function slotsToAdd(load: Load): number {
 
 /** How much work a slot gets ahead, in milliseconds and in tasks. */
 const SLOT_AHEAD_MS = 3;
-const SLOT_AHEAD_MAX = 32;
+const SLOT_AHEAD_MAX = 64;
 
 /** Attempts that a slot gets besides the one that runs: none where tasks are long, since another slot may be free. */
 export function aheadOfSlot(meanMs: number | null): number {

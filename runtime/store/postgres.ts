@@ -6,7 +6,7 @@
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
-import { arrayLiteral, type Sql } from "./connection.ts";
+import { arrayLiteral, jsonTexts, type Sql } from "./connection.ts";
 import { prune } from "./pruning.ts";
 import { rangesOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
@@ -57,16 +57,16 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
       arrayLiteral(s.map((x) => x.uuid)),
       arrayLiteral(s.map((x) => x.fence)),
       arrayLiteral(s.map((x) => x.outcome)),
-      arrayLiteral(s.map((x) => x.record)),
-      arrayLiteral(s.map((x) => x.result)),
-      arrayLiteral(s.map((x) => x.error)),
+      jsonTexts(s.map((x) => x.record)),
+      jsonTexts(s.map((x) => x.result)),
+      jsonTexts(s.map((x) => x.error)),
       arrayLiteral(s.map((x) => x.delay)),
       arrayLiteral(s.map((x) => x.solo)),
       work.instance,
       arrayLiteral(ranges.map((x) => x.queue)),
       work.limit,
       work.node,
-      arrayLiteral(s.map((x) => x.progress)),
+      jsonTexts(s.map((x) => x.progress)),
       arrayLiteral(ranges.map((x) => x.low)),
       arrayLiteral(ranges.map((x) => x.past)),
       arrayLiteral(ranges.map((x) => x.high)),

@@ -84,11 +84,16 @@ select asked::text, case when got <> asked then got::text end from uniques where
  * subqueries, which stand under an OR for they would become a join otherwise; a full join cannot be a nested loop; and
  * what is tried again finds its place in the arrays.
  *
+ * JSON texts come as one text each, with a character between two that no JSON has: nothing in them is escaped.
+ *
  * Indexes: primary key, envelope_claim.
  */
 export const EXCHANGE = `
-with s as materialized (
-  select * from unnest($1::uuid[], $2::int[], $3::text[], $4::json[], $5::json[], $6::json[], $13::json[])
+with texts as materialized (
+  select string_to_array($4, e'\x1e', '')::json[] records, string_to_array($5, e'\x1e', '')::json[] results,
+    string_to_array($6, e'\x1e', '')::json[] errors, string_to_array($13, e'\x1e', '')::json[] progresses
+), s as materialized (
+  select u.* from texts, unnest($1::uuid[], $2::int[], $3::text[], records, results, errors, progresses)
     u (uuid, fence, outcome, record, result, error, progress)
 ), final as (
   delete from dispatcher.envelope e
@@ -117,10 +122,11 @@ with s as materialized (
     select case when outcome = 'retry' or delay > 0 then 'retryable' else 'available' end,
       e.attempt - case outcome when 'released' then 1 else 0 end,
       case when outcome = 'retry' or delay > 0 then clock_timestamp() + delay * interval '1 second' end,
-      e.solo or blamed, coalesce(($6::json[])[place], e.error), coalesce(($13::json[])[place], e.progress),
+      e.solo or blamed, coalesce((select errors[place] from texts), e.error),
+      coalesce((select progresses[place] from texts), e.progress),
       case when record is null then e.attempts else e.attempts || record end
     from (
-      select place, ($3::text[])[place] outcome, ($4::json[])[place] record, ($7::float8[])[place] delay,
+      select place, ($3::text[])[place] outcome, (select records[place] from texts) record, ($7::float8[])[place] delay,
         ($8::boolean[])[place] blamed
       from (select array_position($1::uuid[], e.uuid) place offset 0) p) u),
     node = null, instance = null, claimed_at = null

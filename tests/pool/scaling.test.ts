@@ -58,12 +58,12 @@ test("claimAhead() claims nothing ahead for a pool without slots", () => {
   for (const mean of [null, 0.01, 1, 1_000]) assert.equal(claimAhead(0, 60, mean), 0);
 });
 
-test("claimAhead() claims short tasks ahead, as many as 50 ms take, at most 500", () => {
+test("claimAhead() claims short tasks ahead, as many as 50 ms take, at most 2,000", () => {
   assert.equal(claimAhead(4, 60, 10), 20);
   assert.equal(claimAhead(4, 60, 49), 5);
   assert.equal(claimAhead(4, 60, 1), 200);
-  assert.equal(claimAhead(60, 60, 1), 500);
-  assert.equal(claimAhead(4, 60, 0), 500);
+  assert.equal(claimAhead(60, 60, 1), 2_000);
+  assert.equal(claimAhead(4, 60, 0), 2_000);
 });
 
 test("claimAhead() claims long tasks for new slots only, another node may be idle", () => {

@@ -27,30 +27,52 @@ async function loaded(t: TestContext, server?: "pg15"): Promise<Sql> {
 interface Plan {
   "Node Type": string;
   "Relation Name"?: string;
+  "CTE Name"?: string;
   Plans?: Plan[];
 }
 
-/** How each table is read by a statement, as it is planned when it is executed with these parameters. */
-async function scans(sql: Sql, statement: string, params: (string | number)[]): Promise<string[]> {
+/** How a statement is planned when it is executed with these parameters. */
+async function plans(sql: Sql, statement: string, params: (string | number)[]): Promise<Plan[]> {
   await sql.unsafe(`deallocate all; prepare looked_at as ${statement}`);
   const values = params.map((value) => typeof value === "number" ? String(value) : `'${value}'`).join(", ");
   const [row] = await sql.unsafe(`explain (format json) execute looked_at(${values})`).simple();
+  const explained = typeof row["QUERY PLAN"] === "string" ? JSON.parse(row["QUERY PLAN"]) : row["QUERY PLAN"];
+  return (explained as { Plan: Plan }[]).map(({ Plan }) => Plan);
+}
+
+/** How each table is read. */
+async function scans(sql: Sql, statement: string, params: (string | number)[]): Promise<string[]> {
   const found: string[] = [];
   const walk = (plan: Plan) => {
     if (plan["Relation Name"]) found.push(`${plan["Node Type"]} on ${plan["Relation Name"]}`);
     plan.Plans?.forEach(walk);
   };
-  const plans = typeof row["QUERY PLAN"] === "string" ? JSON.parse(row["QUERY PLAN"]) : row["QUERY PLAN"];
-  for (const { Plan } of plans as { Plan: Plan }[]) walk(Plan);
+  for (const plan of await plans(sql, statement, params)) walk(plan);
   return found;
+}
+
+/** Ways in which a statement holds each row against each of a list: nested loops over what was written down before. */
+async function crossings(sql: Sql, statement: string, params: (string | number)[]): Promise<string[]> {
+  const found: string[] = [];
+  const walk = (plan: Plan) => {
+    for (const below of plan.Plans ?? []) {
+      if (plan["Node Type"] === "Nested Loop" && below["CTE Name"] !== undefined) {
+        found.push(below["CTE Name"]);
+      }
+      walk(below);
+    }
+  };
+  for (const plan of await plans(sql, statement, params)) walk(plan);
+  // One row.
+  return found.filter((name) => name !== "texts");
 }
 
 /** Parameters of an exchange that settles one and claims from three queues. */
 function exchange(limit: number): (string | number)[] {
   const uuid = uuid7();
-  const one = [`{${uuid}}`, "{1}", "{completed}", "{null}", "{null}", "{null}", "{null}", "{false}"];
+  const one = [`{${uuid}}`, "{1}", "{completed}", "", "", "", "{null}", "{false}"];
   const queues = ['{"queue 0","queue 1","queue 2"}', "{-32768,0,0}", "{-1,-1,9000}", "{32767,32767,32767}"];
-  return [...one, uuid, queues[0], limit, "node-1", "{null}", ...queues.slice(1)];
+  return [...one, uuid, queues[0], limit, "node-1", "", ...queues.slice(1)];
 }
 
 async function claimReadsNoTable(sql: Sql): Promise<void> {
@@ -74,6 +96,23 @@ test("EXCHANGE reads envelopes by index only, with statistics and without, whate
 
 test("EXCHANGE does so on the system's PostgreSQL", { skip: needsServer("pg15") }, async (t) => {
   await claimReadsNoTable(await loaded(t, "pg15"));
+});
+
+test("EXCHANGE holds no row against all outcomes, also where the table was empty when it was analyzed", async (t) => {
+  const sql = await loaded(t);
+  const many = (value: string) => `{${Array(500).fill(value)}}`;
+  const params = exchange(500);
+  params[0] = `{${Array.from({ length: 500 }, () => uuid7())}}`;
+  params.splice(1, 2, many("1"), many("completed"));
+  params.splice(6, 2, many("null"), many("false"));
+  for (const statistics of ["of much", "of nothing"]) {
+    if (statistics === "of nothing") await sql`delete from dispatcher.envelope`;
+    await sql`vacuum analyze dispatcher.envelope`;
+    for (const mode of ["force_generic_plan", "force_custom_plan"]) {
+      await sql.unsafe(`set plan_cache_mode = ${mode}`);
+      assert.deepEqual(await crossings(sql, EXCHANGE, params), [], `statistics ${statistics}, ${mode}`);
+    }
+  }
 });
 
 test("STAGE, RECONCILE and HEARTBEAT read envelopes by index only", async (t) => {

@@ -126,7 +126,16 @@ function beating(test: StoreTest): void {
 
   test("heartbeat() is not alive for an instance that nobody knows", async (store) => {
     const reply = await beat(store, registration("n"));
-    assert.deepEqual(reply, { alive: false, leader: false, cancels: [], broadcasts: false });
+    assert.deepEqual(reply, { alive: false, leader: false, cancels: [], broadcasts: false, lapsed: false });
+  });
+
+  test("heartbeat() tells every node of a lease that has lapsed, and for a while after it was reclaimed", async (store) => {
+    const [node, dead] = [await join(store, "n"), await join(store, "dead")];
+    assert.equal((await beat(store, node)).lapsed, false);
+    await lapse(store, dead);
+    assert.equal((await beat(store, node)).lapsed, true);
+    await store.unregister(dead.instance);
+    assert.equal((await beat(store, node)).lapsed, false, "it has ended in order");
   });
 
   test("heartbeat() revives a lease that has lapsed, but not one that was reclaimed", async (store) => {
