@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Runtime } from "./runtimes.ts";
 import type { Site } from "./site.ts";
 
 /** One line of an answer: who, and numbers by name. The unit stands in the name. */
@@ -14,7 +15,8 @@ export interface Row {
 /** A question and how to answer it. */
 export interface Question {
   question: string;
-  run(site: Site): Promise<Row[]>;
+  /** Rows, or rows by runtime. */
+  run(site: Site): Promise<Row[] | Partial<Record<Runtime, Row[]>>>;
 }
 
 /** The middle one of several measurements. */

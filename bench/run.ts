@@ -1,24 +1,28 @@
 /**
- * `deno task bench [NAME…] [--json] [--quick]`: measure what the names say, or everything.
+ * `deno task bench [NAME…] [--json] [--quick] [--runtime deno|bun|node]`: measure what the names say, or everything.
  *
  * @module
  */
 import process from "node:process";
 import { parseArgs } from "node:util";
 import type { Question, Row } from "./question.ts";
+import { measured, thisRuntime } from "./runtimes.ts";
 import { openSite } from "./site.ts";
 
 /** Each is loaded when it is asked for: the peers of one need not be there for another. */
 const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   bloat: () => import("./bloat.ts"),
   history: () => import("./history.ts"),
+  pool: () => import("./pool.ts"),
 };
-
-const runtime = "Deno" in globalThis ? "deno" : "Bun" in globalThis ? "bun" : "node";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: "boolean", default: false }, quick: { type: "boolean", default: false } },
+  options: {
+    json: { type: "boolean", default: false },
+    quick: { type: "boolean", default: false },
+    runtime: { type: "string" },
+  },
 });
 const names = positionals.length > 0 ? positionals : Object.keys(QUESTIONS);
 for (const name of names) {
@@ -27,21 +31,37 @@ for (const name of names) {
   process.exit(2);
 }
 
-const site = await openSite({ quick: values.quick, tell: (line) => console.error(`  ${line}`) });
+const opening = openSite({
+  quick: values.quick,
+  runtimes: measured(values.runtime),
+  tell: (line) => console.error(`  ${line}`),
+});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, async () => {
+    await (await opening).close();
+    process.exit(130);
+  });
+}
+const site = await opening;
 try {
   for (const name of names) {
     const { question, run } = (await QUESTIONS[name]()).default;
     if (!values.json) console.error(`${name}: ${question}`);
-    const rows = await run(site);
-    if (values.json) console.log(JSON.stringify({ name, question, runtime, rows }));
-    else print(rows);
+    const answer = await run(site);
+    // Those that measure one runtime only measure the one they run on.
+    const answers = Array.isArray(answer) ? { [thisRuntime()]: answer } : answer;
+    for (const [runtime, rows] of Object.entries(answers)) {
+      if (values.json) console.log(JSON.stringify({ name, question, runtime, rows }));
+      else print(rows, runtime);
+    }
   }
 } finally {
   await site.close();
 }
 process.exit(0);
 
-function print(rows: Row[]): void {
+function print(rows: Row[], runtime: string): void {
+  console.log(runtime);
   const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
   const lines = [columns, ...rows.map((row) => columns.map((column) => `${row[column] ?? ""}`))];
   const widths = columns.map((_, i) => Math.max(...lines.map((line) => line[i].length)));

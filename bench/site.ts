@@ -12,6 +12,7 @@ import process from "node:process";
 import { fileURLToPath } from "node:url";
 import postgres from "postgres";
 import { startEmbedded, stopEmbedded } from "../runtime/store/embedded.ts";
+import { commandOf, type Runtime, thisRuntime } from "./runtimes.ts";
 
 const MAIN = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
 
@@ -25,16 +26,18 @@ export interface BenchNode {
 export interface Site {
   /** Shorter, for a first look. */
   readonly quick: boolean;
+  /** What is asked for: one, or all that are there. */
+  readonly runtimes: Runtime[];
   tell(line: string): void;
   /** An empty database; its URL. */
   database(): Promise<string>;
-  /** A node of this runtime with so many slots; resolves when it is ready. */
-  node(url: string, name: string, slots?: number): Promise<BenchNode>;
+  /** A node with so many slots; resolves when it is ready. Of this runtime unless told. */
+  node(url: string, name: string, slots?: number, runtime?: Runtime): Promise<BenchNode>;
 }
 
 /** Make a site, and end what is left of it. */
 export async function openSite(
-  options: { quick: boolean; tell(line: string): void },
+  options: Pick<Site, "quick" | "runtimes" | "tell">,
 ): Promise<Site & { close(): Promise<void> }> {
   const given = process.env.BENCH_DATABASE_URL;
   const dir = given ? undefined : mkdtempSync(join(tmpdir(), "edge-bench-"));
@@ -53,9 +56,10 @@ export async function openSite(
       own.pathname = `/${name}`;
       return own.href;
     },
-    async node(url, name, slots = 4) {
+    async node(url, name, slots = 4, runtime = thisRuntime()) {
       const args = ["dispatcher", "--node", name, "--workers", `${slots}`, "--database-url", url];
-      const child = spawn(process.execPath, [...runArgs(), MAIN, ...args], {
+      const [file, ...runArgs] = commandOf(runtime);
+      const child = spawn(file, [...runArgs, MAIN, ...args], {
         stdio: ["ignore", "pipe", "pipe"],
       });
       nodes.add(child);
@@ -84,10 +88,4 @@ export async function openSite(
       rmSync(dir, { recursive: true, force: true });
     },
   };
-}
-
-/** What comes before the module's name. */
-function runArgs(): string[] {
-  if ("Deno" in globalThis) return ["run", "-A", "-q"];
-  return "Bun" in globalThis ? [] : ["--no-warnings"];
 }

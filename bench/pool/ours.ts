@@ -1,0 +1,120 @@
+/**
+ * Our pool without a database: claimed envelopes in, as many as it says that it has room for, outcomes out. Its hosts
+ * are processes, and aborts, timeouts and errors work as in a node.
+ */
+import { fileURLToPath } from "node:url";
+import { systemClock } from "../../runtime/clock.ts";
+import { platform } from "../../runtime/platform/detect.ts";
+import { Pool } from "../../runtime/pool/pool.ts";
+import type { Finished } from "../../runtime/pool/slot.ts";
+import type { Claimed } from "../../runtime/store/store.ts";
+import { uuid7 } from "../../runtime/uuid.ts";
+import { type Answers, compete } from "../contestant.ts";
+import { percentile } from "../question.ts";
+
+/** What the dispatcher claims at most at once. */
+const BATCH = 500;
+
+let finished = (_end: Finished): void => {};
+let room = (): void => {};
+
+async function open(slots: number): Promise<Pool> {
+  const pool = new Pool(await platform(), systemClock, {
+    root: fileURLToPath(new URL("../tasks/", import.meta.url)),
+    prefixes: [],
+    allow: [],
+    idleSeconds: 60,
+    workerMemoryMb: 512,
+    hostMemoryMb: 2_304,
+    environment: {},
+    minSlots: slots,
+    maxSlots: slots,
+    slotsPerHost: 4,
+    abortGrace: 5,
+    leakyWait: 30,
+    scaledownWait: 60,
+    removalWait: 30,
+    maxAge: 14_400,
+    maxTasks: 0,
+    maxHeapMb: 400,
+  }, {
+    finished: (end) => finished(end),
+    progress: () => {},
+    room: () => room(),
+    notice: (level, text) => console.error(`pool: ${level}: ${text}`),
+    output: (line) => console.error(line),
+    ask: () => Promise.reject(new Error("Nobody answers here")),
+    said: () => {},
+  });
+  await pool.start();
+  return pool;
+}
+
+/** An envelope as the store hands it over; its timeout has a clock of its own. */
+function claim(): Claimed {
+  return {
+    uuid: uuid7(),
+    fence: 1,
+    task: "noop",
+    queue: "default",
+    args: "[]",
+    kwargs: "{}",
+    options: "{}",
+    attempt: 1,
+    forgiven: 0,
+    maxAttempts: null,
+    timeout: 60,
+    solo: false,
+    origin: null,
+    keyed: false,
+  };
+}
+
+function answersOf(pool: Pool): Answers {
+  // Made beforehand: of the database's rows that is not the pool's work.
+  const spare = Array.from({ length: 4 * BATCH }, claim);
+  const one = () =>
+    new Promise<void>((resolve) => {
+      finished = ({ claimed }) => {
+        spare.push(claimed);
+        resolve();
+      };
+      pool.submit([spare.shift()!]);
+    });
+  return {
+    async rate({ seconds }: { seconds: number }) {
+      let done = 0;
+      let open = true;
+      let drained = () => {};
+      finished = ({ claimed, outcome, text }) => {
+        if (outcome !== "completed") throw new Error(`It ${outcome}: ${text}`);
+        spare.push(claimed);
+        done++;
+        if (!open && spare.length === 4 * BATCH) drained();
+      };
+      room = () => {
+        const batch = Math.min(pool.room(), BATCH, spare.length);
+        if (open && batch > 0) pool.submit(spare.splice(0, batch));
+      };
+      const began = performance.now();
+      room();
+      await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
+      open = false;
+      if (spare.length < 4 * BATCH) await new Promise<void>((resolve) => drained = resolve);
+      const perSecond = done / (performance.now() - began) * 1_000;
+      room = () => {};
+      return { perSecond };
+    },
+    async latency({ calls }: { calls: number }) {
+      const took: number[] = [];
+      for (let i = 0; i < calls; i++) {
+        const began = performance.now();
+        await one();
+        took.push((performance.now() - began) * 1_000);
+      }
+      return { p50: percentile(took, 0.5) };
+    },
+  };
+}
+
+await compete(async ({ slots }) => answersOf(await open(slots)));

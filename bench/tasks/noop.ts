@@ -1,0 +1,4 @@
+/** Does nothing. */
+import { task } from "edge-dispatcher";
+
+export default task((): void => {});
