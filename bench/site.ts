@@ -16,6 +16,9 @@ import { commandOf, type Runtime, thisRuntime } from "./runtimes.ts";
 
 const MAIN = fileURLToPath(new URL("../cli/main.ts", import.meta.url));
 
+/** Every one measured pays for the counting of statements. */
+const SETTINGS = { shared_buffers: "256MB", shared_preload_libraries: "pg_stat_statements" };
+
 /** A dispatcher node that runs. */
 export interface BenchNode {
   pid: number;
@@ -42,7 +45,7 @@ export async function openSite(
   const given = process.env.BENCH_DATABASE_URL;
   const dir = given ? undefined : mkdtempSync(join(tmpdir(), "edge-bench-"));
   if (dir) chmodSync(dir, 0o755);
-  const url = given ?? (await startEmbedded({ dir, settings: { shared_buffers: "256MB" } })).url;
+  const url = given ?? (await startEmbedded({ dir, settings: SETTINGS })).url;
   const admin = postgres(url, { max: 1, onnotice: () => {} });
   const names: string[] = [];
   const nodes = new Set<ChildProcess>();

@@ -1,0 +1,40 @@
+/** pg-boss in batches, without its maintenance. */
+import { PgBoss } from "pg-boss";
+import { compete } from "../contestant.ts";
+
+const QUEUE = "noop";
+const BATCH = 1_000;
+const FETCH = 500;
+
+await compete(async ({ url }) => {
+  const boss = new PgBoss({ connectionString: url, supervise: false, schedule: false });
+  boss.on("error", (error) => console.error(error));
+  await boss.start();
+  await boss.createQueue(QUEUE);
+  return {
+    ready: () => Promise.resolve({}),
+    async publish({ count }: { count: number }) {
+      for (let from = 0; from < count; from += BATCH) {
+        const jobs = Array.from(
+          { length: Math.min(BATCH, count - from) },
+          (_, i) => ({ data: { args: [from + i, 1] } }),
+        );
+        await boss.insert(QUEUE, jobs);
+      }
+      return {};
+    },
+    /** Run so many: fetch, do nothing, complete. */
+    async drain({ count }: { count: number }) {
+      for (let left = count; left > 0;) {
+        const jobs = await boss.fetch(QUEUE, { batchSize: FETCH });
+        await boss.complete(QUEUE, jobs.map(({ id }) => id));
+        left -= jobs.length;
+      }
+      return {};
+    },
+    async close() {
+      await boss.stop({ graceful: false });
+      return {};
+    },
+  };
+});
