@@ -14,6 +14,7 @@ const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   bloat: () => import("./bloat.ts"),
   footprint: () => import("./footprint.ts"),
   history: () => import("./history.ts"),
+  idle: () => import("./idle.ts"),
   pool: () => import("./pool.ts"),
 };
 
