@@ -27,8 +27,8 @@ export default {
     const count = site.quick ? 5_000 : 20_000;
     const entrants: Entrant[] = [];
     for (const runtime of site.runtimes) entrants.push(await ours(site, runtime));
-    entrants.push(await other(site, "graphile-worker", "./footprint/graphile.ts"));
-    entrants.push(await other(site, "pg-boss", "./footprint/pg_boss.ts"));
+    entrants.push(await other(site, "graphile-worker", "./programs/graphile.ts"));
+    entrants.push(await other(site, "pg-boss", "./programs/pg_boss.ts"));
     for (const { work, counters } of entrants) {
       await work(count);
       await counters.prepare();

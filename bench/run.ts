@@ -12,6 +12,7 @@ import { openSite } from "./site.ts";
 /** Each is loaded when it is asked for: the peers of one need not be there for another. */
 const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   bloat: () => import("./bloat.ts"),
+  claims: () => import("./claims.ts"),
   footprint: () => import("./footprint.ts"),
   history: () => import("./history.ts"),
   idle: () => import("./idle.ts"),
