@@ -17,6 +17,7 @@ const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   history: () => import("./history.ts"),
   idle: () => import("./idle.ts"),
   pool: () => import("./pool.ts"),
+  start: () => import("./start.ts"),
 };
 
 const { values, positionals } = parseArgs({

@@ -1,54 +1,15 @@
-/**
- * Our pool without a database: claimed envelopes in, as many as it says that it has room for, outcomes out. Its hosts
- * are processes, and aborts, timeouts and errors work as in a node.
- */
-import { fileURLToPath } from "node:url";
-import { systemClock } from "../../runtime/clock.ts";
-import { platform } from "../../runtime/platform/detect.ts";
-import { Pool } from "../../runtime/pool/pool.ts";
-import type { Finished } from "../../runtime/pool/slot.ts";
+/** Our pool alone: claimed envelopes in, as many as it says that it has room for, outcomes out. */
+import type { Pool } from "../../runtime/pool/pool.ts";
 import type { Claimed } from "../../runtime/store/store.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { type Answers, compete } from "../contestant.ts";
 import { percentile } from "../question.ts";
+import { type Ears, ownPool } from "./own_pool.ts";
 
 /** What the dispatcher claims at most at once. */
 const BATCH = 500;
 
-let finished = (_end: Finished): void => {};
-let room = (): void => {};
-
-async function open(slots: number): Promise<Pool> {
-  const pool = new Pool(await platform(), systemClock, {
-    root: fileURLToPath(new URL("../tasks/", import.meta.url)),
-    prefixes: [],
-    allow: [],
-    idleSeconds: 60,
-    workerMemoryMb: 512,
-    hostMemoryMb: 2_304,
-    environment: {},
-    minSlots: slots,
-    maxSlots: slots,
-    slotsPerHost: 4,
-    abortGrace: 5,
-    leakyWait: 30,
-    scaledownWait: 60,
-    removalWait: 30,
-    maxAge: 14_400,
-    maxTasks: 0,
-    maxHeapMb: 400,
-  }, {
-    finished: (end) => finished(end),
-    progress: () => {},
-    room: () => room(),
-    notice: (level, text) => console.error(`pool: ${level}: ${text}`),
-    output: (line) => console.error(line),
-    ask: () => Promise.reject(new Error("Nobody answers here")),
-    said: () => {},
-  });
-  await pool.start();
-  return pool;
-}
+const ears: Ears = { finished: () => {}, room: () => {} };
 
 /** An envelope as the store hands it over; its timeout has a clock of its own. */
 function claim(): Claimed {
@@ -75,7 +36,7 @@ function answersOf(pool: Pool): Answers {
   const spare = Array.from({ length: 4 * BATCH }, claim);
   const one = () =>
     new Promise<void>((resolve) => {
-      finished = ({ claimed }) => {
+      ears.finished = ({ claimed }) => {
         spare.push(claimed);
         resolve();
       };
@@ -86,23 +47,23 @@ function answersOf(pool: Pool): Answers {
       let done = 0;
       let open = true;
       let drained = () => {};
-      finished = ({ claimed, outcome, text }) => {
+      ears.finished = ({ claimed, outcome, text }) => {
         if (outcome !== "completed") throw new Error(`It ${outcome}: ${text}`);
         spare.push(claimed);
         done++;
         if (!open && spare.length === 4 * BATCH) drained();
       };
-      room = () => {
+      ears.room = () => {
         const batch = Math.min(pool.room(), BATCH, spare.length);
         if (open && batch > 0) pool.submit(spare.splice(0, batch));
       };
       const began = performance.now();
-      room();
+      ears.room();
       await new Promise((resolve) => setTimeout(resolve, seconds * 1_000));
       open = false;
       if (spare.length < 4 * BATCH) await new Promise<void>((resolve) => drained = resolve);
       const perSecond = done / (performance.now() - began) * 1_000;
-      room = () => {};
+      ears.room = () => {};
       return { perSecond };
     },
     async latency({ calls }: { calls: number }) {
@@ -117,4 +78,8 @@ function answersOf(pool: Pool): Answers {
   };
 }
 
-await compete(async ({ slots }) => answersOf(await open(slots)));
+await compete(async ({ slots }) => {
+  const pool = await ownPool(slots, slots, ears);
+  await pool.start();
+  return answersOf(pool);
+});
