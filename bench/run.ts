@@ -40,10 +40,12 @@ const opening = openSite({
   runtimes: measured(values.runtime),
   tell: (line) => console.error(`  ${line}`),
 });
+let stopping: Promise<void> | undefined;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.on(signal, async () => {
-    await (await opening).close();
-    process.exit(130);
+  process.on(signal, () => {
+    // What is measured breaks when its database goes away, and must not end this process before all is cleared away.
+    for (const event of ["unhandledRejection", "uncaughtException"]) process.on(event, () => {});
+    stopping ??= opening.then((site) => site.close()).finally(() => process.exit(130));
   });
 }
 const site = await opening;
@@ -59,8 +61,10 @@ try {
       else print(rows, runtime);
     }
   }
+} catch (error) {
+  if (!stopping) throw error;
 } finally {
-  await site.close();
+  await (stopping ?? site.close());
 }
 process.exit(0);
 
