@@ -40,9 +40,11 @@ export function settingsFor(
   });
 }
 
-/** Ours on each runtime and the peers, by turns. */
+/** Ours on each runtime and the peers, by turns; the peers stand beside the first of ours. */
 export async function compareBacklogs(site: Site, backlog: Backlog): Promise<Answer> {
-  const all = [...oursOnEach(site), ...peers(site)];
+  const [first, ...others] = oursOnEach(site);
+  const beside = [first, ...peers(site)];
+  const all = [...beside, ...others];
   const settings = await settingsFor(site, all, backlog);
   const measured = await takeTurns(site, all, async (contender) => {
     const perSecond = await workOff(contender, backlog, settings.get(contender)!);
@@ -54,11 +56,15 @@ export async function compareBacklogs(site: Site, backlog: Backlog): Promise<Ans
     ...spread("per_second", measured.get(contender)!),
     ...(contender.peer === OURS ? {} : { settings: JSON.stringify(settings.get(contender)) }),
   });
-  const onNode = withRatio(all.filter((each) => each.runtime === "node").map(rowOf), "per_second");
-  const answer: Answer = { node: onNode };
-  for (const contender of all.filter((each) => each.runtime !== "node")) {
-    const rows = [rowOf(contender)];
-    answer[contender.runtime] = withRatio(rows, "per_second", onNode[0].per_second, "ratio_to_node");
+  const rows = withRatio(beside.map(rowOf), "per_second");
+  const answer: Answer = { [first.runtime]: rows };
+  for (const other of others) {
+    answer[other.runtime] = withRatio(
+      [rowOf(other)],
+      "per_second",
+      rows[0].per_second,
+      `ratio_to_${first.runtime}`,
+    );
   }
   return answer;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { needs, type Runtime, runtimes } from "../tests/harness/runtimes.ts";
+import { needs, type Runtime } from "../tests/harness/runtimes.ts";
 import type { Settings } from "./peers/peer.ts";
 import type { Actor, Process } from "./processes.ts";
 import { OURS } from "./question.ts";
@@ -48,11 +48,9 @@ export function ours(site: Site, runtime: Runtime = site.runtime): Contender {
   return contender(site, { peer: OURS, module: "ours", runtime });
 }
 
-/** Ours on each runtime that is there, Node first. */
+/** Ours on each runtime that is asked for, Node first. */
 export function oursOnEach(site: Site): Contender[] {
-  return (["node", "deno", "bun"] as const).filter((name) => runtimes()[name]).map((name) =>
-    ours(site, name)
-  );
+  return site.runtimes.map((runtime) => ours(site, runtime));
 }
 
 /** Those of the others that keep their state in the same PostgreSQL, on Node. */
@@ -112,7 +110,11 @@ function contender(site: Site, { peer, module, runtime = "node", storage = postg
       // Looked at by whoever waits; at the end everything is ended.
       broken.promise.catch(() => {});
       const actor = async () => {
-        const started = site.actor(module, url, module === "ours" ? runtime : "node");
+        const started = site.actor(
+          "peers/actor.ts",
+          { peer: module, url },
+          module === "ours" ? runtime : "node",
+        );
         running.add(started);
         watch(started);
         await started.call("prepare", queueSettings);

@@ -65,11 +65,12 @@ export class Process {
   }
 }
 
-/** A process of `actor.ts`, which does what it is asked. */
+/** A process that does what it is asked, by `act()` of `actor.ts`. */
 export class Actor {
   readonly #process: Process;
   readonly #open = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #calls = 0;
+  #end: Error | undefined;
 
   constructor(process: Process) {
     this.#process = process;
@@ -82,10 +83,18 @@ export class Actor {
       if (error) call?.reject(new Error(error));
       else call?.resolve(result);
     });
-    process.ended().catch((error) => this.#open.forEach((call) => call.reject(error)));
+    process.ended().catch((error) => {
+      this.#end = error;
+      this.#open.forEach((call) => call.reject(error));
+    });
+  }
+
+  get pid(): number {
+    return this.#process.pid;
   }
 
   call<T = void>(method: string, ...args: unknown[]): Promise<T> {
+    if (this.#end) return Promise.reject(this.#end);
     const id = this.#calls++;
     return new Promise<T>((resolve, reject) => {
       this.#open.set(id, { resolve: resolve as (value: unknown) => void, reject });

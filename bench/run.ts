@@ -1,5 +1,5 @@
 /**
- * `deno task bench [NAME…] [--json] [--quick] [--runtime R]`: measure what the names say, or everything.
+ * `deno task bench [NAME…] [--json] [--quick] [--runtime deno|bun|node]`: measure what the names say, or everything.
  *
  * @module
  */
@@ -19,6 +19,11 @@ const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   listening: () => import("./listening.ts"),
   latency: () => import("./latency.ts"),
   half_load: () => import("./half_load.ts"),
+  start: () => import("./start.ts"),
+  idle: () => import("./idle.ts"),
+  pool: () => import("./pool.ts"),
+  claims: () => import("./claims.ts"),
+  footprint: () => import("./footprint.ts"),
   bloat: () => import("./bloat.ts"),
   history: () => import("./history.ts"),
 };
@@ -28,7 +33,7 @@ const { values, positionals } = parseArgs({
   options: {
     json: { type: "boolean", default: false },
     quick: { type: "boolean", default: false },
-    runtime: { type: "string", default: "node" },
+    runtime: { type: "string" },
   },
 });
 const names = positionals.length > 0 ? positionals : Object.keys(QUESTIONS);
@@ -36,16 +41,34 @@ for (const name of names) {
   if (Object.hasOwn(QUESTIONS, name)) continue;
   refuse(`no measurement "${name}"; there are ${Object.keys(QUESTIONS).join(", ")}`);
 }
-for (const runtime of new Set([values.runtime, "node"])) {
-  if (!Object.hasOwn(runtimes(), runtime)) refuse(`no runtime "${runtime}" that is new enough on PATH`);
+const runtime = (values.runtime ?? "node") as Runtime;
+// Peers are on Node always.
+for (const name of new Set([runtime, "node"])) {
+  if (!Object.hasOwn(runtimes(), name)) refuse(`no runtime "${name}" that is new enough on PATH`);
 }
+const there = (["node", "deno", "bun"] as const).filter((name) => Object.hasOwn(runtimes(), name));
 
 const stopping = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => stopping.abort());
+const stopped = Promise.withResolvers<never>();
+stopped.promise.catch(() => {});
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    // What is under way breaks then, and must not end this process before all is cleared away.
+    for (const event of ["unhandledRejection", "uncaughtException"]) process.on(event, () => {});
+    stopping.abort();
+    stopped.reject(stopping.signal.reason);
+  });
+}
 const tell = (line: string) => stopping.signal.aborted || console.error(`  ${line}`);
 const { quick } = values;
 try {
-  const site = await openSite({ quick, runtime: values.runtime as Runtime, tell, signal: stopping.signal });
+  const site = await openSite({
+    quick,
+    runtime,
+    runtimes: values.runtime ? [runtime] : there,
+    tell,
+    signal: stopping.signal,
+  });
   try {
     for (const name of names) await answer(site, name, (await QUESTIONS[name]()).default);
   } finally {
@@ -58,7 +81,7 @@ process.exit(stopping.signal.aborted ? 130 : 0);
 
 async function answer(site: Site, name: string, { question, run }: Question): Promise<void> {
   if (!values.json) console.error(`${name}: ${question}`);
-  for (const [runtime, rows] of Object.entries(await run(site))) {
+  for (const [runtime, rows] of Object.entries(await Promise.race([run(site), stopped.promise]))) {
     if (values.json) console.log(JSON.stringify({ name, question, runtime, rows }));
     else print(runtime, rows);
   }

@@ -17,8 +17,9 @@ import { type Redis, startRedis } from "./redis.ts";
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
 const MAIN = pathOf("../cli/main.ts");
-const ACTOR = pathOf("actor.ts");
 const TASKS = pathOf("tasks");
+/** Everybody who is measured pays for the counting of statements. */
+const SETTINGS = { shared_buffers: "256MB", shared_preload_libraries: "pg_stat_statements" };
 
 /** How a site is opened. */
 export interface SiteOptions {
@@ -26,6 +27,8 @@ export interface SiteOptions {
   readonly quick: boolean;
   /** What our node runs on, unless a question says otherwise. */
   readonly runtime: Runtime;
+  /** The same for a question that compares runtimes: the one that was named, or all that are there, Node first. */
+  readonly runtimes: readonly Runtime[];
   tell(line: string): void;
   /** Ends whatever is under way. */
   readonly signal: AbortSignal;
@@ -49,8 +52,10 @@ export interface Site extends SiteOptions {
   settle(url: string): Promise<void>;
   /** A dispatcher node; resolves when it is ready. */
   node(url: string, name: string, options?: NodeOptions): Promise<Process>;
-  /** A process that acts for a peer, on Node unless told. */
-  actor(peer: string, url: string, runtime?: Runtime): Actor;
+  /** A script of `bench/`; resolves when it prints its first line. */
+  start(script: string, runtime: Runtime): Promise<Process>;
+  /** A module of `bench/` that calls `act()`, which gets the settings; on Node unless told. */
+  actor(module: string, settings: object, runtime?: Runtime): Actor;
   /** An empty Redis. */
   redis(): Promise<Redis>;
   close(): Promise<void>;
@@ -61,7 +66,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   const server = await openServer(options.signal);
   const admin = postgres(server.url, { max: 1, onnotice: () => {} });
   const databases = new Set<string>();
-  const processes = new Set<Process | Actor | Redis>();
+  const processes = new Set<Process | Redis>();
   let made = 0;
   let closing: Promise<void> | undefined;
 
@@ -75,6 +80,13 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     for (const url of databases) await drop(url);
     await admin.end({ timeout: 1 });
     await server.stop();
+  };
+  const run = (runtime: Runtime, args: string[]) => {
+    options.signal.throwIfAborted();
+    const started = Process.of(runtime, args);
+    processes.add(started);
+    void started.ended().catch(() => processes.delete(started));
+    return started;
   };
   const site: Site = {
     ...options,
@@ -94,24 +106,14 @@ export async function openSite(options: SiteOptions): Promise<Site> {
       await sql.end({ timeout: 1 });
     },
     async node(url, name, { runtime = options.runtime, slots = 4, queues = "default", tasks = TASKS } = {}) {
-      options.signal.throwIfAborted();
-      const node = Process.of(runtime, [
+      return await ready(run(runtime, [
         ...[MAIN, "dispatcher", "--node", name, "--workers", `${slots}`, "--queues", queues],
         ...["--tasks", tasks, "--database-url", url],
-      ]);
-      processes.add(node);
-      void node.ended().catch(() => processes.delete(node));
-      await Promise.race([new Promise<void>((resolve) => node.lines(() => resolve())), node.ended()]);
-      return node;
+      ]));
     },
-    actor(peer, url, runtime = "node") {
-      options.signal.throwIfAborted();
-      const child = Process.of(runtime, [ACTOR, peer, url]);
-      const actor = new Actor(child);
-      processes.add(actor);
-      void child.ended().catch(() => processes.delete(actor));
-      return actor;
-    },
+    start: async (script, runtime) => await ready(run(runtime, [pathOf(script)])),
+    actor: (module, settings, runtime = "node") =>
+      new Actor(run(runtime, [pathOf(module), JSON.stringify(settings)])),
     async redis() {
       options.signal.throwIfAborted();
       const server = await startRedis();
@@ -126,6 +128,12 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   };
   options.signal.addEventListener("abort", () => void site.close());
   return site;
+}
+
+/** Resolves when it prints its first line. */
+async function ready(process: Process): Promise<Process> {
+  await Promise.race([new Promise<void>((resolve) => process.lines(() => resolve())), process.ended()]);
+  return process;
 }
 
 interface Server {
@@ -144,7 +152,7 @@ async function openServer(signal: AbortSignal): Promise<Server> {
     rmSync(dir, { recursive: true, force: true });
   };
   try {
-    const { url } = await startEmbedded({ dir, settings: { shared_buffers: "256MB" }, signal });
+    const { url } = await startEmbedded({ dir, settings: SETTINGS, signal });
     return { url, stop };
   } catch (error) {
     await stop();

@@ -1,0 +1,2 @@
+/** Does nothing, for pools that call a module's default. */
+export default (): void => {};
