@@ -20,8 +20,7 @@ async function site(t: TestContext) {
       [rowOf("s", scheduleSchema.parse({ task: "examples/add", every: 3600, ...given }))],
       () => new Date(first),
     );
-  const once = () =>
-    scheduler({ store, events: new Events(), graceMs: 0, mostMs: () => 10_000, wake() {} }).once();
+  const once = () => scheduler({ store, events: new Events(), graceMs: 0, mostMs: () => 10_000, wake() {} }).once();
   const behind = (seconds: number) =>
     sql`update dispatcher.schedule set next_at = clock_timestamp() - make_interval(secs => ${seconds}::float8)`;
   const uuids = async () => (await store.list({ limit: 5_000 })).map((row) => row.uuid);
