@@ -16,7 +16,8 @@ import { Actor, Process } from "./processes.ts";
 import { type Redis, startRedis } from "./redis.ts";
 
 const pathOf = (name: string) => fileURLToPath(new URL(name, import.meta.url));
-const MAIN = pathOf("../cli/main.ts");
+/** As users start it: by `deno task`, `bun run` and `npm run`. */
+const [MAIN, LAUNCHER] = [pathOf("../cli/main.ts"), pathOf("../cli/launcher.mjs")];
 const TASKS = pathOf("tasks");
 /** Everybody who is measured pays for the counting of statements. */
 const SETTINGS = { shared_buffers: "256MB", shared_preload_libraries: "pg_stat_statements" };
@@ -107,7 +108,16 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     },
     async node(url, name, { runtime = options.runtime, slots = 4, queues = "default", tasks = TASKS } = {}) {
       return await ready(run(runtime, [
-        ...[MAIN, "dispatcher", "--node", name, "--workers", `${slots}`, "--queues", queues],
+        ...[
+          runtime === "deno" ? MAIN : LAUNCHER,
+          "dispatcher",
+          "--node",
+          name,
+          "--workers",
+          `${slots}`,
+          "--queues",
+          queues,
+        ],
         ...["--tasks", tasks, "--database-url", url],
       ]));
     },
