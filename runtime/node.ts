@@ -91,9 +91,11 @@ export class DispatcherNode {
    * @param replaces The instance of a start that was given up.
    */
   async start(replaces?: string): Promise<void> {
+    // Slots take the longest: they start while the rest is still being asked for.
+    const slots = this.pool.start();
     await this.#register(replaces);
     this.#serve(this.#heartbeat());
-    await Promise.all([this.pool.start(), this.#works.ears.open()]);
+    await Promise.all([slots, this.#works.ears.open()]);
     // What others read of this node is true as soon as it says that it is ready.
     await this.#works.service("heartbeat")!.kick();
     this.#works.dispatcher.start(this.pool);

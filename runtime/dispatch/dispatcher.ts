@@ -200,9 +200,8 @@ export class Dispatcher {
     const look = this.#floors.look();
     try {
       const exchanged = await this.#exchange(settlements, limit, look.floors);
-      const { claimed, reached, last } = exchanged;
-      // A full claim says that more may wait.
-      const all = claimed.length < limit;
+      const { all, reached, last } = exchanged;
+      // One that was full, or to which a queue gave its whole share, says that more may wait.
       this.#more = !all;
       this.#floors.done(look, { all, reached, last });
       if (all && look.floors.length > 0) this.#sweepLater();

@@ -8,7 +8,7 @@ import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, jsonTexts, type Sql } from "./connection.ts";
 import { prune } from "./pruning.ts";
-import { rangesOf } from "./ranges.ts";
+import { rangesOf, shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
 import { filterParams, OperatorStatements, uuidRange } from "./postgres_operator.ts";
 import * as LOOK from "./sql_look.ts";
@@ -53,6 +53,7 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const s = work.settlements;
     const ranges = rangesOf(work.queues, work.floors);
+    const share = shareOf(work.limit, work.queues.length);
     const rows = await this.#run(SQL.EXCHANGE, [
       arrayLiteral(s.map((x) => x.uuid)),
       arrayLiteral(s.map((x) => x.fence)),
@@ -70,10 +71,12 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
       arrayLiteral(ranges.map((x) => x.low)),
       arrayLiteral(ranges.map((x) => x.past)),
       arrayLiteral(ranges.map((x) => x.high)),
+      share,
     ]);
     const claimed: Port.Claimed[] = [];
     const settled = new Set(s.map((x) => x.uuid));
     const reached = new Map<string, Port.Floor>();
+    const counts = new Map<string, number>();
     let last = 0;
     // In the order of claiming.
     for (const row of rows) {
@@ -83,9 +86,11 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
       else {
         claimed.push(claimedOf(row));
         reached.set(`${priority} ${queue}`, { queue, priority, id });
+        counts.set(queue, (counts.get(queue) ?? 0) + 1);
       }
     }
-    return { claimed, settled, reached: [...reached.values()], last };
+    const all = claimed.length < work.limit && [...counts.values()].every((count) => count < share);
+    return { claimed, all, settled, reached: [...reached.values()], last };
   }
 
   async reconcile(instance: string, held: Port.Token[]): Promise<number> {

@@ -43,3 +43,13 @@ export function rangesOf(queues: readonly string[], floors: readonly Floor[] = [
       .filter(({ low, high }) => low <= high);
   });
 }
+
+/** So few queues give a whole claim each. */
+const FEW = 4;
+const LEAST_SHARE = 32;
+
+/** How much of a claim one of so many queues gives at most: twice its part, since others may be empty. */
+export function shareOf(limit: number, queues: number): number {
+  if (queues <= FEW) return limit;
+  return Math.min(limit, Math.max(LEAST_SHARE, Math.ceil(2 * limit / queues)));
+}

@@ -100,6 +100,8 @@ export interface Floor {
 /** What an exchange did. */
 export interface Exchanged {
   claimed: Claimed[];
+  /** Whether nothing more was available. */
+  all: boolean;
   /** Uuids that were settled; what was asked for and is missing here was stale. */
   settled: Set<string>;
   /** The last that was claimed, by queue and priority. */

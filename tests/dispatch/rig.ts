@@ -30,7 +30,8 @@ export class FakeStore {
     await this.before(work);
     const settled = work.settlements.map((s) => s.uuid).filter((uuid) => !this.stale.has(uuid));
     const claimed = this.waiting.splice(0, work.limit);
-    const answer = { claimed, settled: new Set(settled), reached: [], last: 0 };
+    const all = claimed.length < work.limit;
+    const answer = { claimed, all, settled: new Set(settled), reached: [], last: 0 };
     await this.after(work);
     return answer;
   }

@@ -72,7 +72,7 @@ function exchange(limit: number): (string | number)[] {
   const uuid = uuid7();
   const one = [`{${uuid}}`, "{1}", "{completed}", "", "", "", "{null}", "{false}"];
   const queues = ['{"queue 0","queue 1","queue 2"}', "{-32768,0,0}", "{-1,-1,9000}", "{32767,32767,32767}"];
-  return [...one, uuid, queues[0], limit, "node-1", "", ...queues.slice(1)];
+  return [...one, uuid, queues[0], limit, "node-1", "", ...queues.slice(1), limit];
 }
 
 async function claimReadsNoTable(sql: Sql): Promise<void> {

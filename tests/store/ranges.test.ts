@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { rangesOf } from "../../runtime/store/ranges.ts";
+import { rangesOf, shareOf } from "../../runtime/store/ranges.ts";
 import type { Floor } from "../../runtime/store/store.ts";
 import { test } from "../harness.ts";
 
@@ -28,4 +28,10 @@ test("rangesOf() covers, once, all that lies behind no floor, and nothing else",
     const wanted = queue !== "c" && (own === undefined || id > own.id);
     assert.equal(covers(given, queue, priority, id), wanted ? 1 : 0);
   }));
+});
+
+test("shareOf() gives a few queues the whole claim and each of many twice its part, but some", () => {
+  assert.deepEqual([1, 4].map((queues) => shareOf(500, queues)), [500, 500]);
+  assert.deepEqual([5, 10, 50].map((queues) => shareOf(500, queues)), [200, 100, 32]);
+  assert.equal(shareOf(3, 50), 3);
 });

@@ -46,6 +46,20 @@ export function claiming(test: StoreTest): void {
     assert.equal((await claim(store, node, { limit: 100 })).length, 0);
   });
 
+  test("exchange() claims all of one busy queue among many, and says when that was all", async (store) => {
+    const { name: node, instance } = await join(store, "n");
+    const uuids = await publishMany(store, 100);
+    const queues = ["a", "b", "c", "d", "e", "f", "default"];
+    const found: string[] = [];
+    for (let all = false; !all;) {
+      const exchanged = await store.exchange({ node, instance, settlements: [], queues, limit: 60 });
+      all = exchanged.all;
+      found.push(...exchanged.claimed.map(({ uuid }) => uuid));
+      assert.ok(all || exchanged.claimed.length > 0);
+    }
+    assert.deepEqual(found, uuids);
+  });
+
   test("exchange() claims from the given queues only", async (store) => {
     const node = await join(store, "n");
     await publishMany(store, 3, { queue: "mine" });
