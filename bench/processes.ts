@@ -70,6 +70,8 @@ export class Actor {
   readonly #process: Process;
   readonly #open = new Map<number, { resolve(value: unknown): void; reject(error: Error): void }>();
   #calls = 0;
+  /** Why nothing is answered any more. */
+  #over: Error | undefined;
 
   constructor(process: Process) {
     this.#process = process;
@@ -82,10 +84,14 @@ export class Actor {
       if (error) call?.reject(new Error(error));
       else call?.resolve(result);
     });
-    process.ended().catch((error) => this.#open.forEach((call) => call.reject(error)));
+    process.ended().catch((error) => {
+      this.#over = error;
+      this.#open.forEach((call) => call.reject(error));
+    });
   }
 
   call<T = void>(method: string, ...args: unknown[]): Promise<T> {
+    if (this.#over) return Promise.reject(this.#over);
     const id = this.#calls++;
     return new Promise<T>((resolve, reject) => {
       this.#open.set(id, { resolve: resolve as (value: unknown) => void, reject });

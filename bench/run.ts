@@ -46,6 +46,8 @@ const tell = (line: string) => stopping.signal.aborted || console.error(`  ${lin
 const { quick } = values;
 try {
   const site = await openSite({ quick, runtime: values.runtime as Runtime, tell, signal: stopping.signal });
+  // Whatever the question waits for then, nobody may answer any more.
+  stopping.signal.addEventListener("abort", () => void site.close().finally(() => process.exit(130)));
   try {
     for (const name of names) await answer(site, name, (await QUESTIONS[name]()).default);
   } finally {
