@@ -69,6 +69,8 @@ try {
     tell,
     signal: stopping.signal,
   });
+  // Whatever the question waits for then, nobody may answer any more.
+  stopping.signal.addEventListener("abort", () => void site.close().finally(() => process.exit(130)));
   try {
     for (const name of names) await answer(site, name, (await QUESTIONS[name]()).default);
   } finally {
