@@ -202,7 +202,7 @@ export class Client {
         if (hint.signal.aborted) hint = new AbortController();
       }
     } finally {
-      await off();
+      off();
     }
   }
 
@@ -375,8 +375,10 @@ export class Client {
     });
   }
 
-  close(): Promise<void> {
-    return this.#parts.close();
+  async close(): Promise<void> {
+    // Not awaited: a connection that is gone does not answer that either.
+    this.#hints.close().catch(() => {});
+    await this.#parts.close();
   }
 }
 

@@ -7,41 +7,54 @@
 import { SETTLED_CHANNEL } from "./broker/channels.ts";
 import type { Broker } from "./broker/broker.ts";
 
+/** How long the subscription outlives the last who waited: the next one does not wait for it then. */
+const LINGER_MS = 2_000;
+
 /** Who waits for which uuid. */
 export class Hints {
   readonly #broker: Broker;
-  // One entry a uuid that somebody waits for; the subscription is there while there is one.
+  // One entry a uuid that somebody waits for; the subscription is there while there is one, and a little longer.
   readonly #waiting = new Map<string, Set<() => void>>();
   #subscription: Promise<() => Promise<void>> | undefined;
+  #linger: ReturnType<typeof setTimeout> | undefined;
 
   constructor(broker: Broker) {
     this.#broker = broker;
   }
 
   /** Call `hint` whenever something may have happened to the uuid, until the returned function is called. */
-  async on(uuid: string, hint: () => void): Promise<() => Promise<void>> {
+  async on(uuid: string, hint: () => void): Promise<() => void> {
+    clearTimeout(this.#linger);
     const hints = this.#waiting.get(uuid) ?? new Set();
     this.#waiting.set(uuid, hints.add(hint));
     this.#subscription ??= this.#broker.listen([SETTLED_CHANNEL], {
       gap: () => this.#tell([...this.#waiting.keys()]),
       message: (_channel, payload) => this.#tell(payload.split(",")),
     });
-    const off = async () => {
+    const off = () => {
       hints.delete(hint);
       if (hints.size === 0 && this.#waiting.get(uuid) === hints) this.#waiting.delete(uuid);
       if (this.#waiting.size > 0) return;
-      const unlisten = this.#subscription;
-      this.#subscription = undefined;
-      await (await unlisten)?.();
+      clearTimeout(this.#linger);
+      this.#linger = setTimeout(() => void this.close(), LINGER_MS);
     };
     try {
       await this.#subscription;
     } catch (error) {
       this.#subscription = undefined;
-      await off();
+      off();
       throw error;
     }
     return off;
+  }
+
+  /** End the subscription. */
+  async close(): Promise<void> {
+    clearTimeout(this.#linger);
+    const unlisten = this.#subscription;
+    this.#subscription = undefined;
+    // One that could not be made has told those who waited for it.
+    await unlisten?.then((end) => end(), () => {});
   }
 
   #tell(uuids: string[]): void {
