@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { setTimeout as rest } from "node:timers/promises";
 import postgres from "postgres";
 
 /** Totals since whenever; only differences mean something. */
@@ -51,6 +52,7 @@ export class Counters {
 
   /** A checkpoint first, so that each round writes as many pages in full. */
   async look(checkpoint: boolean): Promise<Totals> {
+    await this.#alone();
     if (checkpoint) await this.#sql.unsafe(`${OWN} checkpoint`);
     const [row] = await this.#sql`
       select /* bench */ pg_current_wal_insert_lsn()::text lsn, sum(n_tup_upd)::float8 updated,
@@ -62,6 +64,15 @@ export class Counters {
             and query not like '%FOR KEY SHARE OF x') statements
       from pg_stat_user_tables`;
     return row as unknown as Totals;
+  }
+
+  /** Whoever has just left may not have told yet. */
+  async #alone(): Promise<void> {
+    const others = () =>
+      this.#sql`
+        select /* bench */ from pg_stat_activity
+        where datname = current_database() and backend_type = 'client backend' and pid <> pg_backend_pid()`;
+    while ((await others()).length > 0) await rest(10);
   }
 
   async between(before: Totals, after: Totals): Promise<Difference> {
