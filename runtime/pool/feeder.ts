@@ -60,7 +60,7 @@ export class Feeder {
 
   #feedAhead(): void {
     const { intake, fleet, endings, clock } = this.#parts;
-    const most = aheadOfSlot(endings.meanMs);
+    const most = aheadOfSlot(endings.meanMs, intake.meanBytes);
     const now = clock.monotonic();
     // Not one by one as they end: a message costs more than what it carries.
     const hungry = [...fleet.slots.values()]

@@ -12,12 +12,19 @@ interface Waiting {
   at: number;
 }
 
+/** Of the latest size in the mean. */
+const WEIGHT = 0.1;
+
 /** The line before the slots. Written by the pool alone. */
 export class Intake {
   readonly #waiting: Waiting[] = [];
   readonly #suspects: Claimed[] = [];
+  /** Moving mean of the size of arguments. */
+  meanBytes = 0;
 
   put(claimed: Claimed, at: number): void {
+    const bytes = claimed.args.length + claimed.kwargs.length;
+    this.meanBytes += (bytes - this.meanBytes) * WEIGHT;
     if (claimed.solo) this.#suspects.push(claimed);
     else this.#waiting.push({ claimed, at });
   }

@@ -140,8 +140,8 @@ export class Pool {
     }
     return Math.max(
       0,
-      free + claimAhead(counted, this.options.maxSlots, this.endings.meanMs) - this.intake.length -
-        this.feeder.aheadCount,
+      free + claimAhead(counted, this.options.maxSlots, this.endings.meanMs, this.intake.meanBytes) -
+        this.intake.length - this.feeder.aheadCount,
     );
   }
 

@@ -39,27 +39,36 @@ export function slotsToAdd(load: Load): number {
 /** How much work a slot gets ahead, in milliseconds and in tasks. */
 const SLOT_AHEAD_MS = 3;
 const SLOT_AHEAD_MAX = 64;
+const SLOT_AHEAD_BYTES = 2 ** 20;
 
-/** Attempts that a slot gets besides the one that runs: none where tasks are long, since another slot may be free. */
-export function aheadOfSlot(meanMs: number | null): number {
+/**
+ * Attempts that a slot gets besides the one that runs: none where tasks are long, since another slot may be free.
+ *
+ * @param meanBytes Mean size of recent arguments.
+ */
+export function aheadOfSlot(meanMs: number | null, meanBytes = 0): number {
   if (meanMs === null || meanMs >= SLOT_AHEAD_MS) return 0;
-  return Math.min(SLOT_AHEAD_MAX, Math.ceil(SLOT_AHEAD_MS / Math.max(meanMs, 0.01)));
+  const inTime = Math.ceil(SLOT_AHEAD_MS / Math.max(meanMs, 0.01));
+  return Math.min(SLOT_AHEAD_MAX, inTime, Math.floor(SLOT_AHEAD_BYTES / Math.max(meanBytes, 1)));
 }
 
 /** How far ahead a slot's tasks are claimed, so that none idles for a round trip to the database. */
 const AHEAD_MS = 50;
 const AHEAD_MAX = 2_000;
+const AHEAD_BYTES = 2 ** 25;
 
 /**
  * Envelopes to hold beyond the free slots. Short tasks are claimed ahead; long ones are not, since another node
  * may be idle, but for as many as new slots would take.
  *
  * @param meanMs Mean duration of recent attempts, null when none has ended yet.
+ * @param meanBytes Mean size of recent arguments: they are held in memory.
  */
-export function claimAhead(slots: number, max: number, meanMs: number | null): number {
+export function claimAhead(slots: number, max: number, meanMs: number | null, meanBytes = 0): number {
   if (slots === 0) return 0;
   if (meanMs !== null && meanMs < AHEAD_MS) {
-    return Math.min(AHEAD_MAX, Math.ceil(slots * AHEAD_MS / Math.max(meanMs, 0.1)));
+    const inTime = Math.ceil(slots * AHEAD_MS / Math.max(meanMs, 0.1));
+    return Math.min(AHEAD_MAX, inTime, Math.floor(AHEAD_BYTES / Math.max(meanBytes, 1)));
   }
   return Math.min(slots, Math.max(0, max - slots));
 }

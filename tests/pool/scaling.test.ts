@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { claimAhead, type Load, slotsToAdd } from "../../runtime/pool/scaling.ts";
+import { aheadOfSlot, claimAhead, type Load, slotsToAdd } from "../../runtime/pool/scaling.ts";
 import { test } from "../harness.ts";
 
 /** All slots busy and much waiting, for long. */
@@ -72,4 +72,14 @@ test("claimAhead() claims long tasks for new slots only, another node may be idl
   assert.equal(claimAhead(60, 60, 1_000), 0);
   assert.equal(claimAhead(4, 60, null), 4, "nothing is known of the tasks yet");
   assert.equal(claimAhead(5, 4, 1_000), 0, "a pool over its maximum");
+});
+
+test("claimAhead() and aheadOfSlot() hold less of what is large", () => {
+  assert.deepEqual([1_000, 100_000, 2 ** 20, 2 ** 26].map((bytes) => claimAhead(4, 60, 0, bytes)), [
+    2_000,
+    335,
+    32,
+    0,
+  ]);
+  assert.deepEqual([1_000, 100_000, 2 ** 20, 2 ** 26].map((bytes) => aheadOfSlot(0, bytes)), [64, 10, 1, 0]);
 });
