@@ -58,7 +58,9 @@ const TICK_MS = { ahead: 25, busy: 100, idle: 1_000 };
 /** What a worker that is stopped in peace has for its hook, less than its host has to answer. */
 const PEACE_MS = 1_000;
 const POLL_MS = 10;
+/** So many envelopes, or milliseconds. */
 const PLENTY = 250;
+const PLENTY_MS = 20;
 const ANSWER_SECONDS = 3;
 const SHUTDOWN = abortError("ShutdownError", null);
 
@@ -114,7 +116,9 @@ export class Pool {
 
   /** Whether the slots have work for a while. */
   get hasPlenty(): boolean {
-    return this.intake.length >= PLENTY;
+    const { length } = this.intake;
+    const ms = length * (this.endings.meanMs ?? 0) / Math.max(1, this.fleet.slots.size);
+    return length >= PLENTY || ms >= PLENTY_MS;
   }
 
   /** What is here, in a slot or before one. */
