@@ -55,7 +55,7 @@ export interface PoolEvents {
 
 /** How often the supervisor looks, in milliseconds. */
 const TICK_MS = { ahead: 25, busy: 100, idle: 1_000 };
-/** What a worker that is stopped in peace has for its hook, less than its host has to answer. */
+/** What a worker that is not stuck has for its hook and its end, less than its host has to answer. */
 const PEACE_MS = 1_000;
 const POLL_MS = 10;
 /** So many envelopes, or milliseconds. */
@@ -194,7 +194,7 @@ export class Pool {
     if (state === "retired") this.totals.retired++;
     slot.state = state;
     slot.stopSentAt = this.clock.monotonic();
-    slot.host.send(["kill", slot.id, state === "error" ? KILL_MS : PEACE_MS]);
+    slot.host.send(["kill", slot.id, PEACE_MS]);
     this.#hurry();
   }
 
