@@ -14,6 +14,16 @@ import { fromDispatcherd, isDispatcherd } from "./dispatcherd_config.ts";
 import { BROADCAST_QUEUE, DEFAULT_QUEUE, queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { type Level, LEVELS } from "./events.ts";
+import {
+  type Credential,
+  credentialFault,
+  credentialOf,
+  credentialSchema,
+  DEFAULT_HTTP,
+  HTTP_OFF,
+  httpAddress,
+  isLoopback,
+} from "./http_access.ts";
 import { MAX_BYTES } from "./packing.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
 import { type ScheduleDefinition, scheduleSchema } from "./schedule.ts";
@@ -112,6 +122,15 @@ export const configSchema = z.strictObject({
   shutdown_wait: z.number().min(0).default(25).describe("Seconds that running tasks have at a shutdown"),
   retention_days: z.number().min(0).default(7).describe("How long final envelopes are kept"),
   chunk_message_timeout_seconds: positive.default(1_800),
+  http: z.string().refine((text) => text === HTTP_OFF || httpAddress(text) !== undefined, {
+    message: "it must be HOST:PORT, or off",
+  }).default(DEFAULT_HTTP).describe("Address of the dashboard, the API and the metrics; off: none"),
+  http_base_path: z.string().regex(/^\/([\w.~-]+(\/[\w.~-]+)*)?$/, "it must look like / or /dispatcher")
+    .default("/")
+    .describe("Path that a proxy puts in front"),
+  http_auth: z.array(z.union([z.string(), credentialSchema])).default([]).describe(
+    "Who may come in: basic:ROLE:USER:PASSWORD, bearer:ROLE:NAME:TOKEN, proxy:ROLE:HEADER; ROLE is viewer or operator",
+  ),
   log_level: z.enum(LEVELS).default("info"),
   log_format: z.enum(["text", "json"]).default("text"),
 }).superRefine((c, ctx) => {
@@ -120,6 +139,14 @@ export const configSchema = z.strictObject({
   for (const key of c.encryption_keys) {
     const fault = keyFault(typeof key === "string" ? keysOf(key)[0] : key);
     if (fault) refuse(fault, "encryption_keys");
+  }
+  for (const given of c.http_auth) {
+    const fault = typeof given === "string" ? credentialFault(given) : undefined;
+    if (fault) refuse(fault, "http_auth");
+  }
+  const listens = c.http === HTTP_OFF ? undefined : httpAddress(c.http);
+  if (listens && !isLoopback(listens.host) && c.http_auth.length === 0) {
+    refuse("others reach this address, and http_auth has no credentials", "http");
   }
   if (c.node !== undefined && [...c.queues, BROADCAST_QUEUE].includes(c.node)) {
     refuse("a shared queue has this name, and a node's name is a queue of its own", "node");
@@ -179,6 +206,9 @@ export interface Config {
   shutdown_wait: number;
   retention_days: number;
   chunk_message_timeout_seconds: number;
+  http: string;
+  http_base_path: string;
+  http_auth: Credential[];
   log_level: Level;
   log_format: "text" | "json";
 }
@@ -220,7 +250,15 @@ export async function loadConfig(
   if (!parsed.success) throw configError(parsed.error, merged, origins, path);
   for (const leaf of leavesOf(parsed.data as unknown as Tree)) origins[leaf] ??= "default";
   const keys = parsed.data.encryption_keys.flatMap((key) => typeof key === "string" ? keysOf(key) : key);
-  const config: Config = { ...parsed.data, tasks: resolve(parsed.data.tasks), encryption_keys: keys };
+  const http_auth = parsed.data.http_auth.map((given) =>
+    typeof given === "string" ? credentialSchema.parse(credentialOf(given)) : given
+  );
+  const config: Config = {
+    ...parsed.data,
+    tasks: resolve(parsed.data.tasks),
+    encryption_keys: keys,
+    http_auth,
+  };
   return { config, origins, file: path ?? null, warnings };
 }
 
@@ -318,7 +356,7 @@ function configError(
     : origin === "file"
     ? ` from "${file}"`
     : "";
-  const shown = path.endsWith("_url") || path.startsWith("encryption_keys")
+  const shown = path.endsWith("_url") || /^(encryption_keys|http_auth)/.test(path)
     ? ""
     : ` ${JSON.stringify(value) ?? "undefined"}`;
   return new DispatcherError("config", `Cannot use ${path}${shown}${from}: ${issue.message}`);

@@ -1,8 +1,9 @@
 /**
- * The one bus: what happens in a node is said here once; the log, and later metrics and traces, subscribe.
+ * The one bus: what happens in a node is said here once; the log, metrics and traces subscribe.
  *
  * @module
  */
+import type { Outcome } from "./state.ts";
 
 /** Severity, as in every log. */
 export const LEVELS = ["debug", "info", "warning", "error"] as const;
@@ -17,23 +18,71 @@ export interface DispatcherEvent {
   fields?: Record<string, unknown>;
 }
 
-/** The bus. A subscriber that throws does not disturb the others, nor the one who speaks. */
-export class Events {
-  readonly #subscribers = new Set<(event: DispatcherEvent) => void>();
+/** An envelope that this node has claimed, without its arguments. */
+export interface ClaimEvent {
+  uuid: string;
+  /** The broadcast it is this node's copy of. */
+  origin: string | null;
+  task: string;
+  queue: string;
+  attempt: number;
+  /** JSON text of what else the message said: guid, traceparent. */
+  options: string;
+  /** Milliseconds since 1970. */
+  at: number;
+}
+
+/** An attempt that has ended. `at` is when. */
+export interface AttemptEvent extends ClaimEvent {
+  /** What becomes of the envelope. */
+  outcome: Outcome;
+  /** Host process and slot; null when it never reached one. */
+  worker: string | null;
+  /** Milliseconds since 1970; null when it never started. */
+  started: number | null;
+  /** JSON text of an ErrorRecord, when it did not complete; null otherwise. */
+  error: string | null;
+}
+
+/** A stream of one kind of event. A subscriber that throws does not disturb the others, nor the one who speaks. */
+export class Topic<T> {
+  readonly #subscribers = new Set<(event: T) => void>();
 
   /** Subscribe; the returned function ends it. */
-  on(subscriber: (event: DispatcherEvent) => void): () => void {
+  on(subscriber: (event: T) => void): () => void {
     this.#subscribers.add(subscriber);
     return () => void this.#subscribers.delete(subscriber);
   }
 
-  emit(level: Level, name: string, text: string, fields?: Record<string, unknown>): void {
+  /** Whether anybody listens: what nobody hears need not be made. */
+  get wanted(): boolean {
+    return this.#subscribers.size > 0;
+  }
+
+  emit(event: T): void {
     for (const subscriber of this.#subscribers) {
       try {
-        subscriber({ level, name, text, fields });
+        subscriber(event);
       } catch (error) {
         console.error("A subscriber of the event bus failed", error);
       }
     }
+  }
+}
+
+/** The bus. */
+export class Events {
+  readonly #said = new Topic<DispatcherEvent>();
+  /** Thousands a second: whoever emits asks first whether they are wanted. */
+  readonly claims: Topic<ClaimEvent> = new Topic();
+  readonly attempts: Topic<AttemptEvent> = new Topic();
+
+  /** Subscribe to what the log has; the returned function ends it. */
+  on(subscriber: (event: DispatcherEvent) => void): () => void {
+    return this.#said.on(subscriber);
+  }
+
+  emit(level: Level, name: string, text: string, fields?: Record<string, unknown>): void {
+    this.#said.emit({ level, name, text, fields });
   }
 }

@@ -15,11 +15,12 @@ import { hostname } from "node:os";
 import process from "node:process";
 import { SocketServer } from "./broker/socket_server.ts";
 import { type Clock, jitter, systemClock } from "./clock.ts";
-import type { Config } from "./config.ts";
+import type { Config, Origin } from "./config.ts";
 import { residentBytes } from "./control/node_status.ts";
 import { openDatabase } from "./connect.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
+import type { HttpServer } from "./http/server.ts";
 import type { LogSettings } from "./log.ts";
 import { platform } from "./platform/detect.ts";
 import type { Platform } from "./platform/platform.ts";
@@ -29,6 +30,7 @@ import { heartbeat } from "./service/heartbeat.ts";
 import { takeName } from "./service/registration.ts";
 import { safetyPoll } from "./service/safety_poll.ts";
 import { Service, type Work } from "./service/service.ts";
+import { serveNode } from "./node_http.ts";
 import { type NodeParts, type NodeState, Works } from "./node_works.ts";
 import { isTransient } from "./store/connection.ts";
 import { uuid7 } from "./uuid.ts";
@@ -37,6 +39,8 @@ import { VERSION } from "./version.ts";
 /** How a node is started, besides its configuration. */
 export interface NodeOptions {
   config: Config;
+  /** Where its values came from, by dotted path. */
+  origins?: Readonly<Record<string, Origin>>;
   events?: Events;
   log?: LogSettings;
   /** Ends the wait for a database that does not answer. */
@@ -63,11 +67,16 @@ export class DispatcherNode {
   readonly pool: Pool;
   readonly #platform: Platform;
   readonly #works: Works;
-  readonly #state: NodeState = { instance: uuid7(), phase: "running" };
+  readonly #state: NodeState = { instance: uuid7(), phase: "running", started: false };
+  readonly #parts: NodeParts;
+  readonly #origins: Readonly<Record<string, Origin>>;
   #socket: SocketServer | undefined;
+  #http: HttpServer | undefined;
   #stopping: Promise<void> | undefined;
 
-  constructor(parts: NodeParts) {
+  constructor(parts: NodeParts, origins: Readonly<Record<string, Origin>> = {}) {
+    this.#parts = parts;
+    this.#origins = origins;
     const works = this.#works = new Works(parts, this.#state);
     this.config = parts.config;
     this.events = parts.events;
@@ -79,6 +88,11 @@ export class DispatcherNode {
   }
 
   // ---- starting
+
+  /** Where it serves HTTP, as `HOST:PORT`; undefined when it does not. */
+  get http(): string | undefined {
+    return this.#http?.address;
+  }
 
   /** Of its lease. */
   get instance(): string {
@@ -93,6 +107,7 @@ export class DispatcherNode {
   async start(replaces?: string): Promise<void> {
     // Slots take the longest: they start while the rest is still being asked for.
     const slots = this.pool.start();
+    this.#http = await serveNode(this.#parts, this.#works, this.#state, this.#origins);
     await this.#register(replaces);
     this.#serve(this.#heartbeat());
     await Promise.all([slots, this.#works.ears.open()]);
@@ -112,6 +127,7 @@ export class DispatcherNode {
     await this.#works.producers.start();
     // Whoever leads must look at the schedules that this node brought.
     this.#works.announcer.wake([""]);
+    this.#state.started = true;
   }
 
   #serve(work: Work): void {
@@ -218,6 +234,7 @@ export class DispatcherNode {
     }
     await Promise.all(this.#works.services.map((service) => service.stop()));
     await this.#leave();
+    await this.#http?.close();
     await this.#works.broker.close();
     await this.#works.store.close();
     this.events.emit("info", "node.stopped", `Node "${this.name}" stopped`);
@@ -231,6 +248,7 @@ export class DispatcherNode {
     await Promise.all([this.#works.leader.stop(), this.#works.producers.stop()]);
     await this.pool.close(AbortSignal.abort());
     await Promise.all(this.#works.services.map((service) => service.stop()));
+    await this.#http?.close();
     await this.#works.broker.close().catch(() => {});
   }
 
@@ -258,7 +276,7 @@ export class DispatcherNode {
  * ```
  */
 export async function startNode(options: NodeOptions): Promise<DispatcherNode> {
-  const { config, events = new Events(), signal, once = false } = options;
+  const { config, origins, events = new Events(), signal, once = false } = options;
   if (!statSync(config.tasks, { throwIfNoEntry: false })?.isDirectory()) {
     throw new DispatcherError("config", `Cannot use tasks "${config.tasks}": it is not a directory`);
   }
@@ -267,7 +285,7 @@ export async function startNode(options: NodeOptions): Promise<DispatcherNode> {
   let before: string | undefined;
   for (;;) {
     const opened = await openDatabase(config, { events, once, signal });
-    const node = new DispatcherNode({ ...parts, ...opened });
+    const node = new DispatcherNode({ ...parts, ...opened }, origins);
     try {
       await node.start(before);
       return node;

@@ -47,6 +47,8 @@ export interface NodeState {
   /** Another one after the lease was lost. */
   instance: string;
   phase: "running" | "draining";
+  /** It has claimed for the first time, or could have. */
+  started: boolean;
 }
 
 /** What a node is built from. */

@@ -74,6 +74,8 @@ test("loadConfig() has a variable for every key of its schema", async () => {
     prepared_statements: "on",
     log_level: "error",
     log_format: "json",
+    http: "localhost:0",
+    http_base_path: "/dispatcher",
     "backoff.jitter": "0.5",
   };
   const quiet = new Set([
@@ -82,6 +84,7 @@ test("loadConfig() has a variable for every key of its schema", async () => {
     "on_start",
     // Has a form of its own, see below.
     "encryption_keys",
+    "http_auth",
     "pool.worker_memory_mb",
     "pool.host_memory_mb",
     "pool.min_workers",
@@ -97,6 +100,25 @@ test("loadConfig() has a variable for every key of its schema", async () => {
   }
   assert.equal(environmentName("pool.min_workers"), "DISPATCHER_POOL_MIN_WORKERS");
   assert.equal(environmentName("database_url"), "DATABASE_URL");
+});
+
+test("loadConfig() reads credentials from a file and a variable, and does not show one that is wrong", async () => {
+  const env = {
+    DISPATCHER_HTTP_AUTH: "basic:operator:ann:hunter:22, bearer:viewer:ci:a-long-token, proxy:viewer:x-user",
+  };
+  const all = [
+    { kind: "basic", role: "operator", user: "ann", password: "hunter:22" },
+    { kind: "bearer", role: "viewer", name: "ci", token: "a-long-token" },
+    { kind: "proxy", role: "viewer", header: "x-user", from: ["127.0.0.1", "::1"], operators: [] },
+  ];
+  assert.deepEqual((await loadConfig({ env })).config.http_auth, all);
+  assert.deepEqual((await loadConfig({ env: {}, file: file({ http_auth: all }) })).config.http_auth, all);
+  for (const wrong of ["basic:operator:ann:hunter2", "hunter2", "bearer:root:ci:hunter2hunter2"]) {
+    await assert.rejects(loadConfig({ env: { DISPATCHER_HTTP_AUTH: wrong } }), (error: Error) => {
+      assert.match(error.message, /^Cannot use http_auth from DISPATCHER_HTTP_AUTH: a credential's /);
+      return !error.message.includes("hunter2");
+    });
+  }
 });
 
 test("loadConfig() reads keys from a file and a variable, and does not show one that is wrong", async () => {

@@ -9,7 +9,7 @@ import { type Globs, matches, type Rules, violations } from "./imports/check.ts"
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,http_access}.ts",
 ];
 const PORTS: Globs = [
   "runtime/store/{store,operator}.ts",
@@ -31,7 +31,7 @@ const COMMON: Globs = [
   "runtime/{events,log,metrics,tracing,config,task,registry}.ts",
   "runtime/broker/{channels,wire,chunks}.ts",
 ];
-const COMPOSERS: Globs = ["runtime/{node,node_works,connect}.ts"];
+const COMPOSERS: Globs = ["runtime/{node,node_works,node_http,connect}.ts"];
 /** What stands at the door of the runtime for HTTP and the command line. */
 const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts"];
 const QUIET_BUILTINS = ["node:buffer", "node:crypto", "node:path", "node:url", "node:util"];
@@ -57,9 +57,11 @@ const RULES: Rules = {
       mayTypes: ["runtime/pool/**"],
     },
     {
-      rule: "http/ speaks through client, node, connect, config, admin and pure files",
+      rule:
+        "http/ speaks through client, config, admin, the bus and pure files, and listens through the platform",
       files: ["runtime/http/**"],
-      may: [...DOOR, ...PURE],
+      may: ["runtime/{client,config,admin,events}.ts", "runtime/platform/platform.ts", ...PURE],
+      mayTypes: ["runtime/task.ts", "runtime/control/**", "runtime/{store/store,store/operator}.ts"],
       ownRoom: true,
     },
     {
@@ -118,7 +120,7 @@ test("violations() reports what each layer must not import", () => {
     "runtime/store/store.ts": `export type { Log } from "../log.ts";`,
     "runtime/dispatch/settler.ts": `const x = await import("../store/postgres.ts");`,
     "runtime/client.ts": `import { Pool } from "./pool/pool.ts";`,
-    "runtime/http/api.ts": `import type { Event } from "../events.ts";`,
+    "runtime/http/api.ts": `import { read } from "../store/sql.ts";`,
     "cli/main.ts": `import { sql } from "../runtime/store/sql.ts";`,
     "tasks/system/purge.ts": `import { task } from "../../runtime/task.ts";`,
     "runtime/control/control.ts": `import postgres from "postgres";`,

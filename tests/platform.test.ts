@@ -1,9 +1,11 @@
 import assert from "node:assert/strict";
 import { platform, runtimeName } from "../runtime/platform/detect.ts";
 import { platformConformance, ready, run } from "./conformance/platform.ts";
+import { serveConformance } from "./conformance/platform_serve.ts";
 import { eventually, test, thisRuntime } from "./harness.ts";
 
 platformConformance(platform);
+serveConformance(platform);
 
 test("platform() is the adapter of the runtime that this runs on", async () => {
   assert.equal(runtimeName(), thisRuntime());

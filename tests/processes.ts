@@ -33,6 +33,8 @@ export interface NodeProcess {
   /** The line `ready node=…` and the name in it. */
   readonly line: string;
   readonly name: string;
+  /** Where it serves HTTP, such as `http://127.0.0.1:4711`; empty when it does not. */
+  readonly http: string;
   /** What it has printed so far. */
   stdout(): string;
   stderr(): string;
@@ -69,7 +71,9 @@ export async function spawnCli(
 export async function startNode(
   options: SpawnOptions & { url: string; args?: string[] },
 ): Promise<NodeProcess> {
-  const args = ["dispatcher", "--no-http", "--database-url", options.url, ...options.args ?? []];
+  const { args: more = [] } = options;
+  const off = more.includes("--http") ? [] : ["--no-http"];
+  const args = ["dispatcher", ...off, "--database-url", options.url, ...more];
   const child = start(args, options);
   const { proc, exited, stdout, stderr } = child;
   proc.stdin?.end();
@@ -80,7 +84,9 @@ export async function startNode(
     const bound = setTimeout(kill, STOP_BOUND, "SIGKILL");
     return await exited.finally(() => clearTimeout(bound));
   };
-  return { proc, pid: proc.pid!, line, name, stdout, stderr, kill, exited, stop };
+  const [, address = "off"] = /http=(\S+)/.exec(line) ?? [];
+  const http = address === "off" ? "" : `http://${address}`;
+  return { proc, pid: proc.pid!, line, name, http, stdout, stderr, kill, exited, stop };
 }
 
 /** Not proc.kill(): after it Deno says "ended by SIGTERM" of a process that caught it and exited with a code. */

@@ -1,4 +1,5 @@
 import { configJsonSchema, environmentName } from "../../runtime/config.ts";
+import type { Credential } from "../../runtime/http_access.ts";
 import { redact } from "../../runtime/redact.ts";
 import { type Command, type Context, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
 import { writeTable } from "../table.ts";
@@ -16,6 +17,8 @@ export const configShow: Command = {
       key: path,
       value: path === "encryption_keys"
         ? config.encryption_keys.map(({ id }) => id)
+        : path === "http_auth"
+        ? config.http_auth.map(nameOf)
         : redact(valueAt(config, path)),
       origin: origins[path],
       from: origins[path] === "environment" ? environmentName(path) : origins[path] === "file" ? file : null,
@@ -54,6 +57,13 @@ export const configSchemaCommand: Command = {
     return Promise.resolve();
   },
 };
+
+/** Who comes in, without the secret. */
+function nameOf(credential: Credential): string {
+  const { kind, role } = credential;
+  const who = kind === "basic" ? credential.user : kind === "bearer" ? credential.name : credential.header;
+  return `${kind}:${role}:${who}`;
+}
 
 function valueAt(tree: object, path: string): unknown {
   return path.split(".").reduce<unknown>((at, key) => (at as Tree)[key], tree);

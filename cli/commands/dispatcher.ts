@@ -3,6 +3,7 @@ import { addressOf } from "../../runtime/admin.ts";
 import { loadConfig } from "../../runtime/config.ts";
 import { DispatcherError, EXIT } from "../../runtime/errors.ts";
 import { Events } from "../../runtime/events.ts";
+import { HTTP_OFF } from "../../runtime/http_access.ts";
 import { logWriter } from "../../runtime/log.ts";
 import type { DispatcherNode } from "../../runtime/node.ts";
 import type { Parsed } from "../args.ts";
@@ -14,7 +15,7 @@ const ONCE_POLL_MS = 100;
 export const dispatcher: Command = {
   summary: "Start a node",
   usage:
-    "[--workers N | --min-workers N --max-workers N] [--node NAME] [--queues a,b] [--tasks DIR] [--once]",
+    "[--workers N | --min-workers N --max-workers N] [--node NAME] [--queues a,b] [--tasks DIR] [--http HOST:PORT | --no-http] [--once]",
   flags: {
     workers: { type: "number", value: "N", help: "Exactly N slots" },
     "min-workers": { type: "number", value: "N", help: "Slots that are always there, by default 4" },
@@ -27,7 +28,13 @@ export const dispatcher: Command = {
     queues: { type: "string", value: "a,b", help: "Shared queues, by default `default`" },
     tasks: { type: "string", value: "DIR", help: "Root of the tasks, by default ./tasks" },
     ...DATABASE_FLAGS,
-    "no-http": { type: "boolean", help: "Serve no HTTP (this version serves none)" },
+    http: {
+      type: "string",
+      value: "HOST:PORT",
+      help: "Address of dashboard, API and metrics, by default 127.0.0.1:8070",
+    },
+    "no-http": { type: "boolean", help: "Serve no HTTP" },
+    "base-path": { type: "string", value: "/PATH", help: "Path that a proxy puts in front" },
     "log-level": { type: "string", value: "L", help: "debug, info, warning, error" },
     "log-format": { type: "string", value: "F", help: "text, json" },
     once: { type: "boolean", help: "Work until every queue is empty, then end" },
@@ -36,7 +43,10 @@ export const dispatcher: Command = {
     if (flags.workers !== undefined && (flags["min-workers"] ?? flags["max-workers"]) !== undefined) {
       throw new DispatcherError("usage", "Cannot use --workers together with --min-workers or --max-workers");
     }
-    const { config, warnings } = await loadConfig({
+    if (flags.http !== undefined && flags["no-http"]) {
+      throw new DispatcherError("usage", "Cannot use --http together with --no-http");
+    }
+    const { config, origins, warnings } = await loadConfig({
       flags: configFlags(flags),
       file: flags.config as string | undefined,
     });
@@ -46,7 +56,14 @@ export const dispatcher: Command = {
     for (const warning of warnings) events.emit("warning", "config.ignored", warning);
     const { startNode } = await import("../../runtime/node.ts");
     const signals = watchSignals();
-    const node = await startNode({ config, events, log, once: flags.once === true, signal: signals.stop });
+    const node = await startNode({
+      config,
+      origins,
+      events,
+      log,
+      once: flags.once === true,
+      signal: signals.stop,
+    });
     io.out(readyLine(node));
     if (flags.once) void drainWhenIdle(node, signals);
     await new Promise<void>((resolve) => {
@@ -67,6 +84,8 @@ function configFlags(flags: Parsed["flags"]): Record<string, unknown> {
       ? flags.queues.split(",").map((queue) => queue.trim())
       : undefined,
     tasks: flags.tasks,
+    http: flags["no-http"] ? HTTP_OFF : flags.http,
+    http_base_path: flags["base-path"],
     log_level: flags["log-level"],
     log_format: flags["log-format"],
     pool: {
@@ -114,7 +133,7 @@ function readyLine(node: DispatcherNode): string {
     min: config.pool.min_workers,
     max: config.pool.max_workers,
     queues: [...node.queues, "broadcast"].join(","),
-    http: "off",
+    http: node.http ?? HTTP_OFF,
     database: node.embedded ? "embedded" : addressOf(config.database_url!).split("/")[0],
   };
   if (config.log_format === "json") return JSON.stringify({ event: "ready", ...facts });

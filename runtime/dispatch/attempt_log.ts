@@ -5,10 +5,11 @@
  * @module
  */
 import type { ErrorRecord } from "../errors.ts";
-import type { Events } from "../events.ts";
+import type { AttemptEvent, ClaimEvent, Events } from "../events.ts";
 import type { LogSettings } from "../log.ts";
 import type { Finished } from "../pool/slot.ts";
 import { redact } from "../redact.ts";
+import type { Outcome } from "../state.ts";
 import type { Claimed } from "../store/store.ts";
 
 /** The ids of an attempt, as fields. */
@@ -23,6 +24,19 @@ export function guidOf({ options }: Claimed): string | undefined {
   if (!options.includes('"guid"')) return undefined;
   const { guid } = JSON.parse(options);
   return typeof guid === "string" ? guid : undefined;
+}
+
+/** A claim as the bus has it. */
+export function claimEvent(claimed: Claimed, at: number): ClaimEvent {
+  const { uuid, origin, task, queue, attempt, options } = claimed;
+  return { uuid, origin, task, queue, attempt, options, at };
+}
+
+/** The end of an attempt as the bus has it. */
+export function attemptEvent(end: Finished, outcome: Outcome): AttemptEvent {
+  const { claimed, worker, started, finished, text } = end;
+  const error = end.outcome === "completed" ? null : text;
+  return { ...claimEvent(claimed, finished), outcome, worker, started, error };
 }
 
 /** Say how an attempt ended. */

@@ -18,6 +18,7 @@ import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
 import type { Claimed, Exchanged, Floor, Settlement, Store } from "../store/store.ts";
+import { attemptEvent, claimEvent } from "./attempt_log.ts";
 import { ClaimFloors } from "./floors.ts";
 import { isWatched, settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
 
@@ -109,7 +110,10 @@ export class Dispatcher {
 
   /** An attempt ended. */
   finished(end: Finished): void {
-    if (!end.settled) this.#pending.push(settlementOf(end, this.#settler));
+    const settlement = settlementOf(end, this.#settler);
+    if (!end.settled) this.#pending.push(settlement);
+    const { attempts } = this.#parts.events;
+    if (attempts.wanted) attempts.emit(attemptEvent(end, settlement.outcome));
     this.#pump();
   }
 
@@ -180,7 +184,10 @@ export class Dispatcher {
       this.#recovered();
       this.totals.claimed += exchanged.claimed.length;
       this.#account(settlements, exchanged.settled);
-      if (exchanged.claimed.length > 0) this.#pool.submit(exchanged.claimed);
+      if (exchanged.claimed.length > 0) {
+        this.#tell(exchanged.claimed);
+        this.#pool.submit(exchanged.claimed);
+      }
     } catch (error) {
       this.#failed(settlements, limit, error);
     } finally {
@@ -188,6 +195,13 @@ export class Dispatcher {
       this.#claimUnderway -= limit;
       this.#pump();
     }
+  }
+
+  #tell(claimed: Claimed[]): void {
+    const { events: { claims }, clock } = this.#parts;
+    if (!claims.wanted) return;
+    const now = clock.now();
+    for (const one of claimed) claims.emit(claimEvent(one, now));
   }
 
   async #exchange(settlements: Settlement[], limit: number, floors?: Floor[]): Promise<Exchanged> {

@@ -3,9 +3,12 @@
  *
  * @module
  */
+import { createServer, type RequestListener } from "node:http";
+import type { HttpBindings } from "@hono/node-server";
+import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import { Worker } from "node:worker_threads";
-import type { Platform } from "./platform.ts";
+import type { Platform, ServeOptions } from "./platform.ts";
 
 const STOP_BOUND_MS = 1_000;
 const HOOKS = new URL("./node_resolve.mjs", import.meta.url);
@@ -20,6 +23,25 @@ export const nodePlatform: Platform = {
     return { file: process.execPath, args, env: process.env.NODE_COMPILE_CACHE ? {} : compileCache() };
   },
   deathNote: (signal) => signal === "SIGABRT" ? "ran out of memory, or aborted (SIGABRT)" : undefined,
+  async serve({ hostname, port, fetch }) {
+    let listener: Promise<RequestListener> | undefined;
+    const server = createServer(async (request, response) => {
+      listener ??= webListener(fetch);
+      (await listener)(request, response);
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, hostname, () => resolve());
+    });
+    return {
+      port: (server.address() as AddressInfo).port,
+      async close() {
+        const closed = new Promise((resolve) => server.close(resolve));
+        server.closeAllConnections();
+        await closed;
+      },
+    };
+  },
   spawnThread(module, { memoryMb }, events) {
     const worker = new Worker(module, { resourceLimits: { maxOldGenerationSizeMb: memoryMb } });
     let stopped = false;
@@ -55,6 +77,15 @@ export const nodePlatform: Platform = {
     };
   },
 };
+
+/** With the first request: no start should wait for it. */
+async function webListener(fetch: ServeOptions["fetch"]): Promise<RequestListener> {
+  const { getRequestListener } = await import("@hono/node-server");
+  return getRequestListener(
+    (request, env) => fetch(request, (env as HttpBindings).incoming.socket.remoteAddress ?? ""),
+    { overrideGlobalObjects: false },
+  );
+}
 
 function compileCache(): Record<string, string> {
   const dir = process.env.TMPDIR ?? "/tmp";

@@ -38,6 +38,22 @@ export interface Command {
   env: Record<string, string>;
 }
 
+/** An HTTP server to start. */
+export interface ServeOptions {
+  hostname: string;
+  /** 0: one that is free. */
+  port: number;
+  /** `address` is that of the other side. */
+  fetch(request: Request, address: string): Promise<Response>;
+}
+
+/** An HTTP server that listens. */
+export interface Served {
+  readonly port: number;
+  /** Take no more and end what is open; streams must have been told before. */
+  close(): Promise<void>;
+}
+
 /** The port. */
 export interface Platform {
   readonly name: RuntimeName;
@@ -46,6 +62,8 @@ export interface Platform {
   command(module: URL, options?: { memoryMb?: number }): Command;
   /** What a signal that ended a process of this runtime means, where it means more than its name says. */
   deathNote(signal: string | null): string | undefined;
+  /** Serve HTTP; rejects when the system refuses the address. */
+  serve(options: ServeOptions): Promise<Served>;
   /** Start a thread on a module of ours. */
   spawnThread(module: URL, limits: ThreadLimits, events: ThreadEvents): Thread;
 }

@@ -29,6 +29,8 @@ export interface NodeOptions {
   /** The project's own unless told. */
   tasks?: string;
   workers?: number;
+  /** Whether it serves HTTP, on a port of its own. */
+  http?: boolean;
   /** What its process is started by, see `SpawnOptions`. */
   before?: string[];
   /** Content of its configuration file. */
@@ -75,8 +77,9 @@ export async function cluster(t: TestContext): Promise<Cluster> {
   };
 }
 
-function argsOf({ name, tasks, workers, config }: NodeOptions): string[] {
+function argsOf({ name, tasks, workers, config, http }: NodeOptions): string[] {
   const args = ["--node", name];
+  if (http) args.push("--http", "127.0.0.1:0");
   if (tasks !== undefined) args.push("--tasks", tasks);
   if (workers !== undefined) args.push("--workers", `${workers}`);
   if (config !== undefined) {
