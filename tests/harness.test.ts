@@ -92,6 +92,16 @@ test("database() makes an empty database and drops it with its connections", asy
   await db.drop();
 });
 
+test("database() makes one with the schema in it, also when several want the first", async (t) => {
+  const all = await Promise.all([1, 2, 3].map(() => database({ migrated: true })));
+  for (const db of all) {
+    t.after(() => db.drop());
+    const sql = postgres(db.url, { max: 1 });
+    t.after(() => sql.end({ timeout: 1 }));
+    assert.deepEqual([...await sql`select count(*)::int as n from dispatcher.envelope`], [{ n: 0 }]);
+  }
+});
+
 test("database() reaches the system PostgreSQL", { skip: needsServer("pg15") }, async (t) => {
   const db = await database({ server: "pg15" });
   t.after(() => db.drop());

@@ -14,14 +14,15 @@ export interface TestDatabase {
 let embedded: Promise<string> | undefined;
 
 /**
- * Create an empty database on the server of this test run: TEST_DATABASE_URL, or TEST_PG15_URL (a system
+ * Create a database, empty or with the schema in it, on the server of this test run: TEST_DATABASE_URL, or TEST_PG15_URL (a system
  * PostgreSQL) for `{ server: "pg15" }`. Without TEST_DATABASE_URL it starts the embedded server or attaches to it.
  */
-export async function database(options: { server?: "pg15" } = {}): Promise<TestDatabase> {
+export async function database(options: { server?: "pg15"; migrated?: boolean } = {}): Promise<TestDatabase> {
   const admin = options.server === "pg15" ? pg15Url() : process.env.TEST_DATABASE_URL ?? await embeddedUrl();
   const name = `t_${randomBytes(6).toString("hex")}`;
+  if (options.migrated) await (await import("./migrated.ts")).createMigrated(admin, name);
   // template0: nobody can be connected to it, so that files run at once do not refuse each other.
-  await administer(admin, `create database ${name} template template0`);
+  else await administer(admin, `create database ${name} template template0`);
   const url = new URL(admin);
   url.pathname = `/${name}`;
   return { url: url.href, drop: () => administer(admin, `drop database if exists ${name} with (force)`) };

@@ -51,7 +51,7 @@ export interface Cluster {
 
 /** Make a database and a client for it. */
 export async function cluster(t: TestContext): Promise<Cluster> {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const client = await connect({ databaseUrl: db.url });
   t.after(() => client.close());

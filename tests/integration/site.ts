@@ -96,7 +96,7 @@ interface Open extends Base {
 }
 
 async function openBase(): Promise<Open> {
-  const db = await database();
+  const db = await database({ migrated: true });
   const client = await connect({ databaseUrl: db.url });
   const sql = postgres(db.url, { max: 2, onnotice: () => {} });
   const run = (...args: string[]) => cli(db.url, args);

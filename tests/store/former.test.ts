@@ -1,19 +1,18 @@
+// @runtimes node
 /** The former release's store does on the present schema all that it did on its own. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { connect } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import { storeConformance } from "../conformance/store.ts";
 import { FormerStore } from "../fixtures/former/store_2.mjs";
 import { database, test, type TestContext } from "../harness.ts";
 
 async function makeStore(t: TestContext): Promise<Store> {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const sql = connect(db.url, { max: 8 });
   t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
   return new FormerStore(sql) as unknown as Store;
 }
 

@@ -1,16 +1,14 @@
 import { connect } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { storeConformance } from "../conformance/store.ts";
 import { database, needsServer, test, type TestContext, thisRuntime } from "../harness.ts";
 
 /** A store on a database of its own. */
 async function makeStore(t: TestContext, server?: "pg15"): Promise<PostgresStore> {
-  const db = await database({ server });
+  const db = await database({ server, migrated: true });
   t.after(() => db.drop());
   const sql = connect(db.url, { max: 8 });
   t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
   return new PostgresStore(sql);
 }
 
