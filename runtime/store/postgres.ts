@@ -38,6 +38,10 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     return await publishBy((text, params) => this.#run(text, params), batch);
   }
 
+  async wake(queues: string[]): Promise<void> {
+    await this.#run(SQL.WAKE, [arrayLiteral(queues)]);
+  }
+
   async #publishPlain(batch: Sealed[]): Promise<Port.Put[]> {
     const params = publishParams(batch);
     try {

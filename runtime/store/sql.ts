@@ -71,6 +71,9 @@ select uuid::text, null from casts where not (uuid = any($37::uuid[]) and dispat
 union all
 select asked::text, case when got <> asked then got::text end from uniques where got is not null and not known`;
 
+/** Tell the nodes of these queues that there is work; committed already, see the function. */
+export const WAKE = `select dispatcher.wake($1::text[])`;
+
 /**
  * Settle and claim in one statement: one round trip, one commit, one fsync.
  *

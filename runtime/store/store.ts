@@ -322,6 +322,8 @@ export interface Adoption {
 export interface Store extends OperatorStore {
   /** Write envelopes, in their order; broadcasts go to the log. */
   publish(batch: Sealed[]): Promise<Put[]>;
+  /** Tell the nodes that serve these queues that there is work; "" says that something is due at another time. */
+  wake(queues: string[]): Promise<void>;
   /** Settle and claim in one round trip. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */

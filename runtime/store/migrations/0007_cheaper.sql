@@ -10,5 +10,17 @@ alter table dispatcher.archive
 -- Nobody looks by it: what is old goes by the day, the dead have an index of their own. 82 bytes of WAL each.
 drop index dispatcher.archive_finished;
 
--- The claim writes each row once more: with room for that on its own page it takes 90 bytes of WAL less.
-alter table dispatcher.envelope set (fillfactor = 50);
+-- The claim writes each row once more: with room for that on its own page it takes 115 bytes of WAL less.
+alter table dispatcher.envelope set (fillfactor = 45);
+
+-- Tell the nodes that there is work in these queues; "" stands for what is due at another time. Each word reaches the
+-- server process of everybody who listens, so it is not said of a queue that nobody serves. Only for whoever has
+-- committed before: a node that registers later than this looks is one that finds the work itself. With its owner's
+-- rights, since publishers do not see nodes.
+create function dispatcher.wake(queues text[]) returns void language plpgsql
+security definer set search_path = pg_catalog, pg_temp as $$
+begin
+  perform pg_notify('dispatcher_wake', q) from unnest(queues) q
+  where q in ('', 'broadcast')
+    or exists (select from dispatcher.node n where n.state = 'running' and q = any (n.queues));
+end $$;
