@@ -5,7 +5,6 @@
  * @module
  */
 import type { Broker } from "./broker/broker.ts";
-import { WAKE_CHANNEL } from "./broker/channels.ts";
 import { toPayloads } from "./broker/chunks.ts";
 import { writeTask } from "./broker/wire.ts";
 import type { Clock } from "./clock.ts";
@@ -17,7 +16,7 @@ import type { Put, Store } from "./store/store.ts";
 
 /** What a publisher works with. */
 export interface PublisherParts {
-  store: Pick<Store, "publish">;
+  store: Pick<Store, "publish" | "wake">;
   broker: Pick<Broker, "notify">;
   clock: Clock;
   /** By default: the usual limit, and no encryption. */
@@ -51,7 +50,7 @@ export class Publisher {
     this.#put = coalesce((batch: Sealed[]) => parts.store.publish(batch), { max: BATCH, concurrency: 2 });
     // Apart from the insert's transaction: a NOTIFY in it would hold a lock of the whole cluster over its fsync.
     this.#wake = coalesce(async (queues: string[]) => {
-      await Promise.all([...new Set(queues)].map((queue) => parts.broker.notify(WAKE_CHANNEL, queue)));
+      await parts.store.wake([...new Set(queues)]);
       return queues.map(() => undefined);
     }, { max: BATCH });
   }

@@ -7,7 +7,7 @@ import { type Backoff, backoffSeconds } from "../backoff.ts";
 import { shapeOf } from "../retry_policy.ts";
 import type { Finished } from "../pool/slot.ts";
 import type { Outcome } from "../state.ts";
-import type { Claimed, Settlement } from "../store/store.ts";
+import type { Claimed, Ran, Settlement } from "../store/store.ts";
 
 /** What the settler needs to know of its node. */
 export interface SettlerOptions {
@@ -30,11 +30,13 @@ export function settlementOf(end: Finished, options: SettlerOptions): Settlement
   // Given back at the task's own wish: its reason is kept and the attempt leaves no trace, however often it happens.
   const postponed = end.outcome === "failed" && outcome === "released";
   const silent = postponed || (end.text === null && outcome === "released");
+  const ran = outcome === "completed" ? ranOf(end) : null;
   return {
     uuid: claimed.uuid,
     fence: claimed.fence,
     outcome,
-    record: silent ? null : recordOf(end, outcome, options.node),
+    record: silent || ran ? null : recordOf(end, outcome, options.node),
+    ran,
     result: end.outcome === "completed" ? end.text : null,
     error: failed && (outcome !== "released" || postponed) ? end.text : null,
     delay: outcome === "retry" || postponed ? delayOf(end, options, postponed) : null,
@@ -74,26 +76,21 @@ function delayOf(end: Finished, { backoff }: SettlerOptions, postponed: boolean)
   return Math.max(seconds, end.notBefore ?? 0, postponed ? UNCHARGED_SECONDS : 0);
 }
 
-// Of many that end in one millisecond.
-let written = { at: NaN, text: "" };
-
-/** A time as JSON has it. */
-function isoText(at: number): string {
-  if (at !== written.at) written = { at, text: `"${new Date(at).toISOString()}"` };
-  return written.text;
+function ranOf({ worker, started, finished }: Finished): Ran {
+  return { worker, started: started === null ? null : Math.trunc(started), finished: Math.trunc(finished) };
 }
 
 /** An `AttemptRecord` as JSON. */
 function recordOf(end: Finished, outcome: Outcome, node: string): string {
   const { claimed: { attempt }, worker, started, finished } = end;
-  // One for each envelope: put together by hand, for what JSON.stringify would take.
-  const head = `"attempt":${attempt},"node":${JSON.stringify(node)},"worker":${
-    worker === null ? null : `"${worker}"`
-  }`;
-  const times = `"started_at":${started === null ? null : isoText(started)},"finished_at":${
-    isoText(finished)
-  }`;
-  const text = `{${head},${times},"outcome":"${outcome}"}`;
+  const text = JSON.stringify({
+    attempt,
+    node,
+    worker,
+    started_at: started === null ? null : new Date(started).toISOString(),
+    finished_at: new Date(finished).toISOString(),
+    outcome,
+  });
   return end.outcome === "completed" || end.text === null
     ? text
     : `${text.slice(0, -1)},"error":${end.text}}`;
@@ -106,6 +103,7 @@ export function withoutContent(settlement: Settlement, why: string): Settlement 
     ...settlement,
     outcome: "discarded",
     record: null,
+    ran: null,
     result: null,
     progress: null,
     error,

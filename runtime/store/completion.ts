@@ -158,7 +158,7 @@ async function settle(
 ): Promise<void> {
   // Fails where there is no transaction any more, or one that an error has spoilt.
   await sql.unsafe("savepoint dispatcher_settle");
-  const more = { error: null, delay: null, solo: false, watch: false, keyed: false };
+  const more = { ran: null, error: null, delay: null, solo: false, watch: false, keyed: false };
   const settlement: Settlement = { uuid, fence, outcome: "completed", ...verdict, ...more };
   const work = { node, instance, settlements: [settlement], queues: [], limit: 0 };
   const { settled } = await new PostgresStore(sql).exchange(work);

@@ -113,6 +113,13 @@ export function arrayLiteral(values: readonly (string | number | boolean | null)
   return out + "}";
 }
 
+/** The same of what needs no quotes: uuids, numbers and small words. */
+export function bareArray(values: readonly (string | number | boolean | null)[]): string {
+  let out = "{";
+  for (let i = 0; i < values.length; i++) out += i > 0 ? `,${values[i]}` : `${values[i]}`;
+  return `${out}}`;
+}
+
 /** JSON texts in one, with a character between two that none of them has; nothing stands for null. */
 export function jsonTexts(texts: readonly (string | null)[]): string {
   return texts.join("\x1e");

@@ -6,7 +6,7 @@
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
-import { arrayLiteral, jsonTexts, type Sql } from "./connection.ts";
+import { arrayLiteral, bareArray, jsonTexts, type Sql } from "./connection.ts";
 import { prune } from "./pruning.ts";
 import { rangesOf, shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
@@ -16,6 +16,8 @@ import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
 import { type Param, type Row, type Runner, runStatement } from "./statements.ts";
 import type * as Port from "./store.ts";
+
+const UNIQUE_VIOLATION = "23505";
 
 /** The store over a connection pool. `close` ends the pool. */
 export class PostgresStore extends OperatorStatements implements Port.Store {
@@ -32,8 +34,24 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   async publish(batch: Sealed[]): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
-    if (plain) return written(batch, await this.#run(SQL.PUBLISH, publishParams(batch)));
+    if (plain) return await this.#publishPlain(batch);
     return await publishBy((text, params) => this.#run(text, params), batch);
+  }
+
+  async wake(queues: string[]): Promise<void> {
+    await this.#run(SQL.WAKE, [arrayLiteral(queues)]);
+  }
+
+  async #publishPlain(batch: Sealed[]): Promise<Port.Put[]> {
+    const params = publishParams(batch);
+    try {
+      await this.#run(SQL.PUBLISH_NEW, params);
+      return batch.map(() => ({ isNew: true, duplicateOf: null }));
+    } catch (error) {
+      if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+      // Published once more, as after an answer that was lost: nothing of it was written now.
+      return written(batch, await this.#run(SQL.PUBLISH, params));
+    }
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -55,14 +73,14 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     const ranges = rangesOf(work.queues, work.floors);
     const share = shareOf(work.limit, work.queues.length);
     const rows = await this.#run(SQL.EXCHANGE, [
-      arrayLiteral(s.map((x) => x.uuid)),
-      arrayLiteral(s.map((x) => x.fence)),
-      arrayLiteral(s.map((x) => x.outcome)),
+      bareArray(s.map((x) => x.uuid)),
+      bareArray(s.map((x) => x.fence)),
+      bareArray(s.map((x) => x.outcome)),
       jsonTexts(s.map((x) => x.record)),
       jsonTexts(s.map((x) => x.result)),
       jsonTexts(s.map((x) => x.error)),
-      arrayLiteral(s.map((x) => x.delay)),
-      arrayLiteral(s.map((x) => x.solo)),
+      bareArray(s.map((x) => x.delay)),
+      bareArray(s.map((x) => x.solo)),
       work.instance,
       arrayLiteral(ranges.map((x) => x.queue)),
       work.limit,
@@ -72,6 +90,9 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
       arrayLiteral(ranges.map((x) => x.past)),
       arrayLiteral(ranges.map((x) => x.high)),
       share,
+      arrayLiteral(s.map((x) => x.ran?.worker ?? null)),
+      bareArray(s.map((x) => x.ran?.started ?? null)),
+      bareArray(s.map((x) => x.ran?.finished ?? null)),
     ]);
     const claimed: Port.Claimed[] = [];
     const settled = new Set(s.map((x) => x.uuid));
@@ -80,7 +101,8 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     let last = 0;
     // In the order of claiming.
     for (const row of rows) {
-      const { queue, priority, id } = row;
+      const { queue, priority } = row;
+      const id = Number(row.id);
       if (row.uuid === null) last = id;
       else if (row.fence === null) settled.delete(row.uuid);
       else {
@@ -348,7 +370,11 @@ function firstOfEach(all: Port.Settlement[]): [first: Port.Settlement[], later: 
   return [first, later];
 }
 
+/** What the statement does not say of an envelope that has nothing special. */
+const USUAL = [null, null, false, null, false, 0] as const;
+
 function claimedOf(row: Row): Port.Claimed {
+  const [maxAttempts, timeout, solo, origin, keyed, forgiven] = row.rare ?? USUAL;
   return {
     uuid: row.uuid,
     fence: row.fence,
@@ -358,11 +384,11 @@ function claimedOf(row: Row): Port.Claimed {
     kwargs: row.kwargs,
     options: row.options,
     attempt: row.attempt,
-    forgiven: row.forgiven,
-    maxAttempts: row.max_attempts,
-    timeout: row.timeout,
-    solo: row.solo,
-    origin: row.origin,
-    keyed: row.keyed,
+    forgiven,
+    maxAttempts,
+    timeout,
+    solo,
+    origin,
+    keyed,
   };
 }

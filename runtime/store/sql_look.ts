@@ -16,10 +16,17 @@ const LIVE =
   `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
   timeout, time_pub, created_at, due_at, node, claimed_at, null::timestamptz finished_at, cancel_at, progress,
   null::json result, error, to_json(attempts) attempts`;
+/** The record of an attempt that completed is not kept as such: it is made of what is. */
+const COMPLETED =
+  `case when ended_at is not null then array[json_build_object('attempt', attempt, 'node', node, 'worker', worker,
+    'started_at', to_char(started_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
+    'finished_at', to_char(ended_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'outcome', 'completed')] end`;
+/** All attempts of a row of the archive. */
+export const HISTORY: string = `to_json(attempts || ${COMPLETED})`;
 const FINAL =
   `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
   timeout, time_pub, created_at, null::timestamptz due_at, node, claimed_at, finished_at, null::timestamptz cancel_at,
-  progress, result, error, to_json(attempts) attempts`;
+  progress, result, error, ${HISTORY} attempts`;
 const MATCH = `($1::text[] is null or state = any($1)) and ($2::text is null or queue = $2)
   and ($3::text is null or task = $3) and ($4::text is null or node = $4)
   and ($5::uuid is null or uuid between $5 and $6 or origin between $5 and $6)

@@ -55,11 +55,20 @@ export interface AttemptRecord {
   error?: ErrorRecord;
 }
 
+/** Where and when an attempt ran, in milliseconds since 1970. */
+export interface Ran {
+  worker: string | null;
+  started: number | null;
+  finished: number;
+}
+
 /** The verdict on an attempt, on its way to the database. */
 export interface Settlement extends Token {
   outcome: Outcome;
   /** JSON text of an {@link AttemptRecord}; null keeps no trace (a release that nobody needs to see). */
   record: string | null;
+  /** In place of a record, of an attempt that completed: the rest of that record is known. */
+  ran: Ran | null;
   /** JSON text. */
   result: string | null;
   /** JSON text of an {@link ErrorRecord}. */
@@ -313,6 +322,8 @@ export interface Adoption {
 export interface Store extends OperatorStore {
   /** Write envelopes, in their order; broadcasts go to the log. */
   publish(batch: Sealed[]): Promise<Put[]>;
+  /** Tell the nodes that serve these queues that there is work; "" says that something is due at another time. */
+  wake(queues: string[]): Promise<void>;
   /** Settle and claim in one round trip. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */

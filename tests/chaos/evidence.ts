@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { HISTORY } from "../../runtime/store/sql_look.ts";
 import type { LogLine, Surprise } from "./fleet.ts";
 
 /** A call that the database has said yes to. */
@@ -101,7 +102,7 @@ type Sql = { unsafe(text: string): PromiseLike<any[]> };
 export async function readArchive(sql: Sql): Promise<ArchiveRow[]> {
   return await sql.unsafe(
     `select uuid::text, origin::text, queue, task, state, attempt, max_attempts, node, result, error,
-    to_json(attempts) attempts, extract(epoch from created_at)::float8 * 1000 created,
+    ${HISTORY} attempts, extract(epoch from created_at)::float8 * 1000 created,
     extract(epoch from finished_at)::float8 * 1000 finished
     from dispatcher.archive order by created_at`,
   );

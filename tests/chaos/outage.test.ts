@@ -3,6 +3,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as rest } from "node:timers/promises";
 import { connect } from "../../mod.ts";
+import { HISTORY } from "../../runtime/store/sql_look.ts";
 import { eventually, tempDir, test } from "../harness.ts";
 import { environment, nodeFor } from "../integration/site.ts";
 import { FIXTURES } from "../integration/cluster.ts";
@@ -45,7 +46,9 @@ test("tasks go on while PostgreSQL is stopped, and their outcomes are settled wi
   await server.start();
   const all = [...running, ...waiting].map(({ uuid }) => uuid);
   const rows = async () =>
-    await sql`select uuid::text, state, attempt, node, to_json(attempts) attempts, result from dispatcher.archive`;
+    await sql`select uuid::text, state, attempt, node, ${
+      sql.unsafe(HISTORY)
+    } attempts, result from dispatcher.archive`;
   await eventually(async () => assert.equal((await rows()).length, all.length), {
     within: 40_000,
     every: 100,

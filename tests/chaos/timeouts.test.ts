@@ -6,6 +6,7 @@ import { setTimeout as rest } from "node:timers/promises";
 import { connect } from "../../mod.ts";
 import { ready } from "../../runtime/connect.ts";
 import { isTransient } from "../../runtime/store/connection.ts";
+import { HISTORY } from "../../runtime/store/sql_look.ts";
 import { database, eventually, tempDir, test, type TestContext } from "../harness.ts";
 import { FIXTURES } from "../integration/cluster.ts";
 import { nodeFor } from "../integration/site.ts";
@@ -23,7 +24,9 @@ async function site(t: TestContext, settings: Record<string, string> = {}) {
   t.after(() => client.close());
   const node = (name: string) => nodeFor(t, url, ["--node", name, "--tasks", FIXTURES, "--workers", "2"]);
   const archive = async () =>
-    await sql`select uuid::text, task, state, attempt, cardinality(attempts)::int tries from dispatcher.archive`;
+    await sql`select uuid::text, task, state, attempt, json_array_length(${
+      sql.unsafe(HISTORY)
+    }) tries from dispatcher.archive`;
   return { url, sql, client, node, archive };
 }
 

@@ -44,6 +44,7 @@ export function settlement(token: Token, fields: Partial<Settlement> = {}): Sett
     fence: token.fence,
     outcome: "completed",
     record: null,
+    ran: null,
     result: null,
     error: null,
     delay: null,

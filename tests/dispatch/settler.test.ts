@@ -16,13 +16,14 @@ const settle = (fields: Partial<Finished>, options: Partial<SettlerOptions> = {}
 const failed = (fields: Partial<Finished> = {}, options: Partial<SettlerOptions> = {}) =>
   settle({ outcome: "failed", text: ERROR, ...fields }, options);
 
-test("settlementOf() completes with the result and the record of the attempt", () => {
+test("settlementOf() completes with the result, and with where and when it ran in place of a record", () => {
   const end = finished({ claimed: claimed({ fence: 7, attempt: 3 }), text: '{"sum":2}', progress: '"half"' });
-  const { record, ...rest } = settlementOf(end, OPTIONS);
-  assert.deepEqual(rest, {
+  assert.deepEqual(settlementOf(end, OPTIONS), {
     uuid: end.claimed.uuid,
     fence: 7,
     outcome: "completed",
+    record: null,
+    ran: { worker: "4711.1", started: 1_800_000_000_000, finished: 1_800_000_001_500 },
     result: '{"sum":2}',
     error: null,
     delay: null,
@@ -31,13 +32,19 @@ test("settlementOf() completes with the result and the record of the attempt", (
     watch: false,
     keyed: false,
   });
+});
+
+test("settlementOf() keeps the record of an attempt that did not complete", () => {
+  const { record, ran } = failed({ claimed: claimed({ attempt: 3, maxAttempts: 4 }) });
+  assert.equal(ran, null);
   assert.deepEqual(JSON.parse(record!), {
     attempt: 3,
     node: "node-1",
     worker: "4711.1",
     started_at: "2027-01-15T08:00:00.000Z",
     finished_at: "2027-01-15T08:00:01.500Z",
-    outcome: "completed",
+    outcome: "retry",
+    error: JSON.parse(ERROR),
   });
 });
 
@@ -175,7 +182,7 @@ test("withoutContent() discards with the reason and keeps nothing that could be 
   const refused = failed({ claimed: claimed({ maxAttempts: 2 }), progress: '"x"' });
   const { error, ...rest } = withoutContent(refused, "invalid input");
   const { error: _, ...before } = refused;
-  const nothing = { record: null, result: null, progress: null, delay: null };
+  const nothing = { record: null, ran: null, result: null, progress: null, delay: null };
   assert.deepEqual(rest, { ...before, ...nothing, outcome: "discarded" });
   assert.deepEqual(JSON.parse(error!), {
     name: "SettleError",

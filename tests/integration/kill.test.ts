@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import postgres from "postgres";
+import { HISTORY } from "../../runtime/store/sql_look.ts";
 import { eventually, needs, tempDir, test, type TestContext } from "../harness.ts";
 import { type Cluster, cluster, descendants, FIXTURES, isRunning, type Row } from "./cluster.ts";
 
@@ -28,8 +29,9 @@ async function counts(sql: postgres.Sql): Promise<{ live: number; archived: numb
 /** Wait until nothing is live, then assert that each envelope is archived exactly once, completed. */
 async function allCompleted(sql: postgres.Sql, uuids: string[]): Promise<void> {
   await eventually(async () => assert.equal((await counts(sql)).live, 0), { within: 40_000, every: 50 });
-  const rows =
-    await sql`select uuid::text, state, attempt, to_json(attempts) attempts from dispatcher.archive`;
+  const rows = await sql`select uuid::text, state, attempt, ${
+    sql.unsafe(HISTORY)
+  } attempts from dispatcher.archive`;
   assert.equal(rows.length, uuids.length);
   assert.deepEqual(new Set(rows.map((row) => row.uuid)), new Set(uuids));
   for (const { state, attempt, attempts } of rows) {

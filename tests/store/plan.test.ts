@@ -72,7 +72,19 @@ function exchange(limit: number): (string | number)[] {
   const uuid = uuid7();
   const one = [`{${uuid}}`, "{1}", "{completed}", "", "", "", "{null}", "{false}"];
   const queues = ['{"queue 0","queue 1","queue 2"}', "{-32768,0,0}", "{-1,-1,9000}", "{32767,32767,32767}"];
-  return [...one, uuid, queues[0], limit, "node-1", "", ...queues.slice(1), limit];
+  return [
+    ...one,
+    uuid,
+    queues[0],
+    limit,
+    "node-1",
+    "",
+    ...queues.slice(1),
+    limit,
+    "{null}",
+    "{null}",
+    "{null}",
+  ];
 }
 
 async function claimReadsNoTable(sql: Sql): Promise<void> {
@@ -105,6 +117,7 @@ test("EXCHANGE holds no row against all outcomes, also where the table was empty
   params[0] = `{${Array.from({ length: 500 }, () => uuid7())}}`;
   params.splice(1, 2, many("1"), many("completed"));
   params.splice(6, 2, many("null"), many("false"));
+  params.splice(17, 3, many("1.1"), many("1"), many("2"));
   for (const statistics of ["of much", "of nothing"]) {
     if (statistics === "of nothing") await sql`delete from dispatcher.envelope`;
     await sql`vacuum analyze dispatcher.envelope`;

@@ -90,7 +90,15 @@ test("a publisher publishes with the client and in SQL, and reads outcomes", asy
   const instance = uuid7();
   const work = { node: "n", instance, settlements: [], queues: ["default"], limit: 1 };
   const { claimed: [{ uuid, fence }] } = await node.exchange(work);
-  const verdict = { uuid, fence, outcome: "completed" as const, result: "7", record: null, error: null };
+  const verdict = {
+    uuid,
+    fence,
+    outcome: "completed" as const,
+    result: "7",
+    record: null,
+    ran: null,
+    error: null,
+  };
   const settlement = { ...verdict, delay: null, solo: false, progress: null, watch: false, keyed: false };
   await node.exchange({ ...work, limit: 0, settlements: [settlement] });
   assert.equal((await client.wait(uuid, 10)).result, 7);

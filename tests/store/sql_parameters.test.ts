@@ -14,6 +14,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** By file: what may stand inside `${…}` of SQL, and why. */
 const ALLOWED: Record<string, Record<string, string>> = {
   "runtime/store/sql.ts": {
+    PUBLISH_NEW: "a constant, the same statement as a part",
     PUBLISH: "a constant, the same statement as a part",
     lock: "one of two constants, given by the two constants made of it",
   },
@@ -28,6 +29,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
   "runtime/store/sql_look.ts": {
     LIVE: "a constant list of columns",
     FINAL: "a constant list of columns",
+    HISTORY: "a constant expression",
     MATCH: "a constant condition, with parameters in it",
   },
   "runtime/store/sql_schedules.ts": { SCHEDULE: "a constant list of columns" },

@@ -53,6 +53,28 @@ export function settling(test: StoreTest): void {
     assert.deepEqual([after.attempt, after.node], [1, "n"]);
   });
 
+  test("exchange() shows where and when an attempt completed as its record, behind those before it", async (store) => {
+    const node = await join(store, "n");
+    const first = await running(store, node);
+    const failed = record(first, "retry");
+    await finish(store, node, first, { outcome: "retry", delay: 0, record: JSON.stringify(failed) });
+    await store.stage(10);
+    const second = await claimOne(store, node);
+    const [started, finished] = ["2026-11-24T06:00:00.001Z", "2026-11-24T06:00:01.999Z"].map(Date.parse);
+    await finish(store, node, second, { ran: { worker: "71.2", started, finished } });
+    const place = { attempt: 2, node: "n", worker: "71.2", outcome: "completed" as const };
+    const times = { started_at: "2026-11-24T06:00:00.001Z", finished_at: "2026-11-24T06:00:01.999Z" };
+    assert.deepEqual((await row(store, first.uuid)).attempts, [failed, { ...place, ...times }]);
+  });
+
+  test("exchange() shows an attempt that completed without a worker or a start", async (store) => {
+    const node = await join(store, "n");
+    const claimed = await running(store, node);
+    await finish(store, node, claimed, { ran: { worker: null, started: null, finished: 1_800_000_000_000 } });
+    const [{ worker, started_at, finished_at }] = (await row(store, claimed.uuid)).attempts;
+    assert.deepEqual([worker, started_at, finished_at], [null, null, "2027-01-15T08:00:00.000Z"]);
+  });
+
   const outcomes: [outcome: Outcome, state: string, attempt: number, error: boolean][] = [
     ["completed", "completed", 1, false],
     ["cancelled", "cancelled", 1, true],
