@@ -50,7 +50,7 @@ export class HostProcess {
     this.#child = spawn(file, args, {
       // The channel is apart from the tasks' own output.
       stdio: ["ignore", "pipe", "pipe", "ipc"],
-      serialization: "json",
+      serialization: "advanced",
       env: { ...process.env, ...env, ...environment, [WORKER_ENV]: JSON.stringify(worker) },
     });
     this.#child.on("message", (batch: HostReport[]) => {
