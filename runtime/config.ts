@@ -37,7 +37,9 @@ const count = z.int().min(1).max(1_000);
 const poolSchema = z.strictObject({
   min_workers: count.default(4).describe("Slots that are always there"),
   max_workers: count.default(60).describe("Slots at most"),
-  slots_per_host: z.int().min(1).max(64).default(4).describe("Slots that share one child process"),
+  slots_per_host: z.int().min(1).max(64).optional().describe(
+    "Slots that share one child process, by default from 4 on more as the pool grows",
+  ),
   abort_grace: positive.default(1).describe("Seconds from the abort of a task to its kill"),
   leaky_wait: positive.default(30).describe("Seconds that siblings of a thread that does not stop may go on"),
   scaledown_wait: positive.default(15).describe(
@@ -179,7 +181,7 @@ export interface Config {
   pool: {
     min_workers: number;
     max_workers: number;
-    slots_per_host: number;
+    slots_per_host?: number;
     abort_grace: number;
     leaky_wait: number;
     scaledown_wait: number;

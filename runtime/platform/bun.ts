@@ -30,6 +30,8 @@ const RESOLVE = fileURLToPath(new URL("./bun_resolve.mjs", import.meta.url));
 export const bunPlatform: Platform = {
   name: "bun",
   version: Bun.version,
+  // A heap that explodes takes its process along, and a process costs little.
+  threadsAtMost: 8,
   command(module) {
     return { file: process.execPath, args: ["run", fileURLToPath(module)], env: {} };
   },

@@ -16,6 +16,8 @@ const CLOSE_BOUND_MS = 1_000;
 export const denoPlatform: Platform = {
   name: "deno",
   version: Deno.version.deno,
+  // A thread that is busy takes its process along.
+  threadsAtMost: 8,
   command(module, { memoryMb } = {}) {
     const args = ["run", "-A", "--no-prompt", "--quiet"];
     // The import map goes along, so that a task file may lie anywhere.

@@ -58,6 +58,8 @@ export interface Served {
 export interface Platform {
   readonly name: RuntimeName;
   readonly version: string;
+  /** Threads that one process may carry unless somebody says otherwise: as many as may go down with one of them. */
+  readonly threadsAtMost: number;
   /** The command that runs a module of ours; `memoryMb` bounds the heap of each of its threads where it can. */
   command(module: URL, options?: { memoryMb?: number }): Command;
   /** What a signal that ended a process of this runtime means, where it means more than its name says. */

@@ -27,7 +27,8 @@ export interface FeederParts {
   fleet: Fleet;
   intake: Intake;
   endings: Endings;
-  slotsPerHost: number;
+  /** Suspects that run at once at most, each in a host of its own. */
+  soloHosts: number;
   /** Tasks of one worker at most, 0 for no bound. */
   maxTasks: number;
   /** A slot has begun an attempt that is to end. */
@@ -46,14 +47,14 @@ export class Feeder {
 
   /** Hand what waits to the slots: one to each that is free, then some ahead where tasks are short. */
   feed(): void {
-    const { intake, fleet, slotsPerHost } = this.#parts;
+    const { intake, fleet, soloHosts } = this.#parts;
     if (intake.length === 0) return;
     for (const slot of fleet.slots.values()) {
       if (!slot.free) continue;
       const claimed = intake.take(slot.host.solo);
       if (claimed) this.#send(slot, claimed);
     }
-    const solo = Math.min(intake.suspects, slotsPerHost - fleet.soloHosts());
+    const solo = Math.min(intake.suspects, soloHosts - fleet.soloHosts());
     for (let i = 0; i < solo && fleet.mayStart; i++) fleet.open(true);
     if (intake.waiting > 0) this.#feedAhead();
   }

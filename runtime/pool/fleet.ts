@@ -3,11 +3,14 @@
  *
  * @module
  */
+import { totalmem } from "node:os";
+import process from "node:process";
 import type { Clock } from "../clock.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Platform } from "../platform/platform.ts";
 import { HostProcess, type HostSettings } from "./host_process.ts";
 import type { HostReport } from "./protocol.ts";
+import { hostMemory, roomOfHost } from "./scaling.ts";
 import { isLeaving, Slot } from "./slot.ts";
 
 /** What a fleet tells the pool. */
@@ -19,8 +22,9 @@ export interface FleetEvents {
 }
 
 /** What a fleet is built with. */
-export interface FleetSettings extends HostSettings {
-  slotsPerHost: number;
+export interface FleetSettings extends Omit<HostSettings, "hostMemoryMb"> {
+  slotsPerHost?: number;
+  hostMemoryMb?: number;
   /** Seconds for which a slot that has ended is still shown. */
   removalWait: number;
 }
@@ -28,6 +32,12 @@ export interface FleetSettings extends HostSettings {
 const MOST_ENDED = 100;
 const RESTART_MS = { first: 200, most: 10_000 };
 const UNUSED: ErrorRecord = { name: "HostUnused", message: "The host had no slots left" };
+
+/** MB of memory that this process can have. */
+function machineMb(): number {
+  const bound = process.constrainedMemory?.() || Infinity;
+  return Math.min(totalmem(), bound) / 2 ** 20;
+}
 
 /** Whether a host can take a slot; one that was killed may be known to be alive for a moment more. */
 function usable(host: HostProcess): boolean {
@@ -71,13 +81,15 @@ export class Fleet {
 
   #hostWithRoom(): HostProcess | undefined {
     for (const host of this.hosts) {
-      const full = this.on(host).length >= this.#settings.slotsPerHost;
-      if (usable(host) && !host.solo && !full) return host;
+      if (usable(host) && !host.solo && this.on(host).length < host.room) return host;
     }
   }
 
   #start(solo: boolean): HostProcess {
-    const host = new HostProcess(this.#platform, this.#settings, solo, {
+    const { slotsPerHost, workerMemoryMb } = this.#settings;
+    const room = slotsPerHost ?? roomOfHost(this.counted().length, this.#platform.threadsAtMost);
+    const hostMemoryMb = this.#settings.hostMemoryMb ?? hostMemory(room, workerMemoryMb, machineMb());
+    const host = new HostProcess(this.#platform, { ...this.#settings, hostMemoryMb }, { solo, room }, {
       report: (host, report) => {
         if (!host.answered) this.#answered(host);
         if (report[0] === "rss") {

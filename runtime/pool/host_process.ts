@@ -26,6 +26,12 @@ export interface HostSettings extends WorkerEnv {
   environment: Record<string, string>;
 }
 
+/** Who goes into a host. */
+export interface HostSize {
+  solo: boolean;
+  room: number;
+}
+
 /** One child process of slots. */
 export class HostProcess {
   readonly #child: ChildProcess;
@@ -42,15 +48,18 @@ export class HostProcess {
   condemned: ErrorRecord | undefined;
   /** Runs one suspect alone. */
   readonly solo: boolean;
+  /** Slots that it takes. */
+  readonly room: number;
 
-  constructor(platform: Platform, settings: HostSettings, solo: boolean, events: HostEvents) {
-    this.solo = solo;
+  constructor(platform: Platform, settings: HostSettings, size: HostSize, events: HostEvents) {
+    this.solo = size.solo;
+    this.room = size.room;
     const { environment, ...worker } = settings;
     const { file, args, env } = platform.command(HOST, { memoryMb: settings.workerMemoryMb });
     this.#child = spawn(file, args, {
       // The channel is apart from the tasks' own output.
       stdio: ["ignore", "pipe", "pipe", "ipc"],
-      serialization: "json",
+      serialization: "advanced",
       env: { ...process.env, ...env, ...environment, [WORKER_ENV]: JSON.stringify(worker) },
     });
     this.#child.on("message", (batch: HostReport[]) => {

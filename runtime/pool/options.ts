@@ -8,10 +8,13 @@ import type { Config } from "../config.ts";
 import type { HostSettings } from "./host_process.ts";
 
 /** How a pool is built. Times in seconds. */
-export interface PoolOptions extends HostSettings {
+export interface PoolOptions extends Omit<HostSettings, "hostMemoryMb"> {
   minSlots: number;
   maxSlots: number;
-  slotsPerHost: number;
+  /** By default hosts grow with the pool, see `scaling.ts`. */
+  slotsPerHost?: number;
+  /** MB of resident memory at which a host ends itself; by default what its workers may use. */
+  hostMemoryMb?: number;
   /** From the abort of an attempt to its kill. */
   abortGrace: number;
   /** How long the siblings of a thread that does not stop may go on before their host is killed. */
@@ -37,7 +40,7 @@ export function poolOptions(config: Config, url: string): PoolOptions {
     hooks: config.hooks === undefined ? undefined : resolve(config.hooks),
     idleSeconds: config.idle_seconds,
     workerMemoryMb: pool.worker_memory_mb,
-    hostMemoryMb: pool.host_memory_mb ?? pool.worker_memory_mb * pool.slots_per_host + 256,
+    hostMemoryMb: pool.host_memory_mb,
     environment: {
       DATABASE_URL: url,
       DISPATCHER_TASKS: config.tasks,

@@ -33,7 +33,7 @@ import {
   readReport,
   type Report,
 } from "./protocol.ts";
-import { claimAhead } from "./scaling.ts";
+import { claimAhead, FEW_SLOTS } from "./scaling.ts";
 import { Sizer } from "./sizer.ts";
 import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
 import { isSpent, supervise } from "./supervisor.ts";
@@ -90,11 +90,11 @@ export class Pool {
       died: (host, how, slots) => this.#died(host, how, slots),
       output: events.output,
     });
-    const { slotsPerHost, maxTasks } = options;
+    const { slotsPerHost: soloHosts = FEW_SLOTS, maxTasks } = options;
     const { fleet, intake, endings } = this;
     const abort = (slot: Slot, reason: AbortReason) => this.abortSlot(slot, reason);
     this.#sizer = new Sizer(this);
-    this.feeder = new Feeder({ clock, fleet, intake, endings, slotsPerHost, maxTasks, abort });
+    this.feeder = new Feeder({ clock, fleet, intake, endings, soloHosts, maxTasks, abort });
   }
 
   /** Start the minimum of slots; resolves when all of them are ready or the signal aborts. */

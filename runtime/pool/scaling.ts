@@ -36,6 +36,31 @@ export function slotsToAdd(load: Load): number {
   return Math.min(load.max - load.slots, load.waiting, Math.max(1, load.slots));
 }
 
+/** Slots of the first host, and of any where so many are told. */
+export const FEW_SLOTS = 4;
+
+/**
+ * Room of a new host: twice as many slots as there are already, so that a small pool is spread over small hosts and a
+ * large one does not pay for many: 4, 8, 24, 24 are 60 on Node. At most two thirds of a pool share a host.
+ *
+ * @param most What the runtime can bear, see `threadsAtMost`.
+ */
+export function roomOfHost(slots: number, most: number): number {
+  return Math.max(FEW_SLOTS, Math.min(2 * slots, most));
+}
+
+/** Beyond what its workers may use, in MB. */
+const HOST_OWN_MB = 256;
+
+/**
+ * MB of resident memory at which a host ends itself: what its workers may use together, but no more than half of the
+ * machine's where there are more than a few. Without that one that explodes would take the machine first.
+ */
+export function hostMemory(room: number, workerMb: number, machineMb: number): number {
+  const few = Math.min(room, FEW_SLOTS) * workerMb;
+  return Math.floor(Math.max(few, Math.min(room * workerMb, machineMb / 2))) + HOST_OWN_MB;
+}
+
 /** How much work a slot gets ahead, in milliseconds and in tasks. */
 const SLOT_AHEAD_MS = 3;
 const SLOT_AHEAD_MAX = 64;

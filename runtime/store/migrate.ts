@@ -32,6 +32,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 5, name: "0005_redrive", worksWith: 1 },
   { version: 6, name: "0006_limits", worksWith: 1 },
   { version: 7, name: "0007_cheaper", worksWith: 1 },
+  { version: 8, name: "0008_lz4", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */

@@ -27,7 +27,7 @@ function rig(options: Partial<FeederParts> = {}) {
       meanMs: 0.01,
       unstarted: ({ uuid }: { uuid: string }, reason: string) => unstarted.push(`${uuid} ${reason}`),
     } as unknown as FeederParts["endings"],
-    slotsPerHost: 4,
+    soloHosts: 4,
     maxTasks: 0,
     abort: (slot, reason) => void aborted.push(`${slot.running!.claimed.uuid} ${reason}`),
     ...options,

@@ -19,6 +19,29 @@ test("Pool runs a function, a class and what takes any number of arguments", asy
   assert.deepEqual(ends.map((end) => end.result), [3, 3, [null, { a: [] }]]);
 });
 
+test("Pool carries arguments and results of any size unchanged, large between small", async (t) => {
+  const { run } = await rig(t, { root: SHIPPED });
+  const texts = [
+    "",
+    '"\\\n\0',
+    "\ud800é€😀".repeat(3_000),
+    "x",
+    '"'.repeat(300_000),
+    "\x1e,\n".repeat(2_000),
+  ];
+  const ends = await Promise.all(texts.map((text, i) => run("examples/echo", [i, text])));
+  assert.deepEqual(ends.map((end) => end.result), texts.map((text, i) => [i, text]));
+});
+
+test("Pool puts more slots into a host as it grows, unless it is told how many", async (t) => {
+  const grown = await rig(t, { minSlots: 6, maxSlots: 6, slotsPerHost: undefined });
+  const { fleet } = grown.pool;
+  const sizes = [...fleet.hosts].map((host) => [host.room, fleet.on(host).length]);
+  assert.deepEqual(sizes, [[4, 4], [8, 2]]);
+  const told = await rig(t, { minSlots: 3, maxSlots: 3, slotsPerHost: 1 });
+  assert.equal(told.pool.fleet.hosts.size, 3);
+});
+
 test("Pool keeps name, message, stack and cause of an error", async (t) => {
   const { run } = await rig(t, { root: SHIPPED });
   const { outcome, error, hopeless } = await run("examples/fail", ["on purpose"]);

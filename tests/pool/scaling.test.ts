@@ -1,5 +1,12 @@
 import assert from "node:assert/strict";
-import { aheadOfSlot, claimAhead, type Load, slotsToAdd } from "../../runtime/pool/scaling.ts";
+import {
+  aheadOfSlot,
+  claimAhead,
+  hostMemory,
+  type Load,
+  roomOfHost,
+  slotsToAdd,
+} from "../../runtime/pool/scaling.ts";
 import { test } from "../harness.ts";
 
 /** All slots busy and much waiting, for long. */
@@ -16,6 +23,24 @@ function load(fields: Partial<Load> = {}): Load {
   };
   return { ...busy, ...fields };
 }
+
+test("roomOfHost() begins with 4 slots and grows with the pool, as far as the runtime bears", () => {
+  const rooms = (most: number) => {
+    const all: number[] = [];
+    for (let slots = 0; slots < 60; slots += all.at(-1)!) all.push(roomOfHost(slots, most));
+    return all;
+  };
+  assert.deepEqual(rooms(24), [4, 8, 24, 24]);
+  assert.deepEqual(rooms(8), [4, 8, 8, 8, 8, 8, 8, 8]);
+});
+
+test("hostMemory() is what the workers of a host may use, of many no more than half of the machine", () => {
+  assert.equal(hostMemory(1, 1_024, 64_000), 1_024 + 256);
+  assert.equal(hostMemory(4, 1_024, 64_000), 4_096 + 256);
+  assert.equal(hostMemory(24, 1_024, 64_000), 24_576 + 256);
+  assert.equal(hostMemory(24, 1_024, 16_000), 8_000 + 256);
+  assert.equal(hostMemory(24, 1_024, 4_000), 4_096 + 256);
+});
 
 test("slotsToAdd() fills up to the minimum, whatever the load", () => {
   const idle = { free: 0, waiting: 0, waitedMs: 0, utilization: 0 };

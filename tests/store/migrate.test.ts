@@ -51,6 +51,22 @@ test("migrate() brings an empty database up to the code's version, once", async 
   assert.deepEqual(await migrate(sql), []);
 });
 
+test("migrate() has all JSON compressed with lz4 where the server can, in the partitions too", async (t) => {
+  const { sql } = await open(t);
+  await migrate(sql);
+  const [{ can }] = await sql.unsafe(
+    "select coalesce((select 'lz4' = any(enumvals) from pg_settings where name = 'default_toast_compression'), false) can",
+  );
+  if (!can) return;
+  await sql.unsafe("select dispatcher.create_partitions(5)");
+  const others = await sql.unsafe(`select attrelid::regclass::text || '.' || attname name
+    from pg_attribute join pg_class c on c.oid = attrelid
+    where relnamespace = 'dispatcher'::regnamespace and relkind in ('r', 'p') and attnum > 0
+      and relname ~ '^(envelope|broadcast|archive)' and atttypid in ('json'::regtype, 'json[]'::regtype)
+      and attcompression <> 'l'`);
+  assert.deepEqual(others.map(({ name }) => name), []);
+});
+
 test("migrate() of ten at once on an empty database applies each migration once", async (t) => {
   const { sql, connectTo } = await open(t);
   const all = await Promise.all(Array.from({ length: 10 }, () => migrate(connectTo())));
