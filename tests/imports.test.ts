@@ -24,7 +24,7 @@ const ADAPTERS: Globs = [
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-  "runtime/{client,operator,publisher,hints}.ts",
+  "runtime/{client,find,operator,publisher,hints}.ts",
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
@@ -85,6 +85,7 @@ const RULES: Rules = {
       types: ["runtime/{connect,task}.ts"],
     },
     { package: "hono", files: ["runtime/http/**"] },
+    { package: "@hono/zod-openapi", files: ["runtime/http/api/**"] },
     { package: "@std/cli", files: ["cli/args.ts"] },
   ],
   adapters: ADAPTERS,
