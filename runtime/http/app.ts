@@ -5,6 +5,7 @@
  */
 import { Hono } from "hono";
 import { access } from "./access.ts";
+import { api } from "./api/api.ts";
 import { csrf } from "./csrf.ts";
 import type { Env } from "./env.ts";
 import { headers } from "./headers.ts";
@@ -33,5 +34,6 @@ function inside(parts: HttpParts): Hono<Env> {
   const app = new Hono<Env>();
   app.use(headers(), access(parts), csrf(parts));
   app.use("/api/*", limit(parts));
+  app.route("/api", api(parts));
   return app;
 }

@@ -67,7 +67,7 @@ export async function site({ config, client }: SiteOptions = {}) {
 
 /** A database of its own with a client. */
 export async function clientFor(t: TestContext): Promise<{ client: Client; url: string }> {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const client = await connect({ databaseUrl: db.url });
   t.after(() => client.close());
