@@ -4,12 +4,4 @@
  *
  * @module
  */
-import type { Client } from "../runtime/client.ts";
-import { redact } from "../runtime/redact.ts";
-
-type Row = Awaited<ReturnType<Client["list"]>>[number];
-
-/** A row for `--json`. */
-export function shownRow({ kwargs: _, ...row }: Row): Record<string, unknown> {
-  return { ...row, args: redact(row.args), progress: redact(row.progress), result: redact(row.result) };
-}
+export { shownRow } from "../runtime/redact.ts";

@@ -11,6 +11,7 @@ import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
+import { findRows } from "./find.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { Operator } from "./operator.ts";
@@ -20,7 +21,15 @@ import { Publisher, type Sent } from "./publisher.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
-import type { Discarded, FailureFilter, FailureRow, Retried } from "./store/operator.ts";
+import type {
+  AuditEntry,
+  AuditFilter,
+  AuditRow,
+  Discarded,
+  FailureFilter,
+  FailureRow,
+  Retried,
+} from "./store/operator.ts";
 import type {
   Cancelled,
   EnvelopeFilter,
@@ -61,6 +70,7 @@ export class Client {
   readonly #parts: ClientParts;
   readonly #publisher: Publisher;
   readonly #outcome: (uuid: string) => Promise<Outcome | undefined>;
+  readonly #audit: (entry: AuditEntry) => Promise<void>;
   readonly #hints: Hints;
   readonly #operator: Operator;
 
@@ -76,6 +86,10 @@ export class Client {
         const row = rows.get(uuid);
         return row && { uuid, state: row.state, result: row.result, error: row.error };
       });
+    }, { max: OUTCOME_BATCH });
+    this.#audit = coalesce(async (entries: AuditEntry[]) => {
+      await parts.store.audit(entries);
+      return entries.map(() => {});
     }, { max: OUTCOME_BATCH });
   }
 
@@ -229,30 +243,7 @@ export class Client {
    * @throws {DispatcherError} `not_found`, or `ambiguous` with the candidates.
    */
   async find(prefix: string, verb = "find", { log = false } = {}): Promise<EnvelopeRow[]> {
-    if (!/^[0-9a-f-]{4,36}$/i.test(prefix)) {
-      throw new DispatcherError(
-        "usage",
-        `Cannot ${verb} "${prefix}": it is not a uuid or the first 4 or more digits of one`,
-      );
-    }
-    let rows = await this.list({ uuid: prefix, limit: 200 });
-    if (rows.length === 0 && log) rows = await this.#parts.store.broadcasts(prefix, 200);
-    if (rows.length === 0) {
-      throw new DispatcherError("not_found", `Cannot ${verb} "${prefix}": no such envelope`);
-    }
-    const exact = rows.filter((row) =>
-      row.uuid === prefix.toLowerCase() || row.origin === prefix.toLowerCase()
-    );
-    if (exact.length > 0) return exact;
-    const known = new Set(rows.map((row) => row.origin ?? row.uuid));
-    if (known.size > 1) {
-      const some = [...known].slice(0, 5).join(", ");
-      throw new DispatcherError(
-        "ambiguous",
-        `Cannot ${verb} "${prefix}": ${known.size} envelopes have this prefix: ${some}`,
-      );
-    }
-    return rows;
+    return await findRows(this.#parts.store, prefix, verb, log);
   }
 
   /**
@@ -373,6 +364,16 @@ export class Client {
       timeout,
       expected,
     });
+  }
+
+  /** Keep a record of what somebody did. */
+  audit(entry: AuditEntry): Promise<void> {
+    return this.#audit(entry);
+  }
+
+  /** What was done over HTTP, the latest first. */
+  audits(filter: Partial<AuditFilter> = {}): Promise<AuditRow[]> {
+    return this.#parts.store.audits({ limit: 100, ...filter });
   }
 
   async close(): Promise<void> {

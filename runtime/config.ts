@@ -133,6 +133,12 @@ export const configSchema = z.strictObject({
   http_auth: z.array(z.union([z.string(), credentialSchema])).default([]).describe(
     "Who may come in: basic:ROLE:USER:PASSWORD, bearer:ROLE:NAME:TOKEN, proxy:ROLE:HEADER; ROLE is viewer or operator",
   ),
+  http_hosts: z.array(z.string().min(1)).default([]).describe(
+    "Names by which HTTP is asked; on a loopback address besides those of this machine, elsewhere none means any",
+  ),
+  http_rate_limit: z.number().min(0).default(1_000).describe(
+    "Requests a second to the API, for each who asks; 0: any number",
+  ),
   log_level: z.enum(LEVELS).default("info"),
   log_format: z.enum(["text", "json"]).default("text"),
 }).superRefine((c, ctx) => {
@@ -211,6 +217,8 @@ export interface Config {
   http: string;
   http_base_path: string;
   http_auth: Credential[];
+  http_hosts: string[];
+  http_rate_limit: number;
   log_level: Level;
   log_format: "text" | "json";
 }

@@ -57,7 +57,7 @@ export const credentialSchema = z.discriminatedUnion("kind", [
     kind: z.literal("proxy"),
     role,
     header: z.string().regex(/^[\w-]+$/),
-    from: z.array(z.string().min(1)).min(1).default(["127.0.0.1", "::1"]),
+    from: z.array(z.union([z.ipv4(), z.ipv6(), z.cidrv4(), z.cidrv6()])).min(1).default(["127.0.0.1", "::1"]),
     operators: z.array(z.string()).default([]),
   }),
 ]);

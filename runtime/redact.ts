@@ -35,3 +35,32 @@ export function callText(task: string, args: unknown): string {
   const list = JSON.stringify(redact(args)) ?? "[]";
   return `${task}(*${list.length <= CALL_LIMIT ? list : `${list.slice(0, CALL_LIMIT)}…`})`;
 }
+
+/** The columns of an envelope that may have something to hide. */
+interface Hiding {
+  args: unknown;
+  kwargs?: unknown;
+  options: Readonly<Record<string, unknown>>;
+  progress: unknown;
+  result: unknown;
+}
+
+/** An envelope as it may be shown: without keyword arguments, those of its callbacks too; the rest redacted. */
+export function shownRow<T extends Hiding>({ kwargs: _, ...row }: T): Omit<T, "kwargs"> {
+  return {
+    ...row,
+    args: redact(row.args),
+    options: Object.fromEntries(
+      Object.entries(row.options).map((
+        [key, value],
+      ) => [key, /^(call|err)backs$/.test(key) ? shownCalls(value) : value]),
+    ),
+    progress: redact(row.progress),
+    result: redact(row.result),
+  };
+}
+
+function shownCalls(calls: unknown): unknown {
+  if (!Array.isArray(calls)) return [];
+  return calls.map((call) => ({ task: call?.task ?? null, args: redact(call?.args ?? []) }));
+}

@@ -9,7 +9,7 @@ import { type Globs, matches, type Rules, violations } from "./imports/check.ts"
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,http_access}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,http_access,acts}.ts",
 ];
 const PORTS: Globs = [
   "runtime/store/{store,operator}.ts",
@@ -24,7 +24,7 @@ const ADAPTERS: Globs = [
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-  "runtime/{client,operator,publisher,hints}.ts",
+  "runtime/{client,find,operator,publisher,hints}.ts",
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
@@ -85,6 +85,7 @@ const RULES: Rules = {
       types: ["runtime/{connect,task}.ts"],
     },
     { package: "hono", files: ["runtime/http/**"] },
+    { package: "@hono/zod-openapi", files: ["runtime/http/api/**"] },
     { package: "@std/cli", files: ["cli/args.ts"] },
   ],
   adapters: ADAPTERS,

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { callText, redact } from "../runtime/redact.ts";
+import { callText, redact, shownRow } from "../runtime/redact.ts";
 import { test } from "./harness.ts";
 
 test("redact() hides what is named like a secret, at any depth and in any spelling", () => {
@@ -69,4 +69,23 @@ test("callText() puts a call on one line of bounded length", () => {
   );
   const long = callText("a", Array.from({ length: 1_000 }, (_, i) => i));
   assert.ok(long.length < 320 && long.endsWith("…)"), long);
+});
+
+test("shownRow() has no keyword arguments, not those of callbacks either", () => {
+  const call = { task: "t", args: [{ token: "hunter2" }], kwargs: { plain: "hunter2" } };
+  const options = { guid: "g", callbacks: [call, null], errbacks: [call] };
+  const shown = shownRow({
+    uuid: "u",
+    args: [{ token: "hunter2" }],
+    kwargs: { plain: "hunter2" },
+    options,
+    progress: null,
+    result: 1,
+  });
+  assert.ok(!JSON.stringify(shown).includes("hunter2"), JSON.stringify(shown));
+  assert.deepEqual(shown.options, {
+    guid: "g",
+    callbacks: [{ task: "t", args: [{ token: "[redacted]" }] }, { task: null, args: [] }],
+    errbacks: [{ task: "t", args: [{ token: "[redacted]" }] }],
+  });
 });

@@ -1,4 +1,4 @@
-import { LIVE_STATES } from "../../runtime/state.ts";
+import { CANCEL } from "../../runtime/acts.ts";
 import { actCommand } from "../acting.ts";
 import type { Command } from "../command.ts";
 
@@ -6,8 +6,8 @@ import type { Command } from "../command.ts";
 export const cancel: Command = actCommand({
   verb: "cancel",
   summary: "Cancel envelopes, running ones on any node",
-  states: LIVE_STATES,
-  usual: LIVE_STATES,
+  states: CANCEL.states,
+  usual: CANCEL.usual,
   run: (client, uuids) => client.cancel(uuids),
   says: { cancelled: "cancelled", requested: "cancel requested on NODE" },
 });

@@ -1,3 +1,4 @@
+import { RETRY } from "../../runtime/acts.ts";
 import { actCommand } from "../acting.ts";
 import type { Command } from "../command.ts";
 
@@ -5,9 +6,8 @@ import type { Command } from "../command.ts";
 export const retry: Command = actCommand({
   verb: "retry",
   summary: "Bring back what was discarded or cancelled; run at once what waits for its time",
-  states: ["discarded", "cancelled", "retryable", "scheduled"],
-  // What somebody cancelled, and what is to run later, was meant so: it must be asked for.
-  usual: ["discarded"],
+  states: RETRY.states,
+  usual: RETRY.usual,
   run: (client, uuids) => client.retry(uuids),
   says: { retried: "retried", blocked: "retried, behind an equal one" },
 });

@@ -4,18 +4,36 @@
  * @module
  */
 import { Hono } from "hono";
+import { access } from "./access.ts";
+import { api } from "./api/api.ts";
+import { csrf } from "./csrf.ts";
+import type { Env } from "./env.ts";
+import { headers } from "./headers.ts";
 import { health } from "./health.ts";
-import type { HttpParts, Remote } from "./parts.ts";
+import { limit } from "./limit.ts";
+import type { HttpParts } from "./parts.ts";
+import { notFound, onError } from "./problem.ts";
 
-/** What is known of a request besides itself. */
-export type Env = { Bindings: Remote };
+export type { Env };
 
 /** Build the whole surface. */
 export function buildApp(parts: HttpParts): Hono<Env> {
   const app = new Hono<Env>();
+  app.onError(onError);
+  app.notFound(notFound);
   const base = parts.config.http_base_path;
-  // Probes are asked on the node itself, whatever path a proxy puts in front.
+  // Probes are asked on the node itself, whatever path a proxy puts in front, and need no credentials.
   app.route("/", health(parts));
   if (base !== "/") app.route(base, health(parts));
+  app.route(base, inside(parts));
+  return app;
+}
+
+/** What is behind the doors; each part may read who asks, and what a door made for it. */
+function inside(parts: HttpParts): Hono<Env> {
+  const app = new Hono<Env>();
+  app.use(headers(), access(parts), csrf(parts));
+  app.use("/api/*", limit(parts));
+  app.route("/api", api(parts));
   return app;
 }

@@ -33,6 +33,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 6, name: "0006_limits", worksWith: 1 },
   { version: 7, name: "0007_cheaper", worksWith: 1 },
   { version: 8, name: "0008_lz4", worksWith: 1 },
+  { version: 9, name: "0009_audit", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */

@@ -60,6 +60,40 @@ export interface Holdups {
   ahead: number;
 }
 
+/** Something that somebody did over HTTP; without arguments and secrets. */
+export interface AuditEntry {
+  who: string;
+  /** What said who it is: local, basic, bearer, proxy. */
+  how: string;
+  /** The address it came from. */
+  address: string;
+  /** The node that was asked. */
+  node: string;
+  action: string;
+  /** What it was done to. */
+  target: string;
+  /** How many things it changed. */
+  count: number;
+  ok: boolean;
+  detail: Record<string, unknown>;
+}
+
+/** A record as it is kept. */
+export interface AuditRow extends AuditEntry {
+  id: number;
+  at: string;
+}
+
+/** Which records to look at; every field narrows. */
+export interface AuditFilter {
+  action?: string;
+  who?: string;
+  /** Those before this one. */
+  before?: number;
+  /** At most this many, the latest first. */
+  limit: number;
+}
+
 /** The operator's part of the port. */
 export interface OperatorStore {
   /** Give up: what waits is discarded for this reason, what runs is asked to end and is discarded then. */
@@ -77,4 +111,8 @@ export interface OperatorStore {
   failures(filter: FailureFilter): Promise<FailureRow[]>;
   /** What holds an envelope back; null when it is not among those that wait or run. */
   holdups(uuid: string): Promise<Holdups | null>;
+  /** Keep records of what was done. */
+  audit(entries: AuditEntry[]): Promise<void>;
+  /** Records, the latest first. */
+  audits(filter: AuditFilter): Promise<AuditRow[]>;
 }

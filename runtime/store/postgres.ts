@@ -263,7 +263,8 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   }
 
   async list(f: Port.EnvelopeFilter): Promise<Port.EnvelopeRow[]> {
-    return await this.#run(LOOK.LIST, filterParams(f));
+    if (f.before === undefined) return await this.#run(LOOK.LIST, filterParams(f));
+    return await this.#run(LOOK.PAGE, [...filterParams(f), f.before]);
   }
 
   broadcasts(prefix: string, limit: number): Promise<Port.EnvelopeRow[]> {

@@ -5,6 +5,7 @@
  */
 import { arrayLiteral } from "./connection.ts";
 import { CANCEL, CANCEL_FREE } from "./sql.ts";
+import * as AUDIT from "./sql_audit.ts";
 import * as DEAD from "./sql_dead.ts";
 import { HOLDUPS, MATCHING } from "./sql_look.ts";
 import type { Param, Row } from "./statements.ts";
@@ -81,6 +82,26 @@ export class OperatorStatements implements Operator.OperatorStore {
     if (!row) return null;
     const { blocked, paused, ahead, head, head_state } = row;
     return { blocked, paused, ahead, head: head === null ? null : { uuid: head, state: head_state } };
+  }
+
+  async audit(entries: Operator.AuditEntry[]): Promise<void> {
+    const column = <T extends string | number | boolean>(of: (entry: Operator.AuditEntry) => T) =>
+      arrayLiteral(entries.map(of));
+    await this.#run(AUDIT.AUDIT, [
+      column((e) => e.who),
+      column((e) => e.how),
+      column((e) => e.address),
+      column((e) => e.node),
+      column((e) => e.action),
+      column((e) => e.target),
+      column((e) => e.count),
+      column((e) => e.ok),
+      column((e) => JSON.stringify(e.detail)),
+    ]);
+  }
+
+  audits({ action, who, before, limit }: Operator.AuditFilter): Promise<Operator.AuditRow[]> {
+    return this.#run(AUDIT.AUDITS, [action ?? null, who ?? null, before ?? null, limit]);
   }
 }
 

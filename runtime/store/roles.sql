@@ -52,6 +52,7 @@ grant insert, update, delete on dispatcher.envelope, dispatcher.queue to dispatc
 -- Update, since what is brought back is locked first.
 grant insert, update, delete on dispatcher.archive to dispatcher_operator;
 grant update on dispatcher.schedule to dispatcher_operator;
+grant insert on dispatcher.audit to dispatcher_operator;
 
 -- Functions work with the rights of whoever calls them, so that the grants above decide; but for these, which do one
 -- small thing that their callers could not: take back what was written just now and is known, make and drop a day.

@@ -40,6 +40,16 @@ select * from (
   (select ${FINAL} from dispatcher.archive where ${MATCH} order by created_at desc limit $7)
 ) both_tables order by created_at desc, uuid desc limit $7`;
 
+/** A page of both tables in the order of the uuids, before one. Indexes: primary key, archive_uuid. */
+export const PAGE = `
+select * from (
+  (select ${LIVE} from dispatcher.envelope where ${MATCH} and dispatcher.envelope.uuid < $9::uuid
+    order by dispatcher.envelope.uuid desc limit $7)
+  union all
+  (select ${FINAL} from dispatcher.archive where ${MATCH} and dispatcher.archive.uuid < $9::uuid
+    order by dispatcher.archive.uuid desc limit $7)
+) both_tables order by uuid::uuid desc limit $7`;
+
 /** Uuids and states of what a filter finds in both tables, in the order of the uuids, behind one. Index: primary key. */
 export const MATCHING = `
 (select uuid::text, state from dispatcher.envelope where ${MATCH} and ($9::uuid is null or uuid > $9)

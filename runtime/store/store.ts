@@ -231,6 +231,8 @@ export interface EnvelopeFilter {
   uuid?: string;
   /** Published so many seconds ago, or earlier. */
   olderSeconds?: number;
+  /** Those whose uuids are smaller, in the order of the uuids, largest first: a page behind another. */
+  before?: string;
   /** At most this many, newest first. */
   limit: number;
 }

@@ -1,4 +1,5 @@
 /** What every store must do: one suite, run on each implementation and server. It uses the port and nothing else. */
+import { auditing } from "./store/audit.ts";
 import { claiming } from "./store/claim.ts";
 import { operating } from "./store/dead.ts";
 import { looking } from "./store/look.ts";
@@ -23,7 +24,9 @@ export function storeConformance(name: string, makeStore: MakeStore, only?: read
     declared.push(title);
     declare(title, run);
   };
-  for (const part of [publishing, claiming, settling, nodes, recovering, messages, looking, operating]) {
+  for (
+    const part of [publishing, claiming, settling, nodes, recovering, messages, looking, operating, auditing]
+  ) {
     part(chosen);
   }
   return declared;

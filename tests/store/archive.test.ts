@@ -136,6 +136,24 @@ test("prune() clears the log of broadcasts, adoptions and nodes that are long go
   assert.deepEqual((await store.nodes()).map((node) => node.name).sort(), ["here", "left"]);
 });
 
+test("prune() drops records of what was done that are older than the retention", async (t) => {
+  const { sql, store } = await open(t);
+  const entry = {
+    how: "basic",
+    address: "",
+    node: "n",
+    action: "purge",
+    target: "q",
+    count: 1,
+    ok: true,
+    detail: {},
+  };
+  await store.audit([{ ...entry, who: "old" }, { ...entry, who: "young" }]);
+  await sql`update dispatcher.audit set at = now() - interval '8 days' where who = 'old'`;
+  await store.prune(7);
+  assert.deepEqual((await store.audits({ limit: 9 })).map(({ who }) => who), ["young"]);
+});
+
 test("exchange() settles into the default partition when that of the day is missing, and prune() leaves it", async (t) => {
   const { sql, store } = await open(t);
   await sql.unsafe(`drop table dispatcher.${partition(0)}`);

@@ -32,6 +32,26 @@ function listing(test: StoreTest): void {
   const uuidsOf = async (store: Store, filter: Partial<EnvelopeFilter>) =>
     (await store.list({ limit: 100, ...filter })).map((one) => one.uuid);
 
+  test("list() before a uuid gives page after page, each envelope once, whatever moves meanwhile", async (store) => {
+    const node = await join(store, "n");
+    await oneOfEach(store, node);
+    const random = (await publish(store, { uuid: "ffffffff-0000-4000-8000-000000000000" })).uuid;
+    const before = "ffffffff-ffff-ffff-ffff-ffffffffffff";
+    const all = await uuidsOf(store, { before });
+    assert.deepEqual(all, [...all].sort().reverse());
+    assert.deepEqual([all.length, all[0]], [8, random]);
+    const pages: string[] = [];
+    for (let last = before, page = [""]; page.length > 0; last = page.at(-1) ?? last) {
+      page = await uuidsOf(store, { before: last, limit: 3 });
+      pages.push(...page);
+      for (const claimed of await claim(store, node)) await finish(store, node, claimed);
+    }
+    assert.deepEqual(pages, all);
+    assert.deepEqual(await uuidsOf(store, { before, state: ["running", "scheduled"], limit: 1 }), [
+      (await store.list({ state: ["running"], limit: 1 }))[0].uuid,
+    ]);
+  });
+
   test("list() gives the newest first, of both what waits and what is final", async (store) => {
     const node = await join(store, "n");
     const uuids = Object.values(await oneOfEach(store, node));
