@@ -7,20 +7,24 @@
 import type { Broker } from "./broker/broker.ts";
 import { WAKE_CHANNEL } from "./broker/channels.ts";
 import { type Clock, jitter } from "./clock.ts";
+import { type ChartOptions, type Charts, chartsOf } from "./charts.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
+import { findRows } from "./finding.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { Operator } from "./operator.ts";
 import { type Outcome, resultOf } from "./outcome.ts";
 import { Packing } from "./packing.ts";
 import { Publisher, type Sent } from "./publisher.ts";
+import { mergeRates, type QueueRate } from "./rates.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
 import type { Discarded, FailureFilter, FailureRow, Retried } from "./store/operator.ts";
+import type { RollupStore } from "./store/rollup.ts";
 import type {
   Cancelled,
   EnvelopeFilter,
@@ -43,6 +47,9 @@ export interface ClientParts {
   publishIn(transaction: unknown, batch: Sealed[]): Promise<Put[]>;
   /** By default: the usual limit, and no encryption. */
   packing?: Packing;
+  /** Hears of each envelope that was written. */
+  published?(queue: string): void;
+  rollups: Pick<RollupStore, "read">;
   close(): Promise<void>;
 }
 
@@ -228,31 +235,8 @@ export class Client {
    * @param options.log Look for a broadcast that no node has taken yet, too.
    * @throws {DispatcherError} `not_found`, or `ambiguous` with the candidates.
    */
-  async find(prefix: string, verb = "find", { log = false } = {}): Promise<EnvelopeRow[]> {
-    if (!/^[0-9a-f-]{4,36}$/i.test(prefix)) {
-      throw new DispatcherError(
-        "usage",
-        `Cannot ${verb} "${prefix}": it is not a uuid or the first 4 or more digits of one`,
-      );
-    }
-    let rows = await this.list({ uuid: prefix, limit: 200 });
-    if (rows.length === 0 && log) rows = await this.#parts.store.broadcasts(prefix, 200);
-    if (rows.length === 0) {
-      throw new DispatcherError("not_found", `Cannot ${verb} "${prefix}": no such envelope`);
-    }
-    const exact = rows.filter((row) =>
-      row.uuid === prefix.toLowerCase() || row.origin === prefix.toLowerCase()
-    );
-    if (exact.length > 0) return exact;
-    const known = new Set(rows.map((row) => row.origin ?? row.uuid));
-    if (known.size > 1) {
-      const some = [...known].slice(0, 5).join(", ");
-      throw new DispatcherError(
-        "ambiguous",
-        `Cannot ${verb} "${prefix}": ${known.size} envelopes have this prefix: ${some}`,
-      );
-    }
-    return rows;
+  find(prefix: string, verb = "find", options: { log?: boolean } = {}): Promise<EnvelopeRow[]> {
+    return findRows(this.#parts.store, prefix, verb, options);
   }
 
   /**
@@ -330,6 +314,17 @@ export class Client {
   /** The nodes, live ones first. */
   nodes(): Promise<NodeRow[]> {
     return this.#parts.store.nodes();
+  }
+
+  /** Charts of the last hours: throughput, waits, states, slots. */
+  rollup(options: ChartOptions = {}): Promise<Charts> {
+    return chartsOf(this.#parts.rollups, options);
+  }
+
+  /** How fast queues move now, by the live nodes. @param timeout Seconds to wait for them at most. */
+  async rates(timeout: number = 1): Promise<QueueRate[]> {
+    const hearing = (await this.nodes()).filter((node) => node.alive && node.listener === "connected");
+    return mergeRates(await this.control("rates", {}, { timeout, expected: hearing.length }));
   }
 
   /** The schedules of the cluster; a node's own are its alone. */

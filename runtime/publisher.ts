@@ -22,6 +22,8 @@ export interface PublisherParts {
   clock: Clock;
   /** By default: the usual limit, and no encryption. */
   packing?: Packing;
+  /** Hears of each envelope that was written. */
+  published?(queue: string): void;
 }
 
 /** An envelope that was published, or was not because of another. */
@@ -61,7 +63,10 @@ export class Publisher {
     const envelope = await this.pack(seal(task, args, options, this.#parts.clock.now()));
     if (options.volatile) return await this.#send(envelope);
     const put = await this.#put(envelope);
-    if (put.isNew) this.wake(envelope);
+    if (put.isNew) {
+      this.#parts.published?.(envelope.queue);
+      this.wake(envelope);
+    }
     return sentOf(envelope, put);
   }
 
@@ -77,6 +82,7 @@ export class Publisher {
     for (let at = 0; at < envelopes.length; at += BATCH) {
       const batch = envelopes.slice(at, at + BATCH);
       const put = await this.#parts.store.publish(batch);
+      batch.forEach(({ queue }, i) => put[i].isNew && this.#parts.published?.(queue));
       sent.push(...batch.map((envelope, i) => sentOf(envelope, put[i])));
       for (const queue of new Set(batch.flatMap(wakesOf))) this.#wake(queue).catch(() => {});
     }

@@ -5,6 +5,7 @@
  */
 import { Hono } from "hono";
 import { health } from "./health.ts";
+import { metrics } from "./metrics.ts";
 import type { HttpParts, Remote } from "./parts.ts";
 
 /** What is known of a request besides itself. */
@@ -17,5 +18,7 @@ export function buildApp(parts: HttpParts): Hono<Env> {
   // Probes are asked on the node itself, whatever path a proxy puts in front.
   app.route("/", health(parts));
   if (base !== "/") app.route(base, health(parts));
+  // Whoever asks for more must be let in: what lets in goes here.
+  app.route(base, metrics(parts));
   return app;
 }
