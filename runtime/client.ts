@@ -127,10 +127,15 @@ export class Client {
     args: unknown[] = [],
     options: PublishOptions = {},
   ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null; wake(): void }> {
-    const envelope = await this.#publisher.pack(seal(task, args, options, this.#parts.clock.now()));
-    const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
-    const known = !isNew && duplicateOf === null;
-    return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
+    return await this.#publisher.traced(
+      [seal(task, args, options, this.#parts.clock.now())],
+      async ([sealed]) => {
+        const envelope = await this.#publisher.pack(sealed);
+        const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
+        const known = !isNew && duplicateOf === null;
+        return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
+      },
+    );
   }
 
   #published<R>({ uuid, queue, known, duplicateOf, volatile }: Sent): Published<R> {

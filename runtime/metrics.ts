@@ -77,15 +77,16 @@ class Putting {
     this.#registry = registry;
   }
 
-  counter(name: string, help: string, values: Values | number): void {
-    const { registers, labelNames, all } = this.#of(values);
-    const counter = new Counter({ name, help, labelNames, registers });
+  counter(name: string, help: string, values: Values | number, labelNames?: string[]): void {
+    const { registers, all, ...of } = this.#of(values);
+    const counter = new Counter({ name, help, labelNames: labelNames ?? of.labelNames, registers });
     for (const [labels, value] of all) counter.inc(labels, value);
   }
 
-  gauge(name: string, help: string, values: Values | number | boolean): void {
-    const { registers, labelNames, all } = this.#of(typeof values === "boolean" ? Number(values) : values);
-    const gauge = new Gauge({ name, help, labelNames, registers });
+  /** @param labelNames Where there may be no values: without labels a gauge would be 0 then. */
+  gauge(name: string, help: string, values: Values | number | boolean, labelNames?: string[]): void {
+    const { registers, all, ...of } = this.#of(typeof values === "boolean" ? Number(values) : values);
+    const gauge = new Gauge({ name, help, labelNames: labelNames ?? of.labelNames, registers });
     for (const [labels, value] of all) gauge.set(labels, value);
   }
 
@@ -152,9 +153,15 @@ function ofQueues(put: Putting, { tally }: MetricsSource): void {
     "dispatcher_published_total",
     "Envelopes that this node has published",
     each((q) => q.published),
+    ["queue"],
   );
-  put.counter("dispatcher_claimed_total", "Envelopes that this node has claimed", each((q) => q.claimed));
-  put.counter("dispatcher_settled_total", "Attempts that have ended, by what became of them", settled);
+  put.counter("dispatcher_claimed_total", "Envelopes that this node has claimed", each((q) => q.claimed), [
+    "queue",
+  ]);
+  put.counter("dispatcher_settled_total", "Attempts that have ended, by what became of them", settled, [
+    "queue",
+    "outcome",
+  ]);
   put.times(
     "dispatcher_wait_seconds",
     "From due to start, of attempts that have ended; of each envelope the first",
@@ -236,21 +243,25 @@ async function ofCluster(put: Putting, { queues }: MetricsSource): Promise<void>
     (rows ?? []).flatMap((row) =>
       states.map((state) => [{ queue: row.queue, state }, row[state]] as [Labels, number])
     ),
+    ["queue", "state"],
   );
   put.gauge(
     "dispatcher_waiting",
     "Envelopes that could run now, by queue; from the leader only",
     each((r) => r.available),
+    ["queue"],
   );
   put.gauge(
     "dispatcher_oldest_seconds",
     "Age of the oldest envelope that could run now, by queue; from the leader only",
     each((row) => row.oldest_seconds ?? 0),
+    ["queue"],
   );
   put.gauge(
     "dispatcher_paused",
     "1 while the queue is paused; from the leader only",
     each((r) => Number(r.paused)),
+    ["queue"],
   );
 }
 

@@ -7,7 +7,16 @@
 import type { Client } from "./client.ts";
 import type { MetricsSource } from "./metrics.ts";
 import { residentBytes } from "./control/node_status.ts";
-import type { NodeParts, Works } from "./node_works.ts";
+import type { Clock } from "./clock.ts";
+import type { Config } from "./config.ts";
+import type { Dispatcher } from "./dispatch/dispatcher.ts";
+import type { Inbox } from "./dispatch/inbox.ts";
+import type { Events } from "./events.ts";
+import type { Platform } from "./platform/platform.ts";
+import type { Pool } from "./pool/pool.ts";
+import type { Leader } from "./service/leader.ts";
+import type { SelfCheck } from "./service/self_check.ts";
+import type { RollupStore } from "./store/rollup.ts";
 import type { RecentCounts } from "./recent.ts";
 import { Rollup } from "./service/rollup.ts";
 import type { Work } from "./service/service.ts";
@@ -16,21 +25,40 @@ import { startTracing, type Tracing } from "./tracing.ts";
 import { HTTP_OFF } from "./http_access.ts";
 import { VERSION } from "./version.ts";
 
+/** The node that is observed. */
+export interface Observed {
+  readonly name: string;
+  readonly clock: Clock;
+  readonly rollups: RollupStore;
+  readonly pool: Pool;
+  readonly leader: Leader;
+  readonly selfCheck: SelfCheck;
+  readonly dispatcher: Dispatcher;
+  readonly inbox: Inbox;
+}
+
+/** What it is built from. */
+export interface ObservedParts {
+  config: Config;
+  events: Events;
+  platform: Platform;
+}
+
 /** The observation of one node. */
 export class Observation {
   readonly tally: Tally = new Tally();
   /** Where the metrics are served, as `HOST:PORT`; written by whoever serves. */
   serving: string | undefined;
   tracing: Tracing | undefined;
-  readonly #parts: NodeParts;
-  readonly #works: Works;
+  readonly #parts: ObservedParts;
+  readonly #works: Observed;
   readonly #rollup: Rollup | undefined;
   readonly #counts: boolean;
   #unsubscribe: (() => void) | undefined;
   #served = 0;
   #text: Promise<(source: MetricsSource) => Promise<{ text: string; type: string }>> | undefined;
 
-  constructor(parts: NodeParts, works: Works) {
+  constructor(parts: ObservedParts, works: Observed) {
     const { config, events } = parts;
     this.#parts = parts;
     this.#works = works;

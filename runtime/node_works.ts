@@ -9,6 +9,7 @@
  * @module
  */
 import process from "node:process";
+import type { TracerProvider } from "@opentelemetry/api";
 import type { Broker } from "./broker/broker.ts";
 import { checkChannel } from "./broker/channels.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
@@ -43,6 +44,7 @@ import { PostgresStore } from "./store/postgres.ts";
 import { PostgresRollup } from "./store/postgres_rollup.ts";
 import type { RollupStore } from "./store/rollup.ts";
 import type { Claimed, Store } from "./store/store.ts";
+import { traceparentText } from "./traceparent.ts";
 import { VERSION } from "./version.ts";
 
 /** What changes while a node lives; written by the node, read by its parts. */
@@ -97,6 +99,7 @@ export class Works {
   /** Counts, metrics, charts, traces. */
   readonly observation: Observation;
   /** Hears of each envelope that this node writes. */
+  readonly tracers = (): TracerProvider | undefined => this.observation.tracing?.tracers;
   readonly published = (queue: string): void => this.observation.tally.published(queue);
   readonly services: Service[] = [];
   readonly #commands: Readonly<Record<string, Command>>;
@@ -300,8 +303,9 @@ export class Works {
     if (what === "settling") return this.#own.settling(claimed, payload as boolean);
     if (what === "settled") return this.#settled(claimed, payload as { text: string; wakes: string[] });
     const { task, args, options } = payload as { task: string; args: unknown[]; options: PublishOptions };
-    // What follows is found by the same guid.
-    return await this.publisher.publish(task, args, { guid: guidOf(claimed), ...options });
+    // What follows is found by the same guid, and in the same trace.
+    const follows = { guid: guidOf(claimed), traceparent: traceparentText(claimed.options) };
+    return await this.publisher.publish(task, args, { ...follows, ...options });
   }
 
   #settled(claimed: Claimed, { text, wakes }: { text: string; wakes: string[] }): void {

@@ -9,6 +9,7 @@ import type { AttemptEvent, ClaimEvent, Events } from "./events.ts";
 import { Recent } from "./recent.ts";
 import { bucketOf, BUCKETS } from "./sketch.ts";
 import type { Outcome } from "./state.ts";
+import { timeOf } from "./uuid.ts";
 
 /** Outcomes in the order in which they are counted. */
 export const OUTCOMES = ["completed", "retry", "cancelled", "discarded", "released"] as const;
@@ -119,8 +120,8 @@ function observe(times: Times, given: number): number {
   return bucket;
 }
 
-const DUE = /"due":(\d+)/;
-// A uuid that is a hash may look like one of version 7; its time then is no sensible one.
+const DUE = /"due":(\d{1,15})\b/;
+// What a message from elsewhere says may be anything, and a uuid that is a hash may look like one with a time.
 const OLDEST_MS = 90 * 86_400_000;
 const AHEAD_MS = 60_000;
 
@@ -130,23 +131,7 @@ const AHEAD_MS = 60_000;
  */
 export function dueOf({ uuid, origin, options, fence, at }: ClaimEvent): number | null {
   if (fence !== 1) return null;
-  if (options.length > 2 && options.includes('"due"')) {
-    const due = DUE.exec(options);
-    if (due) return Number(due[1]);
-  }
-  const id = origin ?? uuid;
-  if (id.charCodeAt(14) !== 55 /* 7 */) return null;
-  const ms = hexOf(id, 0, 8) * 65_536 + hexOf(id, 9, 13);
-  return ms > at - OLDEST_MS && ms < at + AHEAD_MS ? ms : null;
-}
-
-/** A part of a uuid as a number: a third of what slice() and parseInt() take. */
-function hexOf(text: string, from: number, to: number): number {
-  let value = 0;
-  for (let i = from; i < to; i++) {
-    const code = text.charCodeAt(i);
-    // Letters of either case end in 1 to 6, where digits have their value.
-    value = value * 16 + (code & 15) + (code > 57 ? 9 : 0);
-  }
-  return value;
+  const said = options.length > 2 && options.includes('"due"') ? DUE.exec(options) : null;
+  const due = said ? Number(said[1]) : timeOf(origin ?? uuid);
+  return due !== null && due > at - OLDEST_MS && due < at + AHEAD_MS ? due : null;
 }
