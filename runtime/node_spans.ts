@@ -78,13 +78,13 @@ export class NodeSpans {
 
   #claim(claimed: Claimed, startTime: number): void {
     const { tracer, ids } = this.#parts;
-    const { queue, uuid, origin, task, attempt, options } = claimed;
+    const { uuid, queue, options } = claimed;
     const remote = traceparentOf(options);
     const creation = remote && trace.setSpanContext(ROOT_CONTEXT, { ...remote, isRemote: true });
     const span = tracer.startSpan(`claim ${queue}`, {
       kind: SpanKind.CLIENT,
       startTime,
-      attributes: this.#attributes("claim", queue, { uuid, origin, task, attempt }),
+      attributes: this.#attributes("claim", queue, claimed),
       links: linksTo(creation),
     }, creation ?? ROOT_CONTEXT);
     span.end();
@@ -140,11 +140,16 @@ export class NodeSpans {
   #attributes(
     operation: "claim" | "process" | "settle",
     queue: string,
-    { uuid, origin, task, attempt }: Pick<Claimed, "uuid" | "origin" | "task" | "attempt">,
+    { uuid, origin, task, attempt, options }: Pick<
+      Claimed,
+      "uuid" | "origin" | "task" | "attempt" | "options"
+    >,
   ): Attributes {
+    const { guid } = options.includes('"guid"') ? JSON.parse(options) : {};
     return {
       ...messagingAttributes(operation, queue),
       "messaging.message.id": origin ?? uuid,
+      ...(typeof guid === "string" ? { "messaging.message.conversation_id": guid } : {}),
       "messaging.client.id": this.#parts.node,
       "dispatcher.task": task,
       "dispatcher.attempt": attempt,

@@ -10,7 +10,6 @@
 import type { Context, SpanContext, SpanOptions, TracerProvider } from "@opentelemetry/api";
 import { type ErrorRecord, errorRecord } from "./errors.ts";
 import type { Sealed } from "./envelope.ts";
-import { redact } from "./redact.ts";
 import { readTraceparent, traceparentOf, withTraceparent, writeTraceparent } from "./traceparent.ts";
 import { VERSION } from "./version.ts";
 
@@ -40,12 +39,12 @@ export function messagingAttributes(
   };
 }
 
-/** Status and kind of what went wrong, without what it may tell of arguments. */
-export function errorStatus({ name, message }: Pick<ErrorRecord, "name" | "message">) {
-  return {
-    attributes: { "error.type": name },
-    status: { code: ERROR, message: String(redact(`${name}: ${message}`)).slice(0, 500) },
-  };
+/**
+ * Status and kind of what went wrong. Not its message: that is the task's, may name what it was given, and traces go
+ * elsewhere.
+ */
+export function errorStatus({ name }: Pick<ErrorRecord, "name">) {
+  return { attributes: { "error.type": name }, status: { code: ERROR, message: name } };
 }
 
 /**

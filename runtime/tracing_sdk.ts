@@ -59,7 +59,14 @@ export function openTracing(parts: TracingParts, to: "otlp" | "console", env: En
   const unsubscribe = spans.subscribe(events);
   return {
     tracers: provider,
-    claimed: (claimed, sentAt) => spans.claimed(claimed, sentAt),
+    claimed(claimed, sentAt) {
+      try {
+        spans.claimed(claimed, sentAt);
+      } catch (error) {
+        // What only watches must not hold up what it watches.
+        events.emit("error", "traces.failed", `Claims are not in the traces: ${errorLine(error)}`);
+      }
+    },
     async stop() {
       unsubscribe();
       let timer: ReturnType<typeof setTimeout> | undefined;
