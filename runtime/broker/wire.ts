@@ -112,7 +112,7 @@ function sealed(message: z.output<typeof taskMessage>, queue: string, now: numbe
   const extras: EnvelopeExtras = { ...rest };
   if (on_duplicate) extras.on_duplicate = on_duplicate;
   // Where the uuid does not tell when it is due.
-  if (!("due" in rest) && (delay !== undefined || timeOf(uuid ?? "") === null)) {
+  if (!("due" in rest) && (delay !== undefined || (uuid !== undefined && timeOf(uuid) === null))) {
     extras.due = Math.round(1000 * ((time_pub ?? now / 1000) + (delay ?? 0)));
   }
   // Any text is a uuid to dispatcherd; ours is derived from it, and its own stays with the message.
