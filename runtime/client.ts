@@ -7,6 +7,7 @@
 import type { Broker } from "./broker/broker.ts";
 import { WAKE_CHANNEL } from "./broker/channels.ts";
 import { type Clock, jitter } from "./clock.ts";
+import { type ChartOptions, type Charts, chartsOf } from "./charts.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
@@ -18,6 +19,7 @@ import { Operator } from "./operator.ts";
 import { type Outcome, resultOf } from "./outcome.ts";
 import { Packing } from "./packing.ts";
 import { Publisher, type Sent } from "./publisher.ts";
+import { mergeRates, type QueueRate } from "./rates.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
@@ -30,6 +32,7 @@ import type {
   FailureRow,
   Retried,
 } from "./store/operator.ts";
+import type { RollupStore } from "./store/rollup.ts";
 import type {
   Cancelled,
   EnvelopeFilter,
@@ -52,6 +55,9 @@ export interface ClientParts {
   publishIn(transaction: unknown, batch: Sealed[]): Promise<Put[]>;
   /** By default: the usual limit, and no encryption. */
   packing?: Packing;
+  /** Hears of each envelope that was written. */
+  published?(queue: string): void;
+  rollups: Pick<RollupStore, "read">;
   close(): Promise<void>;
 }
 
@@ -134,10 +140,15 @@ export class Client {
     args: unknown[] = [],
     options: PublishOptions = {},
   ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null; wake(): void }> {
-    const envelope = await this.#publisher.pack(seal(task, args, options, this.#parts.clock.now()));
-    const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
-    const known = !isNew && duplicateOf === null;
-    return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
+    return await this.#publisher.traced(
+      [seal(task, args, options, this.#parts.clock.now())],
+      async ([sealed]) => {
+        const envelope = await this.#publisher.pack(sealed);
+        const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
+        const known = !isNew && duplicateOf === null;
+        return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
+      },
+    );
   }
 
   #published<R>({ uuid, queue, known, duplicateOf, volatile }: Sent): Published<R> {
@@ -321,6 +332,17 @@ export class Client {
   /** The nodes, live ones first. */
   nodes(): Promise<NodeRow[]> {
     return this.#parts.store.nodes();
+  }
+
+  /** Charts of the last hours: throughput, waits, states, slots. */
+  rollup(options: ChartOptions = {}): Promise<Charts> {
+    return chartsOf(this.#parts.rollups, options);
+  }
+
+  /** How fast queues move now, by the live nodes. @param timeout Seconds to wait for them at most. */
+  async rates(timeout: number = 1): Promise<QueueRate[]> {
+    const hearing = (await this.nodes()).filter((node) => node.alive && node.listener === "connected");
+    return mergeRates(await this.control("rates", {}, { timeout, expected: hearing.length }));
   }
 
   /** The schedules of the cluster; a node's own are its alone. */

@@ -123,6 +123,9 @@ export const configSchema = z.strictObject({
   safety_poll_seconds: positive.default(30).describe("Looks for work so often even if no wake came"),
   shutdown_wait: z.number().min(0).default(25).describe("Seconds that running tasks have at a shutdown"),
   retention_days: z.number().min(0).default(7).describe("How long final envelopes are kept"),
+  rollup_days: z.number().min(0).default(8).describe(
+    "How far back charts go; 0: nothing is written for them",
+  ),
   chunk_message_timeout_seconds: positive.default(1_800),
   http: z.string().refine((text) => text === HTTP_OFF || httpAddress(text) !== undefined, {
     message: "it must be HOST:PORT, or off",
@@ -213,6 +216,7 @@ export interface Config {
   safety_poll_seconds: number;
   shutdown_wait: number;
   retention_days: number;
+  rollup_days: number;
   chunk_message_timeout_seconds: number;
   http: string;
   http_base_path: string;

@@ -18,6 +18,7 @@ import { firstHostOf } from "./store/hosts.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrateAt, schemaStatus } from "./store/migrate.ts";
 import { PostgresStore, publishIn } from "./store/postgres.ts";
+import { PostgresRollup } from "./store/postgres_rollup.ts";
 import { chooseStatements, type PreparedStatements } from "./store/statements.ts";
 import type { Broker } from "./broker/broker.ts";
 
@@ -59,14 +60,22 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   return clientOf(sql, broker, systemClock, new Packing({ keys, maxArgsBytes }));
 }
 
-/** A client over an open pool and a broker; closing it closes both. */
-export function clientOf(sql: Sql, broker: Broker, clock: Clock, packing?: Packing): Client {
+/** A client over an open pool and a broker; closing it closes both. `published` hears of each envelope it writes. */
+export function clientOf(
+  sql: Sql,
+  broker: Broker,
+  clock: Clock,
+  packing?: Packing,
+  published?: (queue: string) => void,
+): Client {
   const store = new PostgresStore(sql);
   return new Client({
     store,
     broker,
     clock,
     packing,
+    published,
+    rollups: new PostgresRollup(sql),
     publishIn: (transaction, batch) => publishIn(transaction as never, batch),
     async close() {
       await broker.close();

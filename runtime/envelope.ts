@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { DispatcherError } from "./errors.ts";
 import { encodeJson } from "./json.ts";
+import { TRACEPARENT } from "./traceparent.ts";
 import { isUuid, uuid7 } from "./uuid.ts";
 
 /** The queue whose envelopes go to every live node. */
@@ -85,6 +86,8 @@ export interface PublishOptions {
   errbacks?: TaskMessage[];
   /** An id of the caller's that stays with the envelope. */
   guid?: string;
+  /** The W3C traceparent of whoever publishes it; by default the active span's, where an SDK is registered. */
+  traceparent?: string;
   /** How long a broadcast waits for nodes that are away, in seconds, by default an hour. */
   ttl?: number;
   /** Have the node say at once that it is settled, for those who wait. */
@@ -129,6 +132,7 @@ const publishOptions = z.strictObject({
   callbacks: z.array(taskMessage).optional(),
   errbacks: z.array(taskMessage).optional(),
   guid: z.string().optional(),
+  traceparent: z.string().regex(TRACEPARENT, "it is not a W3C traceparent").optional(),
   ttl: z.number().positive().max(LONGEST_SECONDS).optional(),
   watch: z.boolean().optional(),
 });
@@ -137,6 +141,9 @@ const publishOptions = z.strictObject({
 export interface EnvelopeExtras {
   on_duplicate?: OnDuplicate;
   guid?: string;
+  traceparent?: string;
+  /** Milliseconds since 1970 at which it is due, where its uuid does not tell. */
+  due?: number;
   watch?: boolean;
   bind?: boolean;
   callbacks?: TaskMessage[];
@@ -203,7 +210,7 @@ export function seal(task: unknown, args: unknown, given: PublishOptions = {}, n
     task: name,
     args: encode(args, "args", where),
     kwargs: encode(o.kwargs ?? {}, "kwargs", where),
-    options: encode(extras(o), "options", where),
+    options: encode(extras(o, now), "options", where),
     priority: o.priority ?? 0,
     maxAttempts: o.maxAttempts ?? null,
     timeout: o.timeout ?? null,
@@ -214,14 +221,23 @@ export function seal(task: unknown, args: unknown, given: PublishOptions = {}, n
   };
 }
 
-function extras(o: z.infer<typeof publishOptions>): EnvelopeExtras {
+function extras(o: z.infer<typeof publishOptions>, now: number): EnvelopeExtras {
   const kept: EnvelopeExtras = {};
   if (o.onDuplicate !== undefined) kept.on_duplicate = o.onDuplicate;
   if (o.callbacks !== undefined) kept.callbacks = o.callbacks;
   if (o.errbacks !== undefined) kept.errbacks = o.errbacks;
   if (o.guid !== undefined) kept.guid = o.guid;
+  if (o.traceparent !== undefined) kept.traceparent = o.traceparent;
+  const due = dueAt(o, now);
+  if (due !== undefined) kept.due = due;
   if (o.watch) kept.watch = true;
   return kept;
+}
+
+/** A uuid of ours has the time of publishing in it, which serves for all that is due at once. */
+function dueAt({ at, delay, uuid }: z.infer<typeof publishOptions>, now: number): number | undefined {
+  const time = at === undefined ? now + (delay ?? 0) * 1000 : Math.max(now, new Date(at).getTime());
+  return time > now || uuid !== undefined ? Math.round(time) : undefined;
 }
 
 /** Check that a task's name is a text of a sane length; whether it exists is the registry's business. */

@@ -26,6 +26,8 @@ export interface ClaimEvent {
   task: string;
   queue: string;
   attempt: number;
+  /** Counts the claims of this envelope, the ones that were not charged too. */
+  fence: number;
   /** JSON text of what else the message said: guid, traceparent. */
   options: string;
   /** Milliseconds since 1970. */
@@ -42,6 +44,15 @@ export interface AttemptEvent extends ClaimEvent {
   started: number | null;
   /** JSON text of an ErrorRecord, when it did not complete; null otherwise. */
   error: string | null;
+}
+
+/** A statement that has settled attempts, or has tried to. */
+export interface SettleEvent {
+  /** Milliseconds since 1970 at which it was sent, and answered. */
+  started: number;
+  at: number;
+  /** Uuids; what was asked for and is missing here was stale. */
+  settled: ReadonlySet<string>;
 }
 
 /** A stream of one kind of event. A subscriber that throws does not disturb the others, nor the one who speaks. */
@@ -76,6 +87,8 @@ export class Events {
   /** Thousands a second: whoever emits asks first whether they are wanted. */
   readonly claims: Topic<ClaimEvent> = new Topic();
   readonly attempts: Topic<AttemptEvent> = new Topic();
+  /** One a statement. */
+  readonly settles: Topic<SettleEvent> = new Topic();
 
   /** Subscribe to what the log has; the returned function ends it. */
   on(subscriber: (event: DispatcherEvent) => void): () => void {

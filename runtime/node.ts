@@ -123,6 +123,7 @@ export class DispatcherNode {
     }));
     this.#serve(this.#works.inbox.sweeper());
     this.#serve(this.#works.selfCheck.work());
+    await this.#works.observation.start((work) => this.#serve(work));
     if (this.config.socket_path !== undefined) await this.#openSocket(this.config.socket_path);
     await this.#works.producers.start();
     // Whoever leads must look at the schedules that this node brought.
@@ -177,7 +178,9 @@ export class DispatcherNode {
       leaseSeconds: config.lease_seconds,
       replaces,
     }, { store: this.#works.store, isKnownDead });
-    if (rescued > 0) this.events.emit("info", "rescued", `Took over ${rescued} envelopes of dead nodes`);
+    if (rescued > 0) {
+      this.events.emit("info", "rescued", `Took over ${rescued} envelopes of dead nodes`, { count: rescued });
+    }
   }
 
   async #openSocket(path: string): Promise<void> {
@@ -233,6 +236,7 @@ export class DispatcherNode {
       await this.#works.clock.sleep(10);
     }
     await Promise.all(this.#works.services.map((service) => service.stop()));
+    await this.#works.observation.stop();
     await this.#leave();
     await this.#http?.close();
     await this.#works.broker.close();

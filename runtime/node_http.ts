@@ -33,6 +33,7 @@ export async function serveNode(
     events,
     clock: works.clock,
     client: () => opened.get(),
+    metrics: () => works.observation.text(() => opened.get()),
     node: {
       name: works.name,
       version: VERSION,
@@ -52,9 +53,11 @@ export async function serveNode(
       },
     },
   }, platform);
+  if (server) works.observation.serving = server.address;
   return server && {
     address: server.address,
     async close() {
+      works.observation.serving = undefined;
       await server.close();
       await opened.close();
     },
@@ -90,7 +93,8 @@ class LazyClient {
       statements: config.prepared_statements,
     });
     const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
-    return clientOf(sql, broker, this.#works.clock, this.#works.packing);
+    const { clock, packing, published } = this.#works;
+    return clientOf(sql, broker, clock, packing, published);
   }
 
   async close(): Promise<void> {

@@ -9,6 +9,7 @@
  * @module
  */
 import process from "node:process";
+import type { TracerProvider } from "@opentelemetry/api";
 import type { Broker } from "./broker/broker.ts";
 import { checkChannel } from "./broker/channels.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
@@ -27,6 +28,7 @@ import { ProgressWriter } from "./dispatch/progress.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events } from "./events.ts";
 import type { LogSettings } from "./log.ts";
+import { Observation } from "./node_observe.ts";
 import { Packing } from "./packing.ts";
 import type { Platform } from "./platform/platform.ts";
 import { poolOptions } from "./pool/options.ts";
@@ -39,7 +41,10 @@ import { SelfCheck } from "./service/self_check.ts";
 import type { Service } from "./service/service.ts";
 import { CONNECT_SECONDS, isForContent, type Sql } from "./store/connection.ts";
 import { PostgresStore } from "./store/postgres.ts";
+import { PostgresRollup } from "./store/postgres_rollup.ts";
+import type { RollupStore } from "./store/rollup.ts";
 import type { Claimed, Store } from "./store/store.ts";
+import { traceparentText } from "./traceparent.ts";
 import { VERSION } from "./version.ts";
 
 /** What changes while a node lives; written by the node, read by its parts. */
@@ -90,6 +95,12 @@ export class Works {
   readonly selfCheck: SelfCheck;
   readonly inbox: Inbox;
   readonly ears: Ears;
+  readonly rollups: RollupStore;
+  /** Counts, metrics, charts, traces. */
+  readonly observation: Observation;
+  /** Hears of each envelope that this node writes. */
+  readonly tracers = (): TracerProvider | undefined => this.observation.tracing?.tracers;
+  readonly published = (queue: string): void => this.observation.tally.published(queue);
   readonly services: Service[] = [];
   readonly #commands: Readonly<Record<string, Command>>;
   readonly #parts: NodeParts;
@@ -104,6 +115,7 @@ export class Works {
     this.name = config.node ?? defaultNodeName();
     this.queues = [...new Set([...config.queues, this.name])];
     this.store = new PostgresStore(sql);
+    this.rollups = new PostgresRollup(sql);
     this.broker = new PgNotifyBroker(sql, config.listen_url ?? url, connectSeconds(config));
     this.announcer = new Announcer(this.broker);
     const { max_args_bytes: maxArgsBytes, encryption_keys: keys } = config;
@@ -117,6 +129,7 @@ export class Works {
     this.#commands = commandsOf(this.#commandParts());
     this.inbox = this.#buildInbox();
     this.ears = this.#buildEars();
+    this.observation = new Observation(parts, this);
   }
 
   /** A service of its own by name, once it is started. */
@@ -138,6 +151,7 @@ export class Works {
         if (this.#state.phase === "draining") this.announcer.wake(released);
         if (restage) this.announcer.wake([""]);
       },
+      claimed: (claimed, sentAt) => this.observation.tracing?.claimed(claimed, sentAt),
     }, { node: this.name, backoff: config.backoff, maxAttempts: config.max_attempts });
   }
 
@@ -169,6 +183,9 @@ export class Works {
       clock: this.clock,
       events,
       retentionDays: config.retention_days,
+      rollups: this.rollups,
+      rollupDays: config.rollup_days,
+      published: this.published,
       rescueSeconds: config.heartbeat_seconds,
       graceSeconds: config.leader_seconds * 2,
       hears: () => this.selfCheck.hearing === "connected",
@@ -187,6 +204,7 @@ export class Works {
       schedules: config.schedules,
       onStart: config.on_start,
       wake: () => this.dispatcher.wake(),
+      published: this.published,
     });
   }
 
@@ -267,6 +285,8 @@ export class Works {
         this.#parts.log.level = level;
         return previous;
       },
+      exporter: () => this.observation.exporter(),
+      recent: () => this.observation.recent(),
     };
   }
 
@@ -283,8 +303,9 @@ export class Works {
     if (what === "settling") return this.#own.settling(claimed, payload as boolean);
     if (what === "settled") return this.#settled(claimed, payload as { text: string; wakes: string[] });
     const { task, args, options } = payload as { task: string; args: unknown[]; options: PublishOptions };
-    // What follows is found by the same guid.
-    return await this.publisher.publish(task, args, { guid: guidOf(claimed), ...options });
+    // What follows is found by the same guid, and in the same trace.
+    const follows = { guid: guidOf(claimed), traceparent: traceparentText(claimed.options) };
+    return await this.publisher.publish(task, args, { ...follows, ...options });
   }
 
   #settled(claimed: Claimed, { text, wakes }: { text: string; wakes: string[] }): void {

@@ -7,11 +7,13 @@
 import type { Broker } from "./broker/broker.ts";
 import { toPayloads } from "./broker/chunks.ts";
 import { writeTask } from "./broker/wire.ts";
+import type { TracerProvider } from "@opentelemetry/api";
 import type { Clock } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { BROADCAST_QUEUE, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { Packing } from "./packing.ts";
+import { publishSpan, registeredTracers } from "./publish_span.ts";
 import type { Put, Store } from "./store/store.ts";
 
 /** What a publisher works with. */
@@ -21,6 +23,10 @@ export interface PublisherParts {
   clock: Clock;
   /** By default: the usual limit, and no encryption. */
   packing?: Packing;
+  /** Hears of each envelope that was written. */
+  published?(queue: string): void;
+  /** What makes spans; by default the SDK that is registered in this process, if there is one. */
+  tracers?(): TracerProvider | undefined;
 }
 
 /** An envelope that was published, or was not because of another. */
@@ -57,10 +63,24 @@ export class Publisher {
 
   /** Publish one call. */
   async publish(task: string, args: unknown[], options: PublishOptions): Promise<Sent> {
-    const envelope = await this.pack(seal(task, args, options, this.#parts.clock.now()));
-    if (options.volatile) return await this.#send(envelope);
+    const sealed = seal(task, args, options, this.#parts.clock.now());
+    return await this.traced([sealed], ([envelope]) => this.#publish(envelope, options.volatile));
+  }
+
+  /** Within a span, where there is anybody to make one. */
+  traced<T>(envelopes: Sealed[], publish: (envelopes: Sealed[]) => Promise<T>): Promise<T> {
+    const tracers = this.#parts.tracers?.() ?? registeredTracers();
+    return tracers ? publishSpan(tracers, envelopes, publish) : publish(envelopes);
+  }
+
+  async #publish(sealed: Sealed, volatile?: boolean): Promise<Sent> {
+    const envelope = await this.pack(sealed);
+    if (volatile) return await this.#send(envelope);
     const put = await this.#put(envelope);
-    if (put.isNew) this.wake(envelope);
+    if (put.isNew) {
+      this.#parts.published?.(envelope.queue);
+      this.wake(envelope);
+    }
     return sentOf(envelope, put);
   }
 
@@ -70,12 +90,17 @@ export class Publisher {
   }
 
   /** Publish many sealed envelopes in as few statements as they take. */
-  async publishMany(given: Sealed[]): Promise<Sent[]> {
+  publishMany(given: Sealed[]): Promise<Sent[]> {
+    return this.traced(given, (envelopes) => this.#publishMany(envelopes));
+  }
+
+  async #publishMany(given: Sealed[]): Promise<Sent[]> {
     const envelopes = await Promise.all(given.map((envelope) => this.pack(envelope)));
     const sent: Sent[] = [];
     for (let at = 0; at < envelopes.length; at += BATCH) {
       const batch = envelopes.slice(at, at + BATCH);
       const put = await this.#parts.store.publish(batch);
+      batch.forEach(({ queue }, i) => put[i].isNew && this.#parts.published?.(queue));
       sent.push(...batch.map((envelope, i) => sentOf(envelope, put[i])));
       for (const queue of new Set(batch.flatMap(wakesOf))) this.#wake(queue).catch(() => {});
     }

@@ -37,6 +37,11 @@ export interface TaskContext {
   readonly attempt: number;
   /** Host process and slot that run it, as `status` prints them. */
   readonly workerId: string;
+  /**
+   * The W3C traceparent of this attempt's span, or of its publisher's where the node does not trace: go on with the
+   * trace from here (docs/tracing.md).
+   */
+  readonly traceparent?: string;
   /** Aborts on timeout, cancel and shutdown; `signal.reason.name` says which. Pass it on to what you call. */
   readonly signal: AbortSignal;
   /** Keep a value that `show` displays while the task runs; JSON, the last one wins. */

@@ -61,3 +61,19 @@ export function hashUuid(text: string): string {
   const hex = createHash("md5").update(text).digest("hex");
   return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-${hex.slice(12, 16)}-${hex.slice(16, 20)}-${hex.slice(20)}`;
 }
+
+/** The time in a uuid of version 7, in milliseconds since 1970; null for any other. */
+export function timeOf(uuid: string): number | null {
+  return uuid[14] === "7" ? hexOf(uuid, 0, 8) * 65_536 + hexOf(uuid, 9, 13) : null;
+}
+
+/** A part of a uuid as a number: a third of what slice() and parseInt() take. */
+function hexOf(text: string, from: number, to: number): number {
+  let value = 0;
+  for (let i = from; i < to; i++) {
+    const code = text.charCodeAt(i);
+    // Letters of either case end in 1 to 6, where digits have their value.
+    value = value * 16 + (code & 15) + (code > 57 ? 9 : 0);
+  }
+  return value;
+}

@@ -9,29 +9,29 @@ import { type Globs, matches, type Rules, violations } from "./imports/check.ts"
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,http_access,acts}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,http_access,acts,sketch,recent,rates,traceparent}.ts",
 ];
 const PORTS: Globs = [
-  "runtime/store/{store,operator}.ts",
+  "runtime/store/{store,operator,rollup}.ts",
   "runtime/broker/broker.ts",
   "runtime/platform/platform.ts",
 ];
 const ADAPTERS: Globs = [
   "runtime/store/**",
-  "!runtime/store/{store,operator}.ts",
+  "!runtime/store/{store,operator,rollup}.ts",
   "runtime/broker/{pg_notify,socket}.ts",
   "runtime/platform/{deno,bun,node}.ts",
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-  "runtime/{client,find,operator,publisher,hints}.ts",
+  "runtime/{client,find,operator,publisher,hints,charts}.ts",
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
-  "runtime/{events,log,metrics,tracing,config,task,registry}.ts",
+  "runtime/{events,log,tally,metrics,tracing,publish_span,config,task,registry}.ts",
   "runtime/broker/{channels,wire,chunks}.ts",
 ];
-const COMPOSERS: Globs = ["runtime/{node,node_works,node_http,connect}.ts"];
+const COMPOSERS: Globs = ["runtime/{node,node_works,node_http,node_observe,connect}.ts"];
 /** What stands at the door of the runtime for HTTP and the command line. */
 const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts"];
 const QUIET_BUILTINS = ["node:buffer", "node:crypto", "node:path", "node:url", "node:util"];
@@ -86,6 +86,13 @@ const RULES: Rules = {
     },
     { package: "hono", files: ["runtime/http/**"] },
     { package: "@hono/zod-openapi", files: ["runtime/http/api/**"] },
+    { package: "prom-client", files: ["runtime/metrics.ts"] },
+    {
+      package: "@opentelemetry/api",
+      files: ["runtime/{publish_span,node_spans}.ts"],
+      types: ["runtime/{publisher,tracing,node_works}.ts"],
+    },
+    { package: "@opentelemetry/sdk-trace", files: ["runtime/tracing_sdk.ts"] },
     { package: "@std/cli", files: ["cli/args.ts"] },
   ],
   adapters: ADAPTERS,

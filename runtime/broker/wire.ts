@@ -8,7 +8,7 @@ import { type EnvelopeExtras, LONGEST_SECONDS, ON_DUPLICATE, replyName, type Sea
 import { DispatcherError } from "../errors.ts";
 import { encodeJson } from "../json.ts";
 import { MAX_BYTES, sizeFault } from "../packing.ts";
-import { hashUuid, isUuid, uuid7 } from "../uuid.ts";
+import { hashUuid, isUuid, timeOf, uuid7 } from "../uuid.ts";
 import { CHUNK_KEY } from "./chunks.ts";
 
 /** A payload, read. */
@@ -111,6 +111,10 @@ function sealed(message: z.output<typeof taskMessage>, queue: string, now: numbe
   } = message;
   const extras: EnvelopeExtras = { ...rest };
   if (on_duplicate) extras.on_duplicate = on_duplicate;
+  // Where the uuid does not tell when it is due.
+  if (!("due" in rest) && (delay !== undefined || (uuid !== undefined && timeOf(uuid) === null))) {
+    extras.due = Math.round(1000 * ((time_pub ?? now / 1000) + (delay ?? 0)));
+  }
   // Any text is a uuid to dispatcherd; ours is derived from it, and its own stays with the message.
   if (uuid !== undefined && !isUuid(uuid)) extras.message_uuid = uuid;
   return {

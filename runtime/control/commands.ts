@@ -62,8 +62,14 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
     },
     producers: () => parts.producers(),
     main: () => mainOf(parts),
-    // dispatcherd's exporter is another process's business here: metrics are served over HTTP.
-    metrics: () => ({ enabled: false, status: "disabled" }),
+    metrics: () => {
+      const status = parts.exporter();
+      return status ? { enabled: true, status } : { enabled: false, status: "disabled" };
+    },
+    rates: () => {
+      const queues = parts.recent();
+      return { enabled: queues !== undefined, queues: queues ?? {} };
+    },
     chunks: () => parts.chunks(),
     aio_tasks: (data) => servicesOf(parts, read(limitSchema, data).limit),
     set_log_level: (data) => setLevel(parts, read(levelSchema, data).level),

@@ -6,6 +6,7 @@
 import type { Clock } from "../clock.ts";
 import type { Level } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
+import type { RecentCounts } from "../recent.ts";
 import type { AdoptedFilter, AdoptedRow } from "../store/store.ts";
 
 /** What the commands look at. */
@@ -32,4 +33,8 @@ export interface CommandParts {
   run(message: Record<string, unknown>): Promise<void>;
   services(): { name: string; failing: boolean }[];
   setLevel(level: Level): Level;
+  /** The exporter, as dispatcherd tells of its own; undefined when nothing is served. */
+  exporter(): Record<string, unknown> | undefined;
+  /** The last minute by queue, of those in which anything happened; undefined when nothing is counted. */
+  recent(): Record<string, RecentCounts> | undefined;
 }

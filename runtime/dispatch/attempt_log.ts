@@ -28,15 +28,29 @@ export function guidOf({ options }: Claimed): string | undefined {
 
 /** A claim as the bus has it. */
 export function claimEvent(claimed: Claimed, at: number): ClaimEvent {
-  const { uuid, origin, task, queue, attempt, options } = claimed;
-  return { uuid, origin, task, queue, attempt, options, at };
+  const { uuid, origin, task, queue, attempt, fence, options } = claimed;
+  return { uuid, origin, task, queue, attempt, fence, options, at };
 }
 
 /** The end of an attempt as the bus has it. */
 export function attemptEvent(end: Finished, outcome: Outcome): AttemptEvent {
-  const { claimed, worker, started, finished, text } = end;
-  const error = end.outcome === "completed" ? null : text;
-  return { ...claimEvent(claimed, finished), outcome, worker, started, error };
+  const { claimed: { uuid, origin, task, queue, attempt, fence, options }, worker, started, finished } = end;
+  const error = end.outcome === "completed" ? null : end.text;
+  // In one literal: one for each envelope.
+  return {
+    uuid,
+    origin,
+    task,
+    queue,
+    attempt,
+    fence,
+    options,
+    at: finished,
+    outcome,
+    worker,
+    started,
+    error,
+  };
 }
 
 /** Say how an attempt ended. */

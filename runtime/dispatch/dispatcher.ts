@@ -32,6 +32,8 @@ export interface DispatcherParts {
   isForContent(error: unknown): boolean;
   /** Uuids whose publishers wait were settled; queues that have work again. */
   settled(watched: string[], released: string[], restage: boolean): void;
+  /** What was claimed, by a statement sent at that time (since 1970), before the pool has it: a last word on its options. */
+  claimed?(claimed: Claimed[], sentAt: number): void;
 }
 
 /** Statements under way at most. */
@@ -177,6 +179,7 @@ export class Dispatcher {
   async #run(settlements: Settlement[], limit: number): Promise<void> {
     this.#underway.add(settlements);
     this.#claimUnderway += limit;
+    const sentAt = this.#parts.clock.now();
     try {
       const exchanged = limit > 0
         ? await this.#claim(settlements, limit)
@@ -184,7 +187,9 @@ export class Dispatcher {
       this.#recovered();
       this.totals.claimed += exchanged.claimed.length;
       this.#account(settlements, exchanged.settled);
+      this.#tellSettled(settlements, exchanged.settled, sentAt);
       if (exchanged.claimed.length > 0) {
+        this.#parts.claimed?.(exchanged.claimed, sentAt);
         this.#tell(exchanged.claimed);
         this.#pool.submit(exchanged.claimed);
       }
@@ -202,6 +207,11 @@ export class Dispatcher {
     if (!claims.wanted) return;
     const now = clock.now();
     for (const one of claimed) claims.emit(claimEvent(one, now));
+  }
+
+  #tellSettled(settlements: Settlement[], settled: ReadonlySet<string>, started: number): void {
+    const { events: { settles }, clock } = this.#parts;
+    if (settlements.length > 0 && settles.wanted) settles.emit({ started, at: clock.now(), settled });
   }
 
   async #exchange(settlements: Settlement[], limit: number, floors?: Floor[]): Promise<Exchanged> {

@@ -11,6 +11,7 @@ import type { Env } from "./env.ts";
 import { headers } from "./headers.ts";
 import { health } from "./health.ts";
 import { limit } from "./limit.ts";
+import { metrics } from "./metrics.ts";
 import type { HttpParts } from "./parts.ts";
 import { notFound, onError } from "./problem.ts";
 
@@ -35,5 +36,6 @@ function inside(parts: HttpParts): Hono<Env> {
   app.use(headers(), access(parts), csrf(parts));
   app.use("/api/*", limit(parts));
   app.route("/api", api(parts));
+  app.route("/", metrics(parts));
   return app;
 }

@@ -39,6 +39,8 @@ export interface HttpParts {
   clock: Clock;
   /** A client over a small pool of its own, so that no page takes a connection from the dispatcher; connects at the first call. */
   client(): Promise<Client>;
+  /** The metrics of this node as Prometheus reads them. */
+  metrics(): Promise<{ text: string; type: string }>;
   /** Ends when the server does: whatever streams must stop then. */
   closing: AbortSignal;
 }

@@ -107,10 +107,8 @@ export class AttemptTransaction {
       if (options.volatile) {
         throw new DispatcherError("invalid_envelope", `Cannot publish "${task}" in a transaction: volatile`);
       }
-      const { guid } = this.#job.options;
-      const envelope = await packing.pack(
-        seal(task, args, guid === undefined ? options : { guid, ...options }),
-      );
+      const { guid, traceparent } = this.#job.options;
+      const envelope = await packing.pack(seal(task, args, { guid, traceparent, ...options }));
       const [{ isNew, duplicateOf }] = await publishIn(tx as never, [envelope]);
       for (const queue of wakesOf(envelope)) this.#wakes.add(queue);
       const { uuid, queue } = envelope;

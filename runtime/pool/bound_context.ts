@@ -35,6 +35,7 @@ export function contextOf(job: Job, signal: AbortSignal, events: ContextEvents, 
     uuid: job.origin ?? uuid,
     attempt: job.attempt,
     workerId: job.worker,
+    traceparent: job.options.traceparent,
     signal,
     progress: (value) => {
       const text = encodeJson(value, "progress");

@@ -82,6 +82,7 @@ export class Endings {
     if (!running) return;
     const { claimed, started, progress, aborted } = running;
     const finished = this.#clock.now();
+    if (aborted) slot.killed = true;
     this.#book(slot, started, finished);
     this.#events.finished({
       claimed,

@@ -11,6 +11,7 @@ import type { Platform } from "../platform/platform.ts";
 import { HostProcess, type HostSettings } from "./host_process.ts";
 import type { HostReport } from "./protocol.ts";
 import { hostMemory, roomOfHost } from "./scaling.ts";
+import { type Limits, Restarts } from "./restarts.ts";
 import { isLeaving, Slot } from "./slot.ts";
 
 /** What a fleet tells the pool. */
@@ -22,7 +23,7 @@ export interface FleetEvents {
 }
 
 /** What a fleet is built with. */
-export interface FleetSettings extends Omit<HostSettings, "hostMemoryMb"> {
+export interface FleetSettings extends Omit<HostSettings, "hostMemoryMb">, Limits {
   slotsPerHost?: number;
   hostMemoryMb?: number;
   /** Seconds for which a slot that has ended is still shown. */
@@ -52,6 +53,7 @@ export class Fleet {
   readonly #clock: Clock;
   readonly #settings: FleetSettings;
   readonly #events: FleetEvents;
+  readonly restarts: Restarts = new Restarts();
   #ended: { slot: Slot; at: number }[] = [];
   #sequence = 0;
   // A crash loop at start: how often in a row, and when the next try may be made.
@@ -148,6 +150,7 @@ export class Fleet {
   }
 
   #forget(slot: Slot, state: "exited" | "error"): void {
+    this.restarts.note(slot, this.#settings);
     slot.state = state;
     this.slots.delete(slot.id);
     this.#ended.push({ slot, at: this.#clock.monotonic() });

@@ -99,6 +99,8 @@ export class Slot {
   ahead: Claimed[] = [];
   /** Whether the host was asked to give back what is ahead, and has not answered yet. */
   recalling = false;
+  /** What ran in it was asked to end and could not say so any more; written by the endings. */
+  killed = false;
   sent = 0;
   finished = 0;
   /** Bytes, after the last attempt. */

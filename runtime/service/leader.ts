@@ -18,6 +18,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { Events } from "../events.ts";
+import type { RollupStore } from "../store/rollup.ts";
 import type { Store } from "../store/store.ts";
 import { scheduler } from "./scheduler.ts";
 import { Service, type Work } from "./service.ts";
@@ -36,6 +37,9 @@ export interface LeaderParts {
   clock: Clock;
   events: Events;
   retentionDays: number;
+  /** What is kept for charts, and for how many days; kept for ever where nobody says. */
+  rollups?: Pick<RollupStore, "prune">;
+  rollupDays?: number;
   rescueSeconds: number;
   /** Seconds by which a tick may be late without counting as missed. */
   graceSeconds: number;
@@ -43,6 +47,8 @@ export interface LeaderParts {
   hears(): boolean;
   /** Queues that have work now. */
   wake(queues: string[]): void;
+  /** Hears of each envelope that was written. */
+  published?(queue: string): void;
 }
 
 /** The leader's services, started and stopped with the leadership. */
@@ -146,7 +152,10 @@ function rescuer({ store, clock, wake, events, rescueSeconds }: LeaderParts, out
       outage.over = true;
       if (thorough) thoroughAt = clock.monotonic() + MINUTE_MS;
       if (rescued > 0) {
-        events.emit("warning", "rescued", `Rescued ${rescued} envelopes of dead nodes`, { queues });
+        events.emit("warning", "rescued", `Rescued ${rescued} envelopes of dead nodes`, {
+          queues,
+          count: rescued,
+        });
         wake(queues);
       }
       return MINUTE_MS;
@@ -154,7 +163,7 @@ function rescuer({ store, clock, wake, events, rescueSeconds }: LeaderParts, out
   };
 }
 
-function pruner({ store, events, retentionDays }: LeaderParts): Work {
+function pruner({ store, events, retentionDays, rollups, rollupDays }: LeaderParts): Work {
   return {
     name: "pruner",
     retryMs: 60_000,
@@ -163,6 +172,7 @@ function pruner({ store, events, retentionDays }: LeaderParts): Work {
       if (dropped.length > 0) {
         events.emit("info", "pruned", `Dropped ${dropped.length} old partitions`, { dropped });
       }
+      if (rollupDays !== undefined && !inUse) await rollups?.prune(rollupDays);
       return inUse ? MINUTE_MS : HOUR_MS;
     },
   };

@@ -23,6 +23,8 @@ export interface ProducersParts {
   onStart: readonly OnStart[];
   /** There is work in this queue. */
   wake(queue: string): void;
+  /** Hears of each envelope that was written. */
+  published?(queue: string): void;
 }
 
 /** The producers of one node. */
@@ -70,6 +72,7 @@ export class Producers {
     const [{ isNew }] = await this.#parts.store.publish([envelope]);
     if (!isNew) return;
     this.#counts.set(name, (this.#counts.get(name) ?? 0) + 1);
+    this.#parts.published?.(envelope.queue);
     this.#parts.wake(envelope.queue);
   }
 

@@ -32,25 +32,31 @@ export interface SchedulerParts {
   /** Milliseconds until the next look, although nothing is due. */
   mostMs(): number;
   wake(queues: string[]): void;
+  /** Hears of each envelope that was written. */
+  published?(queue: string): void;
 }
 
 /** Tick the schedules of the cluster. */
-export function scheduler({ store, events, graceMs, mostMs, wake }: SchedulerParts): Work {
+export function scheduler({ store, events, graceMs, mostMs, wake, published }: SchedulerParts): Work {
   return {
     name: "scheduler",
     retryMs: 1_000,
     exact: true,
     async once() {
+      const planned: Sealed[] = [];
       const { queues, next } = await store.tick((row, now) => {
         try {
           const due = dueTicks(row, row.catch_up, new Date(row.next_at!), now, graceMs);
-          return { envelopes: due.ticks.map((tick) => tickOf(row, tick)), next: due.next };
+          const envelopes = due.ticks.map((tick) => tickOf(row, tick));
+          planned.push(...envelopes);
+          return { envelopes, next: due.next };
         } catch (error) {
           events.emit("error", "schedule.broken", `Schedule "${row.name}" is off: ${errorLine(error)}`);
           return { envelopes: [], next: null };
         }
       });
       if (queues.length > 0) wake(queues);
+      for (const { queue } of planned) if (queues.includes(queue)) published?.(queue);
       return Math.min(mostMs(), Math.max(1, (next ?? Infinity) * 1000));
     },
   };

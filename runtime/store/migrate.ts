@@ -34,6 +34,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 7, name: "0007_cheaper", worksWith: 1 },
   { version: 8, name: "0008_lz4", worksWith: 1 },
   { version: 9, name: "0009_audit", worksWith: 1 },
+  { version: 10, name: "0010_rollup", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */

@@ -38,6 +38,7 @@ export async function site({ config, client }: SiteOptions = {}) {
   const said: DispatcherEvent[] = [];
   events.on((event) => said.push(event));
   const parts: HttpParts = {
+    metrics: () => Promise.resolve({ text: "", type: "text/plain" }),
     node: {
       name: "n1",
       version: "0",
