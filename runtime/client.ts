@@ -6,11 +6,12 @@
  */
 import type { Broker } from "./broker/broker.ts";
 import { WAKE_CHANNEL } from "./broker/channels.ts";
-import { type Clock, jitter } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
+import { follow } from "./follow.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { Operator } from "./operator.ts";
@@ -20,6 +21,7 @@ import { Publisher, type Sent } from "./publisher.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
+import type { LogFilter, LogLine } from "./store/log.ts";
 import type { Discarded, FailureFilter, FailureRow, Retried } from "./store/operator.ts";
 import type {
   Cancelled,
@@ -53,7 +55,6 @@ export interface BatchCall extends PublishOptions {
 }
 
 const OUTCOME_BATCH = 1_000;
-const POLL_MS = { first: 20, most: 1_000 };
 const WAIT_SECONDS = 300;
 
 /** A connection to the dispatchers of one database. Make one with `connect()`. */
@@ -62,6 +63,7 @@ export class Client {
   readonly #publisher: Publisher;
   readonly #outcome: (uuid: string) => Promise<Outcome | undefined>;
   readonly #hints: Hints;
+  readonly #waiting: { clock: Clock; hints: Hints };
   readonly #operator: Operator;
 
   constructor(parts: ClientParts) {
@@ -69,6 +71,7 @@ export class Client {
     this.#operator = new Operator(parts);
     this.#publisher = new Publisher(parts);
     this.#hints = new Hints(parts.broker);
+    this.#waiting = { clock: parts.clock, hints: this.#hints };
     // However many wait, one query at a time asks for all of them.
     this.#outcome = coalesce(async (uuids: string[]) => {
       const rows = await parts.store.outcomes(uuids);
@@ -155,7 +158,7 @@ export class Client {
     patient: boolean = false,
   ): Promise<Outcome> {
     const uuid = given.toLowerCase();
-    return await this.#follow(uuid, within, signal, async () => {
+    return await follow(this.#waiting, { uuid, within, signal }, async () => {
       const outcome = await this.#outcome(uuid);
       if (!outcome && patient) return undefined;
       if (!outcome) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
@@ -165,7 +168,7 @@ export class Client {
 
   /** Wait until every live node has run a broadcast; the result is an object by node. */
   async waitAll(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
-    return await this.#follow(uuid, within, signal, async () => {
+    return await follow(this.#waiting, { uuid, within, signal }, async () => {
       const rows = (await this.list({ uuid, limit: 1_000 })).filter((row) => row.origin === uuid);
       const live = (await this.nodes()).filter((node) => node.alive && node.state === "running");
       const done = new Map(rows.filter((row) => isFinal(row.state)).map((row) => [row.queue, row]));
@@ -177,33 +180,6 @@ export class Client {
       const result = Object.fromEntries(await Promise.all(each));
       return { uuid, state: failed?.state ?? "completed", result, error: failed?.error ?? null };
     });
-  }
-
-  /** Poll, faster when a node says that it was settled. */
-  async #follow<T>(
-    uuid: string,
-    within: number,
-    signal: AbortSignal | undefined,
-    look: () => Promise<T | undefined>,
-  ): Promise<T> {
-    const { clock } = this.#parts;
-    const end = clock.monotonic() + within * 1000;
-    let hint = new AbortController();
-    const off = await this.#hints.on(uuid, () => hint.abort());
-    try {
-      for (let pause: number = POLL_MS.first;; pause = Math.min(POLL_MS.most, pause * 1.5)) {
-        const found = await look();
-        if (found !== undefined) return found;
-        signal?.throwIfAborted();
-        const left = end - clock.monotonic();
-        if (left <= 0) throw new DispatcherError("timeout", `Waited ${within} s for "${uuid}" in vain`);
-        const stop = signal ? AbortSignal.any([signal, hint.signal]) : hint.signal;
-        await clock.sleep(Math.min(left, jitter(pause)), stop);
-        if (hint.signal.aborted) hint = new AbortController();
-      }
-    } finally {
-      off();
-    }
   }
 
   /** The result of a row as the task returned it, decrypted with the keys of this client. */
@@ -305,6 +281,11 @@ export class Client {
       const { uuid, state, queue } = row;
       return { uuid, state, queue, why: await this.#operator.why(row) };
     }));
+  }
+
+  /** What the attempts of one envelope have printed and said, in its order; of a broadcast, name a copy. */
+  logs(uuid: string, filter: Partial<LogFilter> = {}): Promise<LogLine[]> {
+    return this.#parts.store.readLog(uuid.toLowerCase(), { limit: 1_000, ...filter });
   }
 
   /** Claim nothing from a queue until it is resumed; false when it is paused already. What runs goes on. */

@@ -14,7 +14,10 @@ import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers
 import { failures } from "./failures.ts";
 import { list } from "./list.ts";
 import { migrateRoles, migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
+import { logs } from "./logs.ts";
 import { nodeList, nodePing } from "./node.ts";
+import { nodeDrain, nodeLogLevel, nodeResume, nodeScale } from "./node_act.ts";
+import { nodeShow } from "./node_show.ts";
 import { publish } from "./publish.ts";
 import { queueList, queuePause, queuePurge, queueResume } from "./queue.ts";
 import { result } from "./result.ts";
@@ -34,6 +37,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   show,
   result,
   why,
+  logs,
   failures,
   cancel,
   retry,
@@ -43,7 +47,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "queue resume": queueResume,
   "queue purge": queuePurge,
   "node list": nodeList,
+  "node show": nodeShow,
   "node ping": nodePing,
+  "node drain": nodeDrain,
+  "node resume": nodeResume,
+  "node scale": nodeScale,
+  "node log-level": nodeLogLevel,
   alive: nodePing,
   "schedule list": scheduleList,
   "schedule run": scheduleRun,

@@ -32,4 +32,8 @@ export interface CommandParts {
   run(message: Record<string, unknown>): Promise<void>;
   services(): { name: string; failing: boolean }[];
   setLevel(level: Level): Level;
+  /** Claim nothing more and stay, or claim again; false when the node is stopping. */
+  drain(draining: boolean): boolean;
+  /** Have another number of slots, until the next start. */
+  scale(min: number, max: number): void;
 }

@@ -31,6 +31,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 4, name: "0004_cancels", worksWith: 1 },
   { version: 5, name: "0005_redrive", worksWith: 1 },
   { version: 6, name: "0006_limits", worksWith: 1 },
+  { version: 11, name: "0011_logs", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */
