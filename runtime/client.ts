@@ -9,6 +9,7 @@ import { WAKE_CHANNEL } from "./broker/channels.ts";
 import type { Clock } from "./clock.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
+import type { WatchedEvent } from "./control/watch.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { follow } from "./follow.ts";
@@ -34,6 +35,7 @@ import type {
   Store,
 } from "./store/store.ts";
 import type { Published } from "./task.ts";
+import { watchNodes, type WatchOptions } from "./watcher.ts";
 import type { Why } from "./why.ts";
 
 /** What a client is made of. */
@@ -354,6 +356,14 @@ export class Client {
       timeout,
       expected,
     });
+  }
+
+  /**
+   * Hear what happens on live nodes (claims, ends of attempts, lines of the log) until the signal aborts. Nodes tell it
+   * only while somebody asks, and count what is too much.
+   */
+  events(handler: (event: WatchedEvent) => void, options: WatchOptions): Promise<void> {
+    return watchNodes(this.#parts, handler, options);
   }
 
   async close(): Promise<void> {

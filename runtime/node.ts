@@ -235,6 +235,7 @@ export class DispatcherNode {
     while (!this.#works.dispatcher.settledAll && this.#works.clock.monotonic() < bound) {
       await this.#works.clock.sleep(10);
     }
+    this.#works.watch.close();
     await Promise.race([this.#works.output.close(), this.#works.clock.sleep(SETTLE_MS)]);
     await Promise.all(this.#works.services.map((service) => service.stop()));
     await this.#leave();

@@ -17,6 +17,7 @@ import { type Config, defaultNodeName } from "./config.ts";
 import { commandsOf } from "./control/commands.ts";
 import type { CommandParts } from "./control/parts.ts";
 import { answer, type Command } from "./control/control.ts";
+import { Watch } from "./control/watch.ts";
 import { Announcer } from "./dispatch/announcer.ts";
 import { fieldsOf, guidOf, logAttempt } from "./dispatch/attempt_log.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
@@ -88,6 +89,7 @@ export class Works {
   readonly packing: Packing;
   readonly publisher: Publisher;
   readonly output: OutputWriter;
+  readonly watch: Watch;
   readonly dispatcher: Dispatcher;
   readonly pool: Pool;
   readonly leader: Leader;
@@ -115,6 +117,8 @@ export class Works {
     this.packing = new Packing({ maxArgsBytes, keys });
     this.publisher = new Publisher(this);
     this.output = new OutputWriter({ ...this, node: this.name, events: parts.events });
+    this.watch = new Watch({ ...this, node: this.name, events: parts.events });
+    parts.log.node ??= this.name;
     this.dispatcher = this.#buildDispatcher();
     this.pool = this.#buildPool();
     this.leader = this.#buildLeader();
@@ -288,6 +292,7 @@ export class Works {
       },
       drain: (draining) => this.#drain(draining),
       scale: (min, max) => this.#scale(min, max),
+      watch: (channel, seconds) => this.watch.open(channel, seconds),
     };
   }
 

@@ -24,7 +24,7 @@ const ADAPTERS: Globs = [
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-  "runtime/{client,operator,publisher,hints,follow}.ts",
+  "runtime/{client,operator,publisher,hints,follow,watcher}.ts",
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [

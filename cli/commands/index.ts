@@ -11,6 +11,7 @@ import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
 import { discard } from "./discard.ts";
 import { dispatcher } from "./dispatcher.ts";
 import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
+import { events } from "./events.ts";
 import { failures } from "./failures.ts";
 import { list } from "./list.ts";
 import { migrateRoles, migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
@@ -39,6 +40,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   why,
   logs,
   failures,
+  events,
   cancel,
   retry,
   discard,

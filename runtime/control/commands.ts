@@ -40,6 +40,11 @@ const scaleSchema = z.strictObject({ min: count, max: count }).refine(({ min, ma
   message: "max is below min",
   path: ["max"],
 });
+/** Only a channel for replies: nobody makes a node write on a queue. */
+const watchSchema = z.strictObject({
+  channel: z.string().regex(/^dispatcher_reply_[0-9a-f_]{1,40}$/),
+  seconds: z.number().min(1).max(60),
+});
 const nothing = z.strictObject({});
 const LEVEL_OF: Record<string, Level> = {
   debug: "debug",
@@ -75,6 +80,10 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
     run: (data) => run(parts, data),
     drain: (data) => drain(parts, read(nothing, data), true),
     resume: (data) => drain(parts, read(nothing, data), false),
+    watch: (data) => {
+      const { channel, seconds } = read(watchSchema, data);
+      return parts.watch(channel, seconds) ? {} : { error: "Too many watch" };
+    },
     scale: (data) => scale(parts, read(scaleSchema, data)),
     node_status: () => nodeStatus(parts),
   };

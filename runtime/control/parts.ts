@@ -34,6 +34,8 @@ export interface CommandParts {
   setLevel(level: Level): Level;
   /** Claim nothing more and stay, or claim again; false when the node is stopping. */
   drain(draining: boolean): boolean;
+  /** Tell a channel what happens here, for a while; false when too many watch. */
+  watch(channel: string, seconds: number): boolean;
   /** Have another number of slots, until the next start. */
   scale(min: number, max: number): void;
 }
