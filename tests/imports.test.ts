@@ -9,6 +9,7 @@ import { type Globs, matches, type Rules, violations } from "./imports/check.ts"
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
+  "runtime/doctor/{finding,checks}.ts",
   "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,http_access}.ts",
 ];
 const PORTS: Globs = [
@@ -31,9 +32,9 @@ const COMMON: Globs = [
   "runtime/{events,log,metrics,tracing,config,task,registry}.ts",
   "runtime/broker/{channels,wire,chunks}.ts",
 ];
-const COMPOSERS: Globs = ["runtime/{node,node_works,node_http,connect}.ts"];
+const COMPOSERS: Globs = ["runtime/{node,node_works,node_http,connect}.ts", "runtime/doctor/doctor.ts"];
 /** What stands at the door of the runtime for HTTP and the command line. */
-const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts"];
+const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts", "runtime/doctor/doctor.ts"];
 const QUIET_BUILTINS = ["node:buffer", "node:crypto", "node:path", "node:url", "node:util"];
 
 const RULES: Rules = {

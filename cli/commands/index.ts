@@ -8,6 +8,7 @@ import { cancel } from "./cancel.ts";
 import { configCheck, configSchemaCommand, configShow } from "./config.ts";
 import { control } from "./control.ts";
 import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
+import { doctor } from "./doctor.ts";
 import { discard } from "./discard.ts";
 import { dispatcher } from "./dispatcher.ts";
 import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
@@ -74,6 +75,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "migrate status": migrateStatus,
   "migrate sql": migrateSql,
   "migrate roles": migrateRoles,
+  doctor,
   "db start": dbStart,
   "db status": dbStatus,
   "db stop": dbStop,

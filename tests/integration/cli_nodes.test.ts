@@ -91,7 +91,7 @@ test("node show tells the row and the node's own answer; node log-level changes 
   const shown = await cli("node", "show", "n1");
   assert.equal(shown.code, 0);
   assert.match(shown.stdout, new RegExp(`^n1\n  state       running\n.*\n  process     ${node.pid} on `));
-  assert.match(shown.stdout, /^\.  worker\[tid:/m);
+  assert.match(shown.stdout, /^\. {2}worker\[tid:/m);
   const [json] = ndjson((await cli("node", "show", "n1", "--json")).stdout);
   assert.deepEqual([json.name, json.status.node_id, json.status.state], ["n1", "n1", "running"]);
   const told = await cli("node", "log-level", "n1", "debug");

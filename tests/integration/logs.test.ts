@@ -31,7 +31,7 @@ test("logs prints what an attempt printed and said, in order, with its level, an
   ]);
   const { stdout, code } = await made.cli("logs", uuid.slice(0, 13) + uuid.slice(13));
   assert.equal(code, 0);
-  assert.match(stdout.split("\n")[0], /^\d{4}-\S+Z INFO    count 1 of \{ a: \[ 1, 2 \] \}$/);
+  assert.match(stdout.split("\n")[0], /^\d{4}-\S+Z INFO {4}count 1 of \{ a: \[ 1, 2 \] \}$/);
   const [first] = ndjson((await made.cli("logs", uuid, "--json")).stdout);
   assert.deepEqual({ ...first, at: null }, {
     uuid,
@@ -44,7 +44,7 @@ test("logs prints what an attempt printed and said, in order, with its level, an
     text: "count 1 of { a: [ 1, 2 ] }",
   });
   const told = new RegExp(
-    `^\\S+Z INFO    count 1 of .* uuid=${uuid} guid=g-1 task=says attempt=1 node=n1$`,
+    `^\\S+Z INFO {4}count 1 of .* uuid=${uuid} guid=g-1 task=says attempt=1 node=n1$`,
     "m",
   );
   assert.match(made.node.stderr(), told);
@@ -70,7 +70,7 @@ test("each attempt has its own lines, and --attempt shows those of one", async (
   await eventually(async () => assert.equal((await made.client.logs(uuid)).length, 2));
   assert.deepEqual(texts(await made.client.logs(uuid, { attempt: 2 })), ["attempt 2"]);
   const { stdout } = await made.cli("logs", uuid, "--attempt", "1");
-  assert.match(stdout, /^\S+Z INFO    attempt 1\n$/);
+  assert.match(stdout, /^\S+Z INFO {4}attempt 1\n$/);
   assert.equal((await made.cli("logs", uuid, "--attempt", "0")).code, 2);
   const [first, second] = await made.client.logs(uuid);
   assert.deepEqual(texts(await made.client.logs(uuid, { after: first })), [second.text]);
