@@ -15,6 +15,8 @@ export interface Flag {
   help: string;
   /** What stands for the value in the help, such as `N`. */
   value?: string;
+  /** The values that it may have, where they are few and known. */
+  choices?: readonly string[];
   /** One letter that stands for it, behind one dash. */
   short?: string;
 }

@@ -5,6 +5,7 @@
  */
 import type { Command } from "../command.ts";
 import { cancel } from "./cancel.ts";
+import { completionsBash, completionsFish, completionsZsh } from "./completions.ts";
 import { configCheck, configSchemaCommand, configShow } from "./config.ts";
 import { control } from "./control.ts";
 import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
@@ -14,6 +15,7 @@ import { dispatcher } from "./dispatcher.ts";
 import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
 import { events } from "./events.ts";
 import { failures } from "./failures.ts";
+import { healthLive, healthReady } from "./health.ts";
 import { list } from "./list.ts";
 import { migrateRoles, migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
 import { logs } from "./logs.ts";
@@ -83,4 +85,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "config show": configShow,
   "config check": configCheck,
   "config schema": configSchemaCommand,
+  "health live": healthLive,
+  "health ready": healthReady,
+  "completions bash": completionsBash,
+  "completions zsh": completionsZsh,
+  "completions fish": completionsFish,
 };
