@@ -15,6 +15,10 @@ export interface Flag {
   help: string;
   /** What stands for the value in the help, such as `N`. */
   value?: string;
+  /** The values that it may have, where they are few and known. */
+  choices?: readonly string[];
+  /** One letter that stands for it, behind one dash. */
+  short?: string;
 }
 export type Flags = Readonly<Record<string, Flag>>;
 
@@ -117,7 +121,7 @@ const unmark = (word: string) => word.replace(MARK, "");
 export function readArgs(argv: string[], flags: Flags, parser: ArgsParser = nodeParser): Parsed {
   const names = Object.keys(flags);
   refuseSwitchValues(argv, flags);
-  const { flags: raw, rest, unknown } = parser.split(argv.map(mark), {
+  const { flags: raw, rest, unknown } = parser.split(withoutShorts(argv, flags).map(mark), {
     strings: names.filter((name) => flags[name].type !== "boolean"),
     booleans: names.filter((name) => flags[name].type === "boolean"),
   });
@@ -127,6 +131,14 @@ export function readArgs(argv: string[], flags: Flags, parser: ArgsParser = node
   const values: Parsed["flags"] = {};
   for (const [name, value] of Object.entries(raw)) values[name] = valueOf(name, value, flags[name]);
   return { flags: values, rest: rest.map(unmark) };
+}
+
+function withoutShorts(argv: string[], flags: Flags): string[] {
+  const names = new Map(
+    Object.entries(flags).flatMap(([name, { short }]) => short ? [[`-${short}`, `--${name}`]] : []),
+  );
+  const end = argv.indexOf("--");
+  return argv.map((word, i) => end >= 0 && i >= end ? word : names.get(word) ?? word);
 }
 
 /** Seen to before the parser: of `--json=no` one makes a word and another makes true. */

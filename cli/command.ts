@@ -5,6 +5,7 @@
  */
 import type { Client } from "../runtime/client.ts";
 import type { Loaded } from "../runtime/config.ts";
+import { STATES } from "../runtime/state.ts";
 import type { Flags, Parsed } from "./args.ts";
 import type { IO } from "./io.ts";
 
@@ -52,6 +53,7 @@ export const FILTER_FLAGS: Flags = {
   state: {
     type: "string",
     value: "S,…",
+    choices: STATES,
     help: "scheduled, available, running, retryable, completed, cancelled, discarded",
   },
   queue: { type: "string", value: "Q", help: "In this queue" },

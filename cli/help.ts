@@ -30,9 +30,10 @@ export function groupHelp(group: string, commands: Commands): string {
 
 /** One command and its flags. */
 export function commandHelp(name: string, { summary, usage, flags }: Command): string {
-  const rows = Object.entries(flags).map((
-    [flag, { value, help }],
-  ) => [`--${flag}${value ? ` ${value}` : ""}`, help]);
+  const rows = Object.entries(flags).map(([flag, { value, help, short }]) => [
+    `--${flag}${value ? ` ${value}` : ""}${short ? ` (-${short})` : ""}`,
+    help,
+  ]);
   return [`Usage: cli ${name}${usage ? ` ${usage}` : ""}`, "", summary, "", ...list(rows)].join("\n")
     .trimEnd();
 }

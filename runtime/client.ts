@@ -6,13 +6,15 @@
  */
 import type { Broker } from "./broker/broker.ts";
 import { WAKE_CHANNEL } from "./broker/channels.ts";
-import { type Clock, jitter } from "./clock.ts";
+import type { Clock } from "./clock.ts";
 import { type ChartOptions, type Charts, chartsOf } from "./charts.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
+import type { WatchedEvent } from "./control/watch.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { findRows } from "./find.ts";
+import { follow } from "./follow.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { Operator } from "./operator.ts";
@@ -23,6 +25,7 @@ import { mergeRates, type QueueRate } from "./rates.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import { isFinal, type State } from "./state.ts";
+import type { LogFilter, LogLine } from "./store/log.ts";
 import type {
   AuditEntry,
   AuditFilter,
@@ -44,6 +47,7 @@ import type {
   Store,
 } from "./store/store.ts";
 import type { Published } from "./task.ts";
+import { watchNodes, type WatchOptions } from "./watcher.ts";
 import type { Why } from "./why.ts";
 
 /** What a client is made of. */
@@ -68,7 +72,6 @@ export interface BatchCall extends PublishOptions {
 }
 
 const OUTCOME_BATCH = 1_000;
-const POLL_MS = { first: 20, most: 1_000 };
 const WAIT_SECONDS = 300;
 
 /** A connection to the dispatchers of one database. Make one with `connect()`. */
@@ -78,6 +81,7 @@ export class Client {
   readonly #outcome: (uuid: string) => Promise<Outcome | undefined>;
   readonly #audit: (entry: AuditEntry) => Promise<void>;
   readonly #hints: Hints;
+  readonly #waiting: { clock: Clock; hints: Hints };
   readonly #operator: Operator;
 
   constructor(parts: ClientParts) {
@@ -85,6 +89,7 @@ export class Client {
     this.#operator = new Operator(parts);
     this.#publisher = new Publisher(parts);
     this.#hints = new Hints(parts.broker);
+    this.#waiting = { clock: parts.clock, hints: this.#hints };
     // However many wait, one query at a time asks for all of them.
     this.#outcome = coalesce(async (uuids: string[]) => {
       const rows = await parts.store.outcomes(uuids);
@@ -180,7 +185,7 @@ export class Client {
     patient: boolean = false,
   ): Promise<Outcome> {
     const uuid = given.toLowerCase();
-    return await this.#follow(uuid, within, signal, async () => {
+    return await follow(this.#waiting, { uuid, within, signal }, async () => {
       const outcome = await this.#outcome(uuid);
       if (!outcome && patient) return undefined;
       if (!outcome) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
@@ -190,7 +195,7 @@ export class Client {
 
   /** Wait until every live node has run a broadcast; the result is an object by node. */
   async waitAll(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
-    return await this.#follow(uuid, within, signal, async () => {
+    return await follow(this.#waiting, { uuid, within, signal }, async () => {
       const rows = (await this.list({ uuid, limit: 1_000 })).filter((row) => row.origin === uuid);
       const live = (await this.nodes()).filter((node) => node.alive && node.state === "running");
       const done = new Map(rows.filter((row) => isFinal(row.state)).map((row) => [row.queue, row]));
@@ -202,33 +207,6 @@ export class Client {
       const result = Object.fromEntries(await Promise.all(each));
       return { uuid, state: failed?.state ?? "completed", result, error: failed?.error ?? null };
     });
-  }
-
-  /** Poll, faster when a node says that it was settled. */
-  async #follow<T>(
-    uuid: string,
-    within: number,
-    signal: AbortSignal | undefined,
-    look: () => Promise<T | undefined>,
-  ): Promise<T> {
-    const { clock } = this.#parts;
-    const end = clock.monotonic() + within * 1000;
-    let hint = new AbortController();
-    const off = await this.#hints.on(uuid, () => hint.abort());
-    try {
-      for (let pause: number = POLL_MS.first;; pause = Math.min(POLL_MS.most, pause * 1.5)) {
-        const found = await look();
-        if (found !== undefined) return found;
-        signal?.throwIfAborted();
-        const left = end - clock.monotonic();
-        if (left <= 0) throw new DispatcherError("timeout", `Waited ${within} s for "${uuid}" in vain`);
-        const stop = signal ? AbortSignal.any([signal, hint.signal]) : hint.signal;
-        await clock.sleep(Math.min(left, jitter(pause)), stop);
-        if (hint.signal.aborted) hint = new AbortController();
-      }
-    } finally {
-      off();
-    }
   }
 
   /** The result of a row as the task returned it, decrypted with the keys of this client. */
@@ -307,6 +285,11 @@ export class Client {
       const { uuid, state, queue } = row;
       return { uuid, state, queue, why: await this.#operator.why(row) };
     }));
+  }
+
+  /** What the attempts of one envelope have printed and said, in its order; of a broadcast, name a copy. */
+  logs(uuid: string, filter: Partial<LogFilter> = {}): Promise<LogLine[]> {
+    return this.#parts.store.readLog(uuid.toLowerCase(), { limit: 1_000, ...filter });
   }
 
   /** Claim nothing from a queue until it is resumed; false when it is paused already. What runs goes on. */
@@ -396,6 +379,14 @@ export class Client {
   /** What was done over HTTP, the latest first. */
   audits(filter: Partial<AuditFilter> = {}): Promise<AuditRow[]> {
     return this.#parts.store.audits({ limit: 100, ...filter });
+  }
+
+  /**
+   * Hear what happens on live nodes (claims, ends of attempts, lines of the log) until the signal aborts. Nodes tell it
+   * only while somebody asks, and count what is too much.
+   */
+  events(handler: (event: WatchedEvent) => void, options: WatchOptions): Promise<void> {
+    return watchNodes(this.#parts, handler, options);
   }
 
   async close(): Promise<void> {

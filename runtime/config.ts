@@ -100,6 +100,12 @@ export const configSchema = z.strictObject({
   pool: poolSchema,
   max_args_bytes: bytes.describe("JSON that args and kwargs of an envelope may have together"),
   max_result_bytes: bytes.describe("JSON that a result may have"),
+  output_lines: z.int().min(0).max(100_000).default(1_000).describe(
+    "Lines of what an attempt prints that are kept; 0: none",
+  ),
+  output_characters: z.int().min(1).max(16 * 1024 * 1024).default(65_536).describe(
+    "Characters of what an attempt prints that are kept",
+  ),
   encryption_keys: z.array(z.union([z.string(), z.strictObject({ id: z.string(), key: z.string() })]))
     .default([]).describe("Keys for args, kwargs and results, 32 bytes in base64; the first one encrypts"),
   schedules: z.record(z.string().min(1).max(200), scheduleSchema).default({}).describe(
@@ -202,6 +208,8 @@ export interface Config {
   };
   max_args_bytes: number;
   max_result_bytes: number;
+  output_lines: number;
+  output_characters: number;
   encryption_keys: EncryptionKey[];
   schedules: Record<string, ScheduleDefinition>;
   on_start: OnStart[];

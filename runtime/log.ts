@@ -9,6 +9,8 @@ import { type DispatcherEvent, type Level, LEVELS } from "./events.ts";
 export interface LogSettings {
   level: Level;
   format: "text" | "json";
+  /** Stands in every line of JSON; written by the node when it knows its name. */
+  node?: string;
 }
 
 /** Make a subscriber that writes what is severe enough. */
@@ -18,12 +20,19 @@ export function logWriter(
 ): (event: DispatcherEvent) => void {
   return (event) => {
     if (LEVELS.indexOf(event.level) < LEVELS.indexOf(settings.level)) return;
-    write(settings.format === "json" ? jsonLine(event) : textLine(event));
+    write(settings.format === "json" ? jsonLine(event, settings.node) : textLine(event));
   };
 }
 
-function jsonLine({ level, name, text, fields }: DispatcherEvent): string {
-  return JSON.stringify({ time: new Date().toISOString(), level, event: name, message: text, ...fields });
+function jsonLine({ level, name, text, fields }: DispatcherEvent, node?: string): string {
+  return JSON.stringify({
+    time: new Date().toISOString(),
+    level,
+    event: name,
+    message: text,
+    node,
+    ...fields,
+  });
 }
 
 function textLine({ level, text, fields }: DispatcherEvent): string {

@@ -149,6 +149,8 @@ export class DispatcherNode {
         slots: pool.fleet.slots.size,
         busy: pool.busy,
         listener: this.#works.selfCheck.hearing === "connected" ? "connected" : "isolated",
+        minSlots: pool.options.minSlots,
+        maxSlots: pool.options.maxSlots,
         rss: residentBytes(pool),
         leaseSeconds: config.lease_seconds,
         leaderSeconds: config.leader_seconds,
@@ -196,7 +198,7 @@ export class DispatcherNode {
 
   /** The lease was lost: what runs here is not ours any more. Stop it and begin again as a new instance. */
   async #lost(): Promise<void> {
-    if (this.#state.phase !== "running") return;
+    if (this.#state.stopping) return;
     this.events.emit("error", "lease.lost", `Node "${this.name}" lost its lease: its attempts are aborted`);
     for (const { uuid } of this.pool.holds()) this.pool.abort(uuid, "ShutdownError");
     this.#state.instance = uuid7();
@@ -224,6 +226,7 @@ export class DispatcherNode {
 
   async #stop(patience: AbortSignal): Promise<void> {
     this.#state.phase = "draining";
+    this.#state.stopping = true;
     this.events.emit("info", "node.draining", `Draining: ${this.pool.busy} attempts run`, {
       node: this.name,
     });
@@ -235,6 +238,8 @@ export class DispatcherNode {
     while (!this.#works.dispatcher.settledAll && this.#works.clock.monotonic() < bound) {
       await this.#works.clock.sleep(10);
     }
+    this.#works.watch.close();
+    await Promise.race([this.#works.output.close(), this.#works.clock.sleep(SETTLE_MS)]);
     await Promise.all(this.#works.services.map((service) => service.stop()));
     await this.#works.observation.stop();
     await this.#leave();
@@ -247,6 +252,7 @@ export class DispatcherNode {
   /** Let go of whatever an unfinished start has begun, without a word to the database. */
   async abandon(): Promise<void> {
     this.#state.phase = "draining";
+    this.#state.stopping = true;
     this.#works.dispatcher.pause();
     await this.#socket?.stop();
     await Promise.all([this.#works.leader.stop(), this.#works.producers.stop()]);

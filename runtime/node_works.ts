@@ -18,15 +18,17 @@ import { type Config, defaultNodeName } from "./config.ts";
 import { commandsOf } from "./control/commands.ts";
 import type { CommandParts } from "./control/parts.ts";
 import { answer, type Command } from "./control/control.ts";
+import { Watch } from "./control/watch.ts";
 import { Announcer } from "./dispatch/announcer.ts";
 import { fieldsOf, guidOf, logAttempt } from "./dispatch/attempt_log.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Ears } from "./dispatch/ears.ts";
 import { Inbox } from "./dispatch/inbox.ts";
+import { OutputWriter } from "./dispatch/output.ts";
 import { OwnSettlements } from "./dispatch/own_settlements.ts";
 import { ProgressWriter } from "./dispatch/progress.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
-import type { Events } from "./events.ts";
+import type { Events, Level } from "./events.ts";
 import type { LogSettings } from "./log.ts";
 import { Observation } from "./node_observe.ts";
 import { Packing } from "./packing.ts";
@@ -35,6 +37,7 @@ import { poolOptions } from "./pool/options.ts";
 import { Pool } from "./pool/pool.ts";
 import type { AskWhat } from "./pool/protocol.ts";
 import { Publisher } from "./publisher.ts";
+import { redactLine } from "./redact.ts";
 import { Leader } from "./service/leader.ts";
 import { Producers } from "./service/producers.ts";
 import { SelfCheck } from "./service/self_check.ts";
@@ -54,6 +57,8 @@ export interface NodeState {
   phase: "running" | "draining";
   /** It has claimed for the first time, or could have. */
   started: boolean;
+  /** It will not run again. */
+  stopping?: true;
 }
 
 /** What a node is built from. */
@@ -88,6 +93,8 @@ export class Works {
   readonly announcer: Announcer;
   readonly packing: Packing;
   readonly publisher: Publisher;
+  readonly output: OutputWriter;
+  readonly watch: Watch;
   readonly dispatcher: Dispatcher;
   readonly pool: Pool;
   readonly leader: Leader;
@@ -121,6 +128,9 @@ export class Works {
     const { max_args_bytes: maxArgsBytes, encryption_keys: keys } = config;
     this.packing = new Packing({ maxArgsBytes, keys });
     this.publisher = new Publisher(this);
+    this.output = new OutputWriter({ ...this, node: this.name, events: parts.events });
+    this.watch = new Watch({ ...this, node: this.name, events: parts.events });
+    parts.log.node ??= this.name;
     this.dispatcher = this.#buildDispatcher();
     this.pool = this.#buildPool();
     this.leader = this.#buildLeader();
@@ -164,16 +174,29 @@ export class Works {
       finished: (finished) => {
         const end = this.#own.endOf(finished);
         this.dispatcher.finished(end);
+        this.output.ended(end.claimed);
         logAttempt(events, log, end);
       },
       progress: (claimed, text) => progress.put(claimed, text),
       room: () => this.dispatcher.room(),
       notice: (level, text, fields) => events.emit(level, "pool", text, fields),
-      output: (line) => events.emit("info", "task.output", line),
+      output: (line) => events.emit("info", "task.output", redactLine(line)),
       ask: (claimed, what, payload) => this.#asked(claimed, what, payload),
-      said: (claimed, level, text) =>
-        events.emit(level, "task.log", text, claimed ? fieldsOf(claimed) : undefined),
+      said: (claimed, how, text) => this.#said(claimed, how, text),
     });
+  }
+
+  /** What an attempt prints is kept with it; it is no more severe for the node than that. */
+  #said(
+    claimed: Claimed | null,
+    { level, printed }: { level: Level; printed?: boolean },
+    text: string,
+  ): void {
+    const { events, config } = this.#parts;
+    const keeps = claimed !== null && config.output_lines > 0;
+    const shown = keeps ? this.output.put(claimed, level, text) : redactLine(text);
+    const fields = claimed ? { ...fieldsOf(claimed), node: this.name } : undefined;
+    events.emit(printed ? "info" : level, printed ? "task.output" : "task.log", shown, fields);
   }
 
   #buildLeader(): Leader {
@@ -287,7 +310,35 @@ export class Works {
       },
       exporter: () => this.observation.exporter(),
       recent: () => this.observation.recent(),
+      drain: (draining) => this.#drain(draining),
+      scale: (min, max) => this.#scale(min, max),
+      watch: (channel, seconds) => this.watch.open(channel, seconds),
     };
+  }
+
+  /** Claim nothing more, and give back what no slot has taken; what runs goes on. Or claim again. */
+  #drain(draining: boolean): boolean {
+    if (this.#state.stopping) return false;
+    const phase = draining ? "draining" : "running";
+    if (phase === this.#state.phase) return true;
+    this.#state.phase = phase;
+    const text = draining ? "Draining, and staying: nothing is claimed" : "Claims again";
+    this.#parts.events.emit("info", draining ? "node.draining" : "node.resumed", text, { node: this.name });
+    if (draining) {
+      this.dispatcher.pause();
+      this.pool.giveBack(true);
+    } else this.dispatcher.resume();
+    // Its row says so at once.
+    void this.service("heartbeat")?.kick();
+    return true;
+  }
+
+  #scale(min: number, max: number): void {
+    // The pool looks at them once a second.
+    Object.assign(this.pool.options, { minSlots: min, maxSlots: max });
+    const text = `The pool has ${min} to ${max} slots until the next start`;
+    this.#parts.events.emit("info", "pool.scaled", text, { min, max });
+    void this.service("heartbeat")?.kick();
   }
 
   /** What a bound task wants, or tells of its own transaction. */

@@ -21,11 +21,27 @@ export function redact(value: unknown): unknown {
 }
 
 /** `scheme://user:password@host` keeps everything but the password. */
+function withoutPasswords(text: string): string {
+  return text.replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)\S+@/gi, `$1${HIDDEN}@`);
+}
+
 function redactText(text: string): string {
-  const hidden = text.replace(/([a-z][a-z0-9+.-]*:\/\/[^\s:/@]*:)\S+@/gi, `$1${HIDDEN}@`);
+  const hidden = withoutPasswords(text);
   return hidden.length <= TEXT_LIMIT
     ? hidden
     : `${hidden.slice(0, TEXT_LIMIT)}… (${hidden.length} characters)`;
+}
+
+/** What follows a name that ends like a secret's: `token=abc`, `"password": "a b"`, `authorization: Bearer abc`. */
+const NAMED = new RegExp(
+  "([\\w-]*(?:pass(?:word|wd|phrase)|(?<![a-z])pass|secret|token|api_?key|private_?key|credentials?|authorization|" +
+    `cookie)["']?\\s*[:=]\\s*)("(?:[^"\\\\]|\\\\.)*"|'[^']*'|(?:bearer |basic )?[^\\s,;&}]+)`,
+  "gi",
+);
+
+/** A line that a task has printed, as it may be kept and shown: whole, but for what is named like a secret. */
+export function redactLine(text: string): string {
+  return withoutPasswords(text).replace(NAMED, `$1${HIDDEN}`);
 }
 
 const CALL_LIMIT = 300;

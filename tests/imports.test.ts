@@ -9,31 +9,35 @@ import { type Globs, matches, type Rules, violations } from "./imports/check.ts"
 import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
+  "runtime/doctor/{finding,checks}.ts",
   "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,http_access,acts,sketch,recent,rates,traceparent}.ts",
 ];
 const PORTS: Globs = [
-  "runtime/store/{store,operator,rollup}.ts",
+  "runtime/store/{store,operator,rollup,log}.ts",
   "runtime/broker/broker.ts",
   "runtime/platform/platform.ts",
 ];
 const ADAPTERS: Globs = [
   "runtime/store/**",
-  "!runtime/store/{store,operator,rollup}.ts",
+  "!runtime/store/{store,operator,rollup,log}.ts",
   "runtime/broker/{pg_notify,socket}.ts",
   "runtime/platform/{deno,bun,node}.ts",
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-  "runtime/{client,find,operator,publisher,hints,charts}.ts",
+  "runtime/{client,find,operator,publisher,hints,charts,follow,watcher}.ts",
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
   "runtime/{events,log,tally,metrics,tracing,publish_span,config,task,registry}.ts",
   "runtime/broker/{channels,wire,chunks}.ts",
 ];
-const COMPOSERS: Globs = ["runtime/{node,node_works,node_http,node_observe,connect}.ts"];
+const COMPOSERS: Globs = [
+  "runtime/{node,node_works,node_http,node_observe,connect}.ts",
+  "runtime/doctor/doctor.ts",
+];
 /** What stands at the door of the runtime for HTTP and the command line. */
-const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts"];
+const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts", "runtime/doctor/doctor.ts"];
 const QUIET_BUILTINS = ["node:buffer", "node:crypto", "node:path", "node:url", "node:util"];
 
 const RULES: Rules = {
@@ -47,7 +51,7 @@ const RULES: Rules = {
     {
       rule: "ports import pure files",
       files: PORTS,
-      may: [...PURE, "runtime/store/operator.ts"],
+      may: [...PURE, "runtime/store/{operator,log}.ts"],
       packages: ["zod", ...QUIET_BUILTINS],
     },
     {
@@ -100,8 +104,9 @@ const RULES: Rules = {
   runtimeGlobals: ["runtime/platform/**"],
   acyclic: { files: ["runtime/**"], types: true },
   maxLines: { files: ["runtime/**", "cli/**"], lines: 400 },
-  // The worker's cold start is the cost of every slot. Lines of code, without comments.
-  budget: { file: "runtime/pool/worker.ts", lines: 1_000 },
+  // The worker's cold start is the cost of every slot. Lines of code, without comments; 80 of them lead the console to
+  // the attempt, which must be done before a task can print.
+  budget: { file: "runtime/pool/worker.ts", lines: 1_100 },
   aliases: { "edge-dispatcher": "mod.ts" },
 };
 
@@ -177,11 +182,11 @@ test("violations() finds cycles and what the worker loads in the end", () => {
   const heavy = check({
     "runtime/pool/worker.ts": `import "./protocol.ts";`,
     "runtime/pool/protocol.ts": `import "./deep.ts";` + "\nf();\n// c".repeat(500),
-    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(500),
+    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(600),
   }).filter((violation) => !violation.includes("no more than"));
   assert.equal(heavy.length, 2);
   assert.match(heavy[0], /^runtime\/pool\/deep\.ts:1 imports croner: /);
-  assert.match(heavy[1], /loads 1003 lines of code/);
+  assert.match(heavy[1], /loads 1103 lines of code/);
 });
 
 test("importsOf() tells static, type and dynamic imports and their lines", () => {

@@ -49,12 +49,23 @@ const READY = /^ready node=(\S+).*$/m;
 const READY_BOUND = 30_000;
 const STOP_BOUND = 40_000;
 
-/** Run `cli/main.ts` with `args` to its end, `stdin` as its whole input; it is killed after `timeout` ms (60,000). */
+/**
+ * Run `cli/main.ts` with `args` to its end, `stdin` as its whole input; it is killed after `timeout` ms (60,000).
+ * `printed` hears what it prints on stdout while it runs; `signal` ends it as Ctrl-C does.
+ */
 export async function spawnCli(
   args: string[],
-  options: SpawnOptions & { stdin?: string; timeout?: number } = {},
+  options: SpawnOptions & {
+    stdin?: string;
+    timeout?: number;
+    printed?: (text: string) => void;
+    signal?: AbortSignal;
+  } = {},
 ): Promise<CliResult> {
   const child = start(args, options);
+  const { printed, signal } = options;
+  if (printed) child.proc.stdout?.on("data", printed);
+  signal?.addEventListener("abort", () => signalTo(child.proc, "SIGINT"));
   // A command that does not read its input may be gone before it is written.
   child.proc.stdin?.on("error", () => {}).end(options.stdin ?? "");
   const bound = setTimeout(() => child.proc.kill("SIGKILL"), options.timeout ?? 60_000);

@@ -2,7 +2,7 @@ import process from "node:process";
 import { addressOf } from "../../runtime/admin.ts";
 import { loadConfig } from "../../runtime/config.ts";
 import { DispatcherError, EXIT } from "../../runtime/errors.ts";
-import { Events } from "../../runtime/events.ts";
+import { Events, LEVELS } from "../../runtime/events.ts";
 import { HTTP_OFF } from "../../runtime/http_access.ts";
 import { logWriter } from "../../runtime/log.ts";
 import type { DispatcherNode } from "../../runtime/node.ts";
@@ -35,8 +35,8 @@ export const dispatcher: Command = {
     },
     "no-http": { type: "boolean", help: "Serve no HTTP" },
     "base-path": { type: "string", value: "/PATH", help: "Path that a proxy puts in front" },
-    "log-level": { type: "string", value: "L", help: "debug, info, warning, error" },
-    "log-format": { type: "string", value: "F", help: "text, json" },
+    "log-level": { type: "string", value: "L", help: "debug, info, warning, error", choices: LEVELS },
+    "log-format": { type: "string", value: "F", help: "text, json", choices: ["text", "json"] },
     once: { type: "boolean", help: "Work until every queue is empty, then end" },
   },
   async run({ flags, io }) {

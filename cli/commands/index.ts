@@ -5,16 +5,23 @@
  */
 import type { Command } from "../command.ts";
 import { cancel } from "./cancel.ts";
+import { completionsBash, completionsFish, completionsZsh } from "./completions.ts";
 import { configCheck, configSchemaCommand, configShow } from "./config.ts";
 import { control } from "./control.ts";
 import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
+import { doctor } from "./doctor.ts";
 import { discard } from "./discard.ts";
 import { dispatcher } from "./dispatcher.ts";
 import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
+import { events } from "./events.ts";
 import { failures } from "./failures.ts";
+import { healthLive, healthReady } from "./health.ts";
 import { list } from "./list.ts";
 import { migrateRoles, migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
+import { logs } from "./logs.ts";
 import { nodeList, nodePing } from "./node.ts";
+import { nodeDrain, nodeLogLevel, nodeResume, nodeScale } from "./node_act.ts";
+import { nodeShow } from "./node_show.ts";
 import { publish } from "./publish.ts";
 import { queueList, queuePause, queuePurge, queueResume } from "./queue.ts";
 import { result } from "./result.ts";
@@ -34,7 +41,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   show,
   result,
   why,
+  logs,
   failures,
+  events,
   cancel,
   retry,
   discard,
@@ -43,7 +52,12 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "queue resume": queueResume,
   "queue purge": queuePurge,
   "node list": nodeList,
+  "node show": nodeShow,
   "node ping": nodePing,
+  "node drain": nodeDrain,
+  "node resume": nodeResume,
+  "node scale": nodeScale,
+  "node log-level": nodeLogLevel,
   alive: nodePing,
   "schedule list": scheduleList,
   "schedule run": scheduleRun,
@@ -63,6 +77,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "migrate status": migrateStatus,
   "migrate sql": migrateSql,
   "migrate roles": migrateRoles,
+  doctor,
   "db start": dbStart,
   "db status": dbStatus,
   "db stop": dbStop,
@@ -70,4 +85,9 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "config show": configShow,
   "config check": configCheck,
   "config schema": configSchemaCommand,
+  "health live": healthLive,
+  "health ready": healthReady,
+  "completions bash": completionsBash,
+  "completions zsh": completionsZsh,
+  "completions fish": completionsFish,
 };

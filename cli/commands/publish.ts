@@ -21,6 +21,7 @@ export const publish: Command = {
     "on-duplicate": {
       type: "string",
       value: "M",
+      choices: ["parallel", "discard", "serial", "queue_one"],
       help: "When an equal one waits or runs: parallel, discard, serial, queue_one",
     },
     volatile: { type: "boolean", help: "Over the broker only: lowest latency, lost when nobody listens" },

@@ -29,7 +29,8 @@ export const status: Command = {
   },
 };
 
-function nodeBlock(node: NodeStatus): string[] {
+/** The block of a node: its head, its workers, what runs and waits. */
+export function nodeBlock(node: NodeStatus): string[] {
   const { node_id, pid, total, min, max, rss } = node;
   return [
     `${node_id}[pid:${pid}] workers total=${total} min=${min} max=${max} rss=${megabytes(rss)}${

@@ -35,6 +35,16 @@ const MOST_SHOWN = 200;
 const MOST_MATCHED = 10_000;
 const levelSchema = z.strictObject({ level: z.string() });
 const limitSchema = z.strictObject({ limit: z.int().min(1).optional() });
+const count = z.int().min(1).max(1_000);
+const scaleSchema = z.strictObject({ min: count, max: count }).refine(({ min, max }) => min <= max, {
+  message: "max is below min",
+  path: ["max"],
+});
+/** Only a channel for replies: nobody makes a node write on a queue. */
+const watchSchema = z.strictObject({
+  channel: z.string().regex(/^dispatcher_reply_[0-9a-f_]{1,40}$/),
+  seconds: z.number().min(1).max(60),
+});
 const nothing = z.strictObject({});
 const LEVEL_OF: Record<string, Level> = {
   debug: "debug",
@@ -74,6 +84,13 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
     aio_tasks: (data) => servicesOf(parts, read(limitSchema, data).limit),
     set_log_level: (data) => setLevel(parts, read(levelSchema, data).level),
     run: (data) => run(parts, data),
+    drain: (data) => drain(parts, read(nothing, data), true),
+    resume: (data) => drain(parts, read(nothing, data), false),
+    watch: (data) => {
+      const { channel, seconds } = read(watchSchema, data);
+      return parts.watch(channel, seconds) ? {} : { error: "Too many watch" };
+    },
+    scale: (data) => scale(parts, read(scaleSchema, data)),
     node_status: () => nodeStatus(parts),
   };
   table.status = async () => {
@@ -169,6 +186,17 @@ function setLevel(parts: CommandParts, level: string): Record<string, unknown> {
   if (!known) return { error: `Unknown log level ${JSON.stringify(level)}` };
   const previous = parts.setLevel(known);
   return { logger: "dispatcher", level: level.toUpperCase(), previous_level: previous.toUpperCase() };
+}
+
+function drain(parts: CommandParts, _: unknown, draining: boolean): Record<string, unknown> {
+  if (!parts.drain(draining)) return { error: `Node "${parts.node}" is stopping` };
+  return { state: parts.state(), running: parts.pool.fleet.running().length };
+}
+
+function scale(parts: CommandParts, { min, max }: { min: number; max: number }): Record<string, unknown> {
+  const { minSlots, maxSlots } = parts.pool.options;
+  parts.scale(min, max);
+  return { min, max, previous_min: minSlots, previous_max: maxSlots };
 }
 
 async function run(parts: CommandParts, data: Record<string, unknown>): Promise<Record<string, unknown>> {

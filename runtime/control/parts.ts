@@ -37,4 +37,10 @@ export interface CommandParts {
   exporter(): Record<string, unknown> | undefined;
   /** The last minute by queue, of those in which anything happened; undefined when nothing is counted. */
   recent(): Record<string, RecentCounts> | undefined;
+  /** Claim nothing more and stay, or claim again; false when the node is stopping. */
+  drain(draining: boolean): boolean;
+  /** Tell a channel what happens here, for a while; false when too many watch. */
+  watch(channel: string, seconds: number): boolean;
+  /** Have another number of slots, until the next start. */
+  scale(min: number, max: number): void;
 }

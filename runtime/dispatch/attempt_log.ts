@@ -60,12 +60,17 @@ export function logAttempt(events: Events, log: LogSettings, end: Finished): voi
     const { name, message } = JSON.parse(end.text!) as ErrorRecord;
     if (end.verdict?.do === "retry") {
       const text = `Attempt asked for another: ${redact(message)}`;
-      return events.emit("info", "attempt.retry", text, { ...fieldsOf(claimed), worker });
+      return events.emit("info", "attempt.retry", text, { ...fieldsOf(claimed), node: log.node, worker });
     }
     const text = `Attempt failed: ${redact(`${name}: ${message}`)}`;
-    events.emit("warning", "attempt.failed", text, { ...fieldsOf(claimed), worker });
+    events.emit("warning", "attempt.failed", text, { ...fieldsOf(claimed), node: log.node, worker });
   } else if (log.level === "debug") {
     const ms = end.started === null ? null : end.finished - end.started;
-    events.emit("debug", `attempt.${outcome}`, `Attempt ${outcome}`, { ...fieldsOf(claimed), worker, ms });
+    events.emit("debug", `attempt.${outcome}`, `Attempt ${outcome}`, {
+      ...fieldsOf(claimed),
+      node: log.node,
+      worker,
+      ms,
+    });
   }
 }

@@ -74,7 +74,7 @@ export class Dispatcher {
   #doubtful = false;
   readonly #floors: ClaimFloors;
   #sweep: Promise<void> | undefined;
-  readonly #paused = new AbortController();
+  #paused = new AbortController();
   // Verdicts whose content was refused; one that is refused again waits as in an outage.
   readonly #stripped = new WeakSet<Settlement>();
   readonly totals = { claimed: 0, settled: 0, stale: 0 };
@@ -108,6 +108,13 @@ export class Dispatcher {
   pause(): void {
     this.#claiming = false;
     this.#paused.abort();
+  }
+
+  /** Claim again. */
+  resume(): void {
+    this.#paused = new AbortController();
+    this.#claiming = true;
+    this.wake();
   }
 
   /** An attempt ended. */

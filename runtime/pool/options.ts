@@ -48,6 +48,8 @@ export function poolOptions(config: Config, url: string): PoolOptions {
       ...(keys === "" ? {} : { DISPATCHER_ENCRYPTION_KEYS: keys }),
     },
     maxResultBytes: config.max_result_bytes,
+    outputLines: config.output_lines,
+    outputCharacters: config.output_characters,
     encrypts: keys !== "",
     minSlots: pool.min_workers,
     maxSlots: pool.max_workers,

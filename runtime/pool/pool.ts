@@ -36,7 +36,7 @@ import {
 import { claimAhead, FEW_SLOTS } from "./scaling.ts";
 import { Sizer } from "./sizer.ts";
 import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
-import { isSpent, supervise } from "./supervisor.ts";
+import { isSpent, isSurplus, supervise } from "./supervisor.ts";
 
 /** What a pool tells its owner. */
 export interface PoolEvents {
@@ -49,8 +49,8 @@ export interface PoolEvents {
   output(line: string): void;
   /** A bound task asks for something of its node. */
   ask(claimed: Claimed, what: AskWhat, payload: unknown): Promise<unknown>;
-  /** A bound task, or (null) a hook, has something to say. */
-  said(claimed: Claimed | null, level: LogLevel, text: string): void;
+  /** A task, or (null) a hook, has something to say, or has printed it. */
+  said(claimed: Claimed | null, how: { level: LogLevel; printed?: boolean }, text: string): void;
 }
 
 /** How often the supervisor looks, in milliseconds. */
@@ -256,7 +256,7 @@ export class Pool {
         slot.host.send(["kill", slot.id, KILL_MS]);
         return this.#ended(slot, JSON.parse(text));
       case "log":
-        return this.#events.said(slot.running?.claimed ?? null, report.level, String(JSON.parse(text)));
+        return this.#events.said(slot.running?.claimed ?? null, report, String(JSON.parse(text)));
       case "exit":
         this.endings.broken(slot, "failed", {
           name: "WorkerExit",
@@ -270,7 +270,7 @@ export class Pool {
   #done(slot: Slot, report: Done, text: string): void {
     if (!this.endings.done(slot, report, text)) return;
     this.feeder.next(slot);
-    if (slot.state === "ready" && isSpent(this, slot)) {
+    if (slot.state === "ready" && (isSpent(this, slot) || isSurplus(this))) {
       if (slot.running) this.feeder.recall(slot);
       else this.stop(slot, "retired");
     }

@@ -82,8 +82,8 @@ export type Report =
   | Done
   /** A bound task wants something of the dispatcher; the text is what, as JSON. */
   | { t: "ask"; id: number; uuid: string; what: AskWhat }
-  /** A bound task, or a hook, has something to say; the text is it, as JSON. */
-  | { t: "log"; uuid: string | null; level: LogLevel }
+  /** A task or a hook has something to say, or has printed it; the text is it, as JSON. */
+  | { t: "log"; uuid: string | null; level: LogLevel; printed?: true }
   /** The task tried to end the thread or the process. */
   | { t: "exit"; what: string }
   /** It could not start; the text is the ErrorRecord. */
@@ -163,6 +163,9 @@ export interface WorkerEnv {
   workerMemoryMb: number;
   /** Bytes of JSON that a result may have; any number unless told. */
   maxResultBytes?: number;
+  /** Lines and characters that an attempt may say or print; 0 lines: what it prints is nobody's. */
+  outputLines?: number;
+  outputCharacters?: number;
   /** Results are encrypted, with the keys of its environment. */
   encrypts?: boolean;
   /** MB of resident memory at which a host ends itself. */

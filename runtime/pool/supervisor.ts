@@ -20,6 +20,7 @@ export interface Supervised {
   readonly feeder: Feeder;
   readonly options: {
     minSlots: number;
+    maxSlots: number;
     leakyWait: number;
     scaledownWait: number;
     maxAge: number;
@@ -76,9 +77,15 @@ export function isSpent({ options, clock }: Pick<Supervised, "options" | "clock"
   return slot.heap > options.maxHeapMb * MB || clock.monotonic() - slot.bornAt > options.maxAge * 1000;
 }
 
+/** Whether there are more slots than there should be, since the pool was made smaller. */
+export function isSurplus({ fleet, options }: Pick<Supervised, "options" | "fleet">): boolean {
+  return fleet.slots.size > options.maxSlots && fleet.counted().length > options.maxSlots;
+}
+
 function watchIdle(pool: Supervised, slot: Slot, now: number): void {
   const { options, fleet, intake } = pool;
   if (isSpent(pool, slot)) return pool.stop(slot, "retired");
+  if (slot.counts && isSurplus(pool)) return pool.stop(slot, "stopping");
   const spare = slot.host.solo ? intake.suspects === 0 : fleet.counted().length > options.minSlots;
   if (spare && now - slot.idleSince > options.scaledownWait * 1000) pool.stop(slot, "stopping");
 }

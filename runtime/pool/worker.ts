@@ -7,6 +7,7 @@
 import { errorLine, errorRecord } from "../errors.ts";
 import { closeThread, heapUsed, type ThreadPort, threadPort, trapExits } from "../platform/thread.ts";
 import { Registry } from "../registry.ts";
+import { captureConsole } from "./console.ts";
 import { Executor } from "./executor.ts";
 import { Gate } from "./gate.ts";
 import { type Hooks, loadHooks } from "./hooks.ts";
@@ -27,6 +28,8 @@ class Worker {
   #number = 0;
   #working = false;
   #spent = false;
+  // The attempt that runs; what is printed is its.
+  #running: string | null = null;
   // Armed while no task runs, if there is a hook for it.
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -41,6 +44,11 @@ class Worker {
       ask: (uuid, what, payload) => voice.ask(uuid, what, payload),
       log: (uuid, level, message) => voice.log(uuid, level, message),
     }, env);
+    if (env.outputLines === 0) return;
+    captureConsole({
+      active: () => this.#running !== null,
+      print: (level, text) => voice.log(this.#running, level, text, true),
+    });
   }
 
   async start(port: ThreadPort): Promise<void> {
@@ -74,8 +82,10 @@ class Worker {
   }
 
   async #run(job: JobOrder): Promise<void> {
+    this.#running = job.uuid;
     const { done, text } = await this.#executor.run(job);
-    this.#voice.taskEnded();
+    this.#running = null;
+    this.#voice.taskEnded(job.uuid);
     this.#voice.say({ ...done, heap: heapUsed() }, text);
   }
 
@@ -106,14 +116,17 @@ class Worker {
 }
 
 const port = await threadPort();
-const voice = new WorkerVoice(port);
+const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
+const voice = new WorkerVoice(port, {
+  lines: env.outputLines || undefined,
+  characters: env.outputCharacters,
+});
 let worker: Worker | undefined;
 trapExits((what) => {
   worker?.spend();
   voice.say({ t: "exit", what });
 });
 try {
-  const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
   worker = new Worker(voice, await loadHooks(env.hooks), env);
   await worker.start(port);
 } catch (error) {

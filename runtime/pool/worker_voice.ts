@@ -5,6 +5,7 @@
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { ThreadPort } from "../platform/thread.ts";
+import { OutputBound } from "./output_bound.ts";
 import { type AskWhat, type LogLevel, type Order, type Report, writeReport } from "./protocol.ts";
 
 const PROGRESS_EVERY_MS = 100;
@@ -19,17 +20,21 @@ export class WorkerVoice {
   // What bound tasks have asked and not heard yet, by number.
   readonly #asked = new Map<number, { resolve(value: unknown): void; reject(error: unknown): void }>();
   #askSequence = 0;
+  readonly #bound: OutputBound;
 
-  constructor(port: ThreadPort) {
+  constructor(port: ThreadPort, { lines = Infinity, characters = Infinity } = {}) {
     this.#port = port;
+    this.#bound = new OutputBound(lines, characters);
   }
 
   say(report: Report, text?: string): void {
     this.#port.post(writeReport(report, text));
   }
 
-  log(uuid: string | null, level: LogLevel, message: string): void {
-    this.say({ t: "log", uuid, level }, JSON.stringify(message));
+  /** Say it, as far as an attempt may still say something. */
+  log(uuid: string | null, level: LogLevel, message: string, printed?: true): void {
+    const text = uuid === null ? message : this.#bound.take(message);
+    if (text !== null) this.say({ t: "log", uuid, level, printed }, JSON.stringify(text));
   }
 
   progress(uuid: string, text: string): void {
@@ -68,8 +73,12 @@ export class WorkerVoice {
   }
 
   /** A task is over: its last progress goes out, and whoever still waits for an answer waits in vain. */
-  taskEnded(): void {
+  taskEnded(uuid: string): void {
     this.#flush();
+    const cut = this.#bound.end();
+    if (cut > 0) {
+      this.say({ t: "log", uuid, level: "warning" }, JSON.stringify(`${cut} more lines were cut`));
+    }
     this.#sentAt = -Infinity;
     this.#asked.clear();
   }

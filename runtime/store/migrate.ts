@@ -35,6 +35,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 8, name: "0008_lz4", worksWith: 1 },
   { version: 9, name: "0009_audit", worksWith: 1 },
   { version: 10, name: "0010_rollup", worksWith: 1 },
+  { version: 11, name: "0011_logs", worksWith: 1 },
 ];
 
 /** The schema version that this code was written for. */

@@ -7,6 +7,8 @@
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, bareArray, jsonTexts, type Sql } from "./connection.ts";
+import type * as Log from "./log.ts";
+import { readLog, writeLog } from "./postgres_log.ts";
 import { prune } from "./pruning.ts";
 import { rangesOf, shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
@@ -151,8 +153,8 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
   }
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
-    const params = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
-    return (await this.#run(NODE.HEARTBEAT, params))[0];
+    const own = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
+    return (await this.#run(NODE.HEARTBEAT, [...own, b.minSlots, b.maxSlots]))[0];
   }
 
   async unregister(instance: string): Promise<void> {
@@ -282,6 +284,14 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   nodes(): Promise<Port.NodeRow[]> {
     return this.#run(NODE.NODES);
+  }
+
+  writeLog(node: string, lines: Log.NewLine[]): Promise<void> {
+    return writeLog((text, params) => this.#run(text, params), node, lines);
+  }
+
+  readLog(uuid: string, filter: Log.LogFilter): Promise<Log.LogLine[]> {
+    return readLog((text, params) => this.#run(text, params), uuid, filter);
   }
 
   async waiting(queues: string[]): Promise<number> {

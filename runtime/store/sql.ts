@@ -311,7 +311,8 @@ with a as (delete from dispatcher.adoption where at < clock_timestamp() - interv
   b as (delete from dispatcher.broadcast where expires_at < clock_timestamp()),
   n as (delete from dispatcher.node where state in ('stopped', 'lost')
     and last_seen < clock_timestamp() - interval '7 days'),
-  d as (delete from dispatcher.audit where at < clock_timestamp() - $1::float8 * interval '1 day')
+  d as (delete from dispatcher.audit where at < clock_timestamp() - $1::float8 * interval '1 day'),
+  l as (delete from dispatcher.log where at < clock_timestamp() - $1::float8 * interval '1 day')
 delete from dispatcher.archive_default where finished_at < clock_timestamp() - $1::float8 * interval '1 day'`;
 
 /** Partitions of the archive whose last day is older than the retention. */

@@ -22,7 +22,7 @@ returning n.name`;
 export const HEARTBEAT = `
 with me as (
   update dispatcher.node set last_seen = clock_timestamp(), state = $2, slots = $3, busy = $4,
-    listener = $7, rss = $8, lease_until = clock_timestamp() + $5::float8 * interval '1 second'
+    listener = $7, rss = $8, min_slots = $9, max_slots = $10, lease_until = clock_timestamp() + $5::float8 * interval '1 second'
   where instance = $1::uuid and state not in ('lost', 'stopped')
   returning name
 ), led as (

@@ -11,6 +11,7 @@ import type { ErrorRecord } from "../errors.ts";
 import type { Json } from "../json.ts";
 import type { CatchUp } from "../schedule.ts";
 import type { Outcome, State } from "../state.ts";
+import type { LogStore } from "./log.ts";
 import type { OperatorStore } from "./operator.ts";
 
 /** What proves that an attempt is still ours: a write that carries an old one changes nothing. */
@@ -147,6 +148,8 @@ export interface Heartbeat {
   state: "running" | "draining";
   slots: number;
   busy: number;
+  minSlots: number;
+  maxSlots: number;
   /** Whether it hears notifications, and so can be asked. */
   listener: "connected" | "isolated";
   /** Bytes, of the dispatcher and its hosts. */
@@ -321,7 +324,7 @@ export interface Adoption {
 }
 
 /** The port. */
-export interface Store extends OperatorStore {
+export interface Store extends OperatorStore, LogStore {
   /** Write envelopes, in their order; broadcasts go to the log. */
   publish(batch: Sealed[]): Promise<Put[]>;
   /** Tell the nodes that serve these queues that there is work; "" says that something is due at another time. */

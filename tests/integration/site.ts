@@ -11,14 +11,7 @@ import postgres from "postgres";
 import { connect } from "../../mod.ts";
 import type { Client } from "../../runtime/client.ts";
 import { database, eventually, type TestContext } from "../harness.ts";
-import {
-  type CliResult,
-  type Exit,
-  type NodeProcess,
-  spawnCli,
-  type SpawnOptions,
-  startNode,
-} from "../processes.ts";
+import { type CliResult, type Exit, type NodeProcess, spawnCli, startNode } from "../processes.ts";
 
 export const UUID = "[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}";
 /** An address where nobody listens. */
@@ -28,7 +21,7 @@ const COMPILED = join(tmpdir(), "edge-test-compiled");
 
 export type Env = Record<string, string | undefined>;
 export type Row = Awaited<ReturnType<Client["list"]>>[number];
-export type CliOptions = SpawnOptions & { stdin?: string };
+export type CliOptions = NonNullable<Parameters<typeof spawnCli>[1]>;
 
 /** The variables of a database, with whatever else configures us taken away. */
 export function environment(url: string | undefined, more: Env = {}): Env {

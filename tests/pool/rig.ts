@@ -79,7 +79,10 @@ export async function unstarted(t: TestContext, options: Partial<PoolOptions> = 
     notice: (level, text) => void rig.notices.push({ level, text }),
     output: (line) => void rig.output.push(line),
     ask: (_claimed, what, payload) => rig.ask(what, payload),
-    said: (claimed, level, text) => void rig.said.push({ uuid: claimed?.uuid ?? null, level, text }),
+    said: (claimed, { level, printed }, text) => {
+      if (printed) rig.output.push(...text.split("\n"));
+      else rig.said.push({ uuid: claimed?.uuid ?? null, level, text });
+    },
   });
   rig.ask = (what) => Promise.reject(new Error(`Nobody answers ${what}`));
   rig.run = (task, args = [], more = {}) => {

@@ -135,7 +135,7 @@ test("STAGE, RECONCILE and HEARTBEAT read envelopes by index only", async (t) =>
   const statements: [string, string, (string | number)[]][] = [
     ["STAGE", STAGE, [1_000]],
     ["RECONCILE", RECONCILE, [uuid, `{${uuid}}`, "{1}"]],
-    ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15, "connected", 1_000]],
+    ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15, "connected", 1_000, 4, 60]],
   ];
   for (const mode of ["force_generic_plan", "auto"]) {
     await sql.unsafe(`set plan_cache_mode = ${mode}`);

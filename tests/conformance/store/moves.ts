@@ -130,6 +130,8 @@ export async function beat(
     listener: "connected",
     rss: 1_000,
     leaseSeconds: 30,
+    minSlots: 1,
+    maxSlots: 4,
     leaderSeconds: 15,
   } as const;
   return await store.heartbeat({ ...usual, ...fields });
