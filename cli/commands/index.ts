@@ -8,10 +8,12 @@ import { cancel } from "./cancel.ts";
 import { configCheck, configSchemaCommand, configShow } from "./config.ts";
 import { control } from "./control.ts";
 import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
+import { deployDocker, deployKubernetes, deploySystemd } from "./deploy.ts";
 import { discard } from "./discard.ts";
 import { dispatcher } from "./dispatcher.ts";
 import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
 import { failures } from "./failures.ts";
+import { init } from "./init.ts";
 import { list } from "./list.ts";
 import { migrateRoles, migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
 import { nodeList, nodePing } from "./node.ts";
@@ -70,4 +72,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "config show": configShow,
   "config check": configCheck,
   "config schema": configSchemaCommand,
+  "deploy systemd": deploySystemd,
+  "deploy docker": deployDocker,
+  "deploy kubernetes": deployKubernetes,
+  init,
 };
