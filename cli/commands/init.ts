@@ -37,13 +37,18 @@ function nameOf(dir: string): string {
 
 /** Write a file unless it is there; whether it was not. */
 function write(path: string, content: string): boolean {
+  const refused = (error: unknown) =>
+    new DispatcherError("refused", `Cannot write "${path}": ${(error as Error).message}`);
   try {
     mkdirSync(dirname(path), { recursive: true });
+  } catch (error) {
+    throw refused(error);
+  }
+  try {
     writeFileSync(path, content, { flag: "wx" });
     return true;
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === "EEXIST") return false;
-    throw new DispatcherError("refused", `Cannot write "${path}": ${message}`);
+    if ((error as NodeJS.ErrnoException).code === "EEXIST") return false;
+    throw refused(error);
   }
 }
