@@ -20,4 +20,4 @@ if (!other) {
 const name = process.argv[1]?.split(/[\\/]/).pop();
 const argv = process.argv.slice(2);
 const { main } = await import("./main.ts");
-await main(name === "dispatcher" && !/^\w/.test(argv[0] ?? "") ? ["dispatcher", ...argv] : argv);
+await main(name === "dispatcher" && !/^(\w|--version$)/.test(argv[0] ?? "") ? ["dispatcher", ...argv] : argv);

@@ -5,7 +5,7 @@
  */
 import { existsSync } from "node:fs";
 import { fileURLToPath } from "node:url";
-import { hostFlags } from "./deno_permissions.ts";
+import { denoProgram, hostFlags } from "./deno_permissions.ts";
 import type { Confinement, Platform } from "./platform.ts";
 import { webThread } from "./web_thread.ts";
 
@@ -28,11 +28,10 @@ export const denoPlatform: Platform = {
     if (CONFIG.protocol === "file:" && existsSync(CONFIG)) args.push(`--config=${fileURLToPath(CONFIG)}`);
     if (memoryMb) args.push(`--v8-flags=--max-old-space-size=${memoryMb}`);
     args.push(module.protocol === "file:" ? fileURLToPath(module) : module.href);
-    return { file: Deno.execPath(), args, env: {} };
+    return { file: denoProgram() ?? Deno.execPath(), args, env: {} };
   },
   lacks() {
-    const run = Deno.permissions.querySync({ name: "run", command: Deno.execPath() }).state === "granted";
-    return run ? undefined : `Deno needs --allow-run=${Deno.execPath()}`;
+    return denoProgram() ? undefined : `Deno needs --allow-run=${Deno.execPath()}`;
   },
   deathNote: (signal) => signal === "SIGTRAP" ? "ran out of memory (SIGTRAP)" : undefined,
   // deno-lint-ignore require-await -- what it throws is to be a rejection

@@ -13,6 +13,16 @@ const FLAG = /^(?:--)?(?:(allow|deny)-)?(read|write|net|env|run|sys|ffi|import)(
 /** Ask this process's own permissions; for everything of a kind unless a path is named. */
 export type Ask = (kind: Kind, path?: string) => boolean;
 
+/**
+ * How this process may start another Deno: by its own file, or by the name on PATH where that is a link, which is what
+ * `--allow-run=/usr/bin/deno` allows and the file behind it is not. Undefined where it may not.
+ */
+export function denoProgram(): string | undefined {
+  return [Deno.execPath(), "deno"].find((command) =>
+    Deno.permissions.querySync({ name: "run", command }).state === "granted"
+  );
+}
+
 /** Tell whether a word of `pool.task_permissions` is one: `all`, `net`, `read=/srv/data`, `deny-net=10.0.0.0`. */
 export function isPermission(word: string): boolean {
   return word === "all" || FLAG.test(word);

@@ -6,6 +6,7 @@
 import { execFileSync } from "node:child_process";
 import { readFileSync, readlinkSync } from "node:fs";
 import process from "node:process";
+import { denoProgram } from "./deno_permissions.ts";
 
 /** Machine boot, process namespace and start time; just the pid where the system does not tell. */
 export function processIdentity(pid: number = process.pid): string {
@@ -18,11 +19,12 @@ export function processIdentity(pid: number = process.pid): string {
 function identityByChild(pid: number): string | undefined {
   const code = `import { processIdentity } from ${JSON.stringify(import.meta.url)};
     process.stdout.write(processIdentity(${pid}));`;
+  const deno = denoProgram();
+  if (deno === undefined || process.env[ASKED]) return undefined;
   const env = { ...process.env, [ASKED]: "1" };
-  if (process.env[ASKED]) return undefined;
   try {
     const args = ["eval", "--quiet", "--no-config", code];
-    return execFileSync(process.execPath, args, {
+    return execFileSync(deno, args, {
       env,
       encoding: "utf8",
       stdio: ["ignore", "pipe", "ignore"],
