@@ -105,8 +105,8 @@ function deployment(
 
 function container({ config }: Plan, { name, image }: Scale): Record<string, unknown> {
   const probe = (path: string) => ({ httpGet: { path, port: "http" }, timeoutSeconds: 5 });
-  // A host for each few slots, and the dispatcher itself.
-  const hosts = Math.ceil(config.pool.min_workers / config.pool.slots_per_host);
+  // The dispatcher, and what each slot takes with its share of a host.
+  const memory = 256 + 32 * config.pool.min_workers;
   return {
     name: "dispatcher",
     image,
@@ -121,7 +121,7 @@ function container({ config }: Plan, { name, image }: Scale): Record<string, unk
     startupProbe: { ...probe("/livez"), periodSeconds: 2, failureThreshold: 60 },
     livenessProbe: { ...probe("/livez"), periodSeconds: 10, failureThreshold: 3 },
     readinessProbe: { ...probe("/readyz"), periodSeconds: 5, failureThreshold: 2 },
-    resources: { requests: { cpu: "250m", memory: `${128 + 128 * hosts}Mi` }, limits: { memory: "2Gi" } },
+    resources: { requests: { cpu: "250m", memory: `${memory}Mi` }, limits: { memory: "2Gi" } },
     securityContext: {
       allowPrivilegeEscalation: false,
       readOnlyRootFilesystem: true,
