@@ -16,8 +16,8 @@ if (!other) {
   const cache = process.env.XDG_CACHE_HOME || `${homedir()}/.cache`;
   module.enableCompileCache?.(`${cache}/edge-dispatcher`);
 }
-// Installed as `dispatcher`, it starts a node; as `dispatcherctl`, or from the project, it takes a command.
+// Installed as `dispatcher`, it starts a node unless a command is named; else it takes a command.
 const name = process.argv[1]?.split(/[\\/]/).pop();
 const argv = process.argv.slice(2);
 const { main } = await import("./main.ts");
-await main(name === "dispatcher" ? ["dispatcher", ...argv] : argv);
+await main(name === "dispatcher" && !/^(\w|--version$)/.test(argv[0] ?? "") ? ["dispatcher", ...argv] : argv);

@@ -30,6 +30,8 @@ export async function run(argv: string[], io: IO): Promise<number> {
     return await dispatch(argv, io);
   } catch (error) {
     io.err(error instanceof DispatcherError ? error.message : `Unexpected error: ${errorLine(error)}`);
+    // Deno says by itself which flag is missing.
+    if ((error as Error).name === "NotCapable") return EXIT.config;
     if (!(error instanceof DispatcherError) && process.env.DISPATCHER_DEBUG) {
       io.err(String((error as Error).stack));
     }

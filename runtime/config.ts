@@ -25,6 +25,7 @@ import {
   isLoopback,
 } from "./http_access.ts";
 import { MAX_BYTES } from "./packing.ts";
+import { isPermission } from "./platform/deno_permissions.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
 import { type ScheduleDefinition, scheduleSchema } from "./schedule.ts";
 import { didYouMean } from "./suggest.ts";
@@ -54,6 +55,9 @@ const poolSchema = z.strictObject({
   ),
   worker_memory_mb: z.int().min(16).default(1_024).describe("Heap of one worker at most, in MB"),
   host_memory_mb: z.int().min(64).optional().describe("Resident memory of one host at most, in MB"),
+  task_permissions: z.array(
+    z.string().refine(isPermission, "it is no permission of Deno, such as net=api.example.com or read=/srv"),
+  ).optional().describe("What tasks may do on Deno; unless told, what the node itself may"),
 }).prefault({});
 
 const backoffSchema = z.strictObject({
@@ -205,6 +209,7 @@ export interface Config {
     worker_max_tasks: number;
     worker_memory_mb: number;
     host_memory_mb?: number;
+    task_permissions?: string[];
   };
   max_args_bytes: number;
   max_result_bytes: number;

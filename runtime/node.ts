@@ -103,10 +103,11 @@ export class DispatcherNode {
    * Take the name, start the slots, listen, and begin to claim.
    *
    * @param replaces The instance of a start that was given up.
+   * @param signal Ends the wait for slots that do not start.
    */
-  async start(replaces?: string): Promise<void> {
+  async start(replaces?: string, signal?: AbortSignal): Promise<void> {
     // Slots take the longest: they start while the rest is still being asked for.
-    const slots = this.pool.start();
+    const slots = this.pool.start(signal);
     this.#http = await serveNode(this.#parts, this.#works, this.#state, this.#origins);
     await this.#register(replaces);
     this.#serve(this.#heartbeat());
@@ -206,6 +207,15 @@ export class DispatcherNode {
     this.#works.dispatcher.renew(this.#state.instance);
   }
 
+  /** Whether its loops go round, an outage of the database aside, and a line about it. For a supervisor. */
+  pulse(): { stuck?: string; status: string } {
+    // What waits for the database gives up within a third of a lease.
+    const bound = this.config.lease_seconds * 1000;
+    const stuck = this.#works.services.find((service) => service.busyMs > bound)?.name;
+    const { busy, fleet } = this.pool;
+    return { stuck, status: `${this.#state.phase}, ${busy} of ${fleet.slots.size} slots busy` };
+  }
+
   /** Whether nothing is left to do in its queues. */
   async idle(): Promise<boolean> {
     await this.#works.store.deliver(this.name);
@@ -290,14 +300,17 @@ export async function startNode(options: NodeOptions): Promise<DispatcherNode> {
   if (!statSync(config.tasks, { throwIfNoEntry: false })?.isDirectory()) {
     throw new DispatcherError("config", `Cannot use tasks "${config.tasks}": it is not a directory`);
   }
+  const here = await platform();
+  const lack = here.lacks();
+  if (lack !== undefined) throw new DispatcherError("config", `Cannot start worker hosts: ${lack}`);
   const log = options.log ?? { level: config.log_level, format: config.log_format };
-  const parts = { config, events, log, platform: await platform(), clock: options.clock };
+  const parts = { config, events, log, platform: here, clock: options.clock };
   let before: string | undefined;
   for (;;) {
     const opened = await openDatabase(config, { events, once, signal });
     const node = new DispatcherNode({ ...parts, ...opened }, origins);
     try {
-      await node.start(before);
+      await node.start(before, signal);
       return node;
     } catch (error) {
       await node.abandon();

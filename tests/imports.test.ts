@@ -10,7 +10,7 @@ import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
   "runtime/doctor/{finding,checks}.ts",
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,http_access,acts,sketch,recent,rates,traceparent}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,addresses,http_access,acts,sketch,recent,rates,traceparent}.ts",
 ];
 const PORTS: Globs = [
   "runtime/store/{store,operator,rollup,log}.ts",
@@ -71,7 +71,7 @@ const RULES: Rules = {
     {
       rule: "cli/ speaks through client, node, connect, config, admin, the bus, the log and pure files",
       files: ["cli/**"],
-      may: [...DOOR, ...PURE, "runtime/{events,log}.ts"],
+      may: [...DOOR, ...PURE, "runtime/{events,log,systemd}.ts"],
       mayTypes: ["runtime/task.ts", "runtime/control/**"],
       ownRoom: true,
     },

@@ -25,6 +25,10 @@ export interface SpawnOptions {
   cwd?: string;
   /** A command that runs the program, such as `env -i`; it must become the program, not stay in front of it. */
   before?: string[];
+  /** What the runtime is given before the program; on Deno `-A --no-prompt` unless told. */
+  flags?: string[];
+  /** The program, `cli/main.ts` unless told. */
+  main?: string;
 }
 
 export interface NodeProcess {
@@ -119,13 +123,16 @@ interface Child {
   outputEnded: Promise<unknown>;
 }
 
-function start(args: string[], { runtime = thisRuntime(), env, cwd, before = [] }: SpawnOptions): Child {
+const FLAGS = { deno: ["-A", "--no-prompt"], bun: [], node: ["--no-warnings"] };
+
+function start(args: string[], options: SpawnOptions): Child {
+  const { runtime = thisRuntime(), env, cwd, before = [], main = MAIN } = options;
   const binary = runtimes()[runtime];
   if (!binary) throw new Error(`Cannot start cli/main.ts on ${runtime}: no such runtime here`);
-  const flags = { deno: ["run", "-A", "--no-prompt"], bun: [], node: ["--no-warnings"] }[runtime];
+  const flags = [...runtime === "deno" ? ["run"] : [], ...options.flags ?? FLAGS[runtime]];
   const merged: Record<string, string | undefined> = { ...process.env, NO_COLOR: "1", ...env };
   for (const [name, value] of Object.entries(merged)) if (value === undefined) delete merged[name];
-  const [file, ...words] = [...before, binary, ...flags, MAIN, ...args];
+  const [file, ...words] = [...before, binary, ...flags, main, ...args];
   const proc = spawn(file, words, { cwd, env: merged, stdio: "pipe" });
   guardChild(proc);
   const exited = new Promise<Exit>((resolve, reject) => {

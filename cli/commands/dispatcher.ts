@@ -1,11 +1,13 @@
 import process from "node:process";
 import { addressOf } from "../../runtime/admin.ts";
+import { systemClock } from "../../runtime/clock.ts";
 import { loadConfig } from "../../runtime/config.ts";
 import { DispatcherError, EXIT } from "../../runtime/errors.ts";
 import { Events, LEVELS } from "../../runtime/events.ts";
 import { HTTP_OFF } from "../../runtime/http_access.ts";
 import { logWriter } from "../../runtime/log.ts";
 import type { DispatcherNode } from "../../runtime/node.ts";
+import { systemd } from "../../runtime/systemd.ts";
 import type { Parsed } from "../args.ts";
 import { type Command, DATABASE_FLAGS } from "../command.ts";
 
@@ -54,6 +56,7 @@ export const dispatcher: Command = {
     const events = new Events();
     events.on(logWriter(log, (line) => io.err(line)));
     for (const warning of warnings) events.emit("warning", "config.ignored", warning);
+    const supervisor = systemd({ events, clock: systemClock });
     const { startNode } = await import("../../runtime/node.ts");
     const signals = watchSignals();
     const node = await startNode({
@@ -64,14 +67,19 @@ export const dispatcher: Command = {
       once: flags.once === true,
       signal: signals.stop,
     });
-    io.out(readyLine(node));
+    if (!signals.stop.aborted) {
+      io.out(readyLine(node));
+      void supervisor?.ready(() => node.pulse());
+    }
     if (flags.once) void drainWhenIdle(node, signals);
     await new Promise<void>((resolve) => {
       if (signals.stop.aborted) resolve();
       else signals.stop.addEventListener("abort", () => resolve());
     });
     const patience = AbortSignal.any([signals.hurry, AbortSignal.timeout(config.shutdown_wait * 1000)]);
+    void supervisor?.stopping();
     await node.stop(patience);
+    supervisor?.end();
     return EXIT.ok;
   },
 };

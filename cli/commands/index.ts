@@ -10,12 +10,14 @@ import { configCheck, configSchemaCommand, configShow } from "./config.ts";
 import { control } from "./control.ts";
 import { dbStart, dbStatus, dbStop, dbUrl } from "./db.ts";
 import { doctor } from "./doctor.ts";
+import { deployDocker, deployKubernetes, deploySystemd } from "./deploy.ts";
 import { discard } from "./discard.ts";
 import { dispatcher } from "./dispatcher.ts";
 import { aioTasks, chunks, mainCommand, metrics, producers, setLogLevel, workers } from "./dispatcherctl.ts";
 import { events } from "./events.ts";
 import { failures } from "./failures.ts";
 import { healthLive, healthReady } from "./health.ts";
+import { init } from "./init.ts";
 import { list } from "./list.ts";
 import { migrateRoles, migrateSql, migrateStatus, migrateUp } from "./migrate.ts";
 import { logs } from "./logs.ts";
@@ -90,4 +92,8 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   "completions bash": completionsBash,
   "completions zsh": completionsZsh,
   "completions fish": completionsFish,
+  "deploy systemd": deploySystemd,
+  "deploy docker": deployDocker,
+  "deploy kubernetes": deployKubernetes,
+  init,
 };

@@ -35,6 +35,7 @@ export const bunPlatform: Platform = {
   command(module) {
     return { file: process.execPath, args: ["run", fileURLToPath(module)], env: {} };
   },
+  lacks: () => undefined,
   deathNote: () => undefined,
   serve({ hostname, port, fetch }) {
     return Promise.resolve().then(() => {

@@ -24,6 +24,7 @@ export const nodePlatform: Platform = {
     const args = ["--no-warnings", `--import=${HOOKS.href}`, fileURLToPath(module)];
     return { file: process.execPath, args, env: process.env.NODE_COMPILE_CACHE ? {} : compileCache() };
   },
+  lacks: () => undefined,
   deathNote: (signal) => signal === "SIGABRT" ? "ran out of memory, or aborted (SIGABRT)" : undefined,
   async serve({ hostname, port, fetch }) {
     let listener: Promise<RequestListener> | undefined;

@@ -54,6 +54,16 @@ export interface Served {
   close(): Promise<void>;
 }
 
+/** What a child may do on a runtime that can hold it to that, which is Deno. */
+export interface Confinement {
+  /** What the operator allows, as words of `pool.task_permissions`; unless told, what this process may do. */
+  permissions?: readonly string[];
+  /** Paths that it needs to read besides our own code. */
+  read: string[];
+  /** `HOST:PORT` that it needs to reach. */
+  net: string[];
+}
+
 /** The port. */
 export interface Platform {
   readonly name: RuntimeName;
@@ -61,7 +71,9 @@ export interface Platform {
   /** Threads that one process may carry unless somebody says otherwise: as many as may go down with one of them. */
   readonly threadsAtMost: number;
   /** The command that runs a module of ours; `memoryMb` bounds the heap of each of its threads where it can. */
-  command(module: URL, options?: { memoryMb?: number }): Command;
+  command(module: URL, options?: { memoryMb?: number; confine?: Confinement }): Command;
+  /** Why no child can be started from here, if so. */
+  lacks(): string | undefined;
   /** What a signal that ended a process of this runtime means, where it means more than its name says. */
   deathNote(signal: string | null): string | undefined;
   /** Serve HTTP; rejects when the system refuses the address. */

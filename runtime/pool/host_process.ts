@@ -5,7 +5,7 @@
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import type { ErrorRecord } from "../errors.ts";
-import type { Platform } from "../platform/platform.ts";
+import type { Confinement, Platform } from "../platform/platform.ts";
 import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 
 const HOST = new URL("./host.ts", import.meta.url);
@@ -24,6 +24,8 @@ export interface HostEvents {
 export interface HostSettings extends WorkerEnv {
   /** Variables for the tasks, such as the database's address. */
   environment: Record<string, string>;
+  /** What tasks may do, where the runtime can hold them to that. */
+  confine?: Confinement;
 }
 
 /** Who goes into a host. */
@@ -54,8 +56,8 @@ export class HostProcess {
   constructor(platform: Platform, settings: HostSettings, size: HostSize, events: HostEvents) {
     this.solo = size.solo;
     this.room = size.room;
-    const { environment, ...worker } = settings;
-    const { file, args, env } = platform.command(HOST, { memoryMb: settings.workerMemoryMb });
+    const { environment, confine, ...worker } = settings;
+    const { file, args, env } = platform.command(HOST, { memoryMb: settings.workerMemoryMb, confine });
     this.#child = spawn(file, args, {
       // The channel is apart from the tasks' own output.
       stdio: ["ignore", "pipe", "pipe", "ipc"],

@@ -3,8 +3,10 @@
  *
  * @module
  */
-import { resolve } from "node:path";
+import { dirname, resolve } from "node:path";
+import { serversOf } from "../addresses.ts";
 import type { Config } from "../config.ts";
+import type { Confinement } from "../platform/platform.ts";
 import type { HostSettings } from "./host_process.ts";
 
 /** How a pool is built. Times in seconds. */
@@ -29,6 +31,16 @@ export interface PoolOptions extends Omit<HostSettings, "hostMemoryMb"> {
   maxHeapMb: number;
 }
 
+function confinement(config: Config, url: string): Confinement {
+  const urls = config.listen_url === undefined ? [url] : [url, config.listen_url];
+  const hooks = config.hooks === undefined ? [] : [dirname(resolve(config.hooks))];
+  return {
+    permissions: config.pool.task_permissions,
+    read: [config.tasks, ...hooks],
+    net: [...new Set(urls.flatMap(serversOf))],
+  };
+}
+
 /** How the pool of a node is built; `url` is the database its tasks may use. */
 export function poolOptions(config: Config, url: string): PoolOptions {
   const { pool } = config;
@@ -47,6 +59,7 @@ export function poolOptions(config: Config, url: string): PoolOptions {
       DISPATCHER_MAX_ARGS_BYTES: `${config.max_args_bytes}`,
       ...(keys === "" ? {} : { DISPATCHER_ENCRYPTION_KEYS: keys }),
     },
+    confine: confinement(config, url),
     maxResultBytes: config.max_result_bytes,
     outputLines: config.output_lines,
     outputCharacters: config.output_characters,

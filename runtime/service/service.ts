@@ -31,6 +31,8 @@ export class Service {
   // Told when the run that they asked for is over; taken by run() when it begins.
   #askers: (() => void)[] = [];
   #failing = false;
+  // Since when it is at work; undefined while it rests. Written by #run().
+  #since: number | undefined;
   #done: Promise<void> | undefined;
 
   constructor(work: Work, clock: Clock, events: Events) {
@@ -61,6 +63,11 @@ export class Service {
     await this.#done;
   }
 
+  /** Milliseconds since it began what it is doing; 0 while it rests. Much of it means that it hangs. */
+  get busyMs(): number {
+    return this.#since === undefined ? 0 : this.#clock.monotonic() - this.#since;
+  }
+
   /** Whether the last run failed. */
   get failing(): boolean {
     return this.#failing;
@@ -70,7 +77,9 @@ export class Service {
     while (!this.#stop.signal.aborted) {
       const askers = this.#askers;
       this.#askers = [];
+      this.#since = this.#clock.monotonic();
       const rest = await this.#once();
+      this.#since = undefined;
       for (const done of askers) done();
       if (this.#askers.length > 0 || this.#stop.signal.aborted) continue;
       this.#rest = new AbortController();

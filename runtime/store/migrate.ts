@@ -13,8 +13,8 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
 import { connect, type Sql } from "./connection.ts";
+import { readText } from "./text.ts";
 import { DispatcherError } from "../errors.ts";
 
 interface Migration {
@@ -194,5 +194,5 @@ insert into dispatcher.migration (version, name, works_with) values (${version},
 }
 
 async function migrationText(name: string): Promise<string> {
-  return await readFile(new URL(`./migrations/${name}.sql`, import.meta.url), "utf8");
+  return await readText(new URL(`./migrations/${name}.sql`, import.meta.url));
 }

@@ -3,12 +3,12 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
+import { readText } from "./text.ts";
 import type { Sql } from "./connection.ts";
 
 /** The SQL, for those who apply it by hand. */
 export async function rolesSql(): Promise<string> {
-  return await readFile(new URL("./roles.sql", import.meta.url), "utf8");
+  return await readText(new URL("./roles.sql", import.meta.url));
 }
 
 /** Make the roles and grant them their rights on a migrated database, in one transaction. */
