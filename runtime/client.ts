@@ -14,6 +14,7 @@ import { DispatcherError } from "./errors.ts";
 import { findRows } from "./find.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
+import { Looker } from "./looker.ts";
 import { Operator } from "./operator.ts";
 import { type Outcome, resultOf } from "./outcome.ts";
 import { Packing } from "./packing.ts";
@@ -73,10 +74,13 @@ export class Client {
   readonly #audit: (entry: AuditEntry) => Promise<void>;
   readonly #hints: Hints;
   readonly #operator: Operator;
+  /** Pages, counts and what else a dashboard shows. */
+  readonly look: Looker;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
     this.#operator = new Operator(parts);
+    this.look = new Looker(parts, (task, args, options) => this.publish(task, args, options));
     this.#publisher = new Publisher(parts);
     this.#hints = new Hints(parts.broker);
     // However many wait, one query at a time asks for all of them.

@@ -7,6 +7,7 @@
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, bareArray, jsonTexts, type Sql } from "./connection.ts";
+import { LookStatements } from "./postgres_look.ts";
 import { prune } from "./pruning.ts";
 import { rangesOf, shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
@@ -22,10 +23,12 @@ const UNIQUE_VIOLATION = "23505";
 /** The store over a connection pool. `close` ends the pool. */
 export class PostgresStore extends OperatorStatements implements Port.Store {
   readonly #sql: Sql;
+  readonly look: LookStatements;
 
   constructor(sql: Sql) {
     super((text, params = []) => runStatement(sql, text, params));
     this.#sql = sql;
+    this.look = new LookStatements((text, params = []) => runStatement(sql, text, params));
   }
 
   #run(text: string, params: Param[] = []): Promise<Row[]> {
