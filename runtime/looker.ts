@@ -10,7 +10,7 @@ import { Packing } from "./packing.ts";
 import { lastTicks } from "./schedule.ts";
 import { tickUuid } from "./service/scheduler.ts";
 import type { State } from "./state.ts";
-import type { LookStore } from "./store/look.ts";
+import type * as Look from "./store/look.ts";
 import type { EnvelopeRow, NodeRow, ScheduleRow, Store } from "./store/store.ts";
 import type { Published } from "./task.ts";
 import { type Why, whyOf } from "./why.ts";
@@ -29,6 +29,7 @@ export interface LookerParts {
   packing?: Packing;
 }
 
+type LookStore = Look.LookStore<EnvelopeRow>;
 type Publish = (task: string, args: unknown[], options: PublishOptions) => Promise<Published<unknown>>;
 
 /** Looks at a cluster; each look costs about the same however much there is. */

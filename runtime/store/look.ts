@@ -7,10 +7,6 @@
  */
 import type { State } from "../state.ts";
 import type { FailureRow } from "./operator.ts";
-import type { EnvelopeRow } from "./store.ts";
-
-/** Counts go up to this number; one more stands for "more than". */
-export const COUNT_CAP = 10_000;
 
 /** What to look for; every field narrows. */
 export interface PageFilter {
@@ -26,15 +22,15 @@ export interface PageFilter {
 }
 
 /** A page of envelopes. */
-export interface EnvelopePage {
-  rows: EnvelopeRow[];
+export interface EnvelopePage<Row> {
+  rows: Row[];
   /** Where the next page begins; null at the end. */
   next: string | null;
   /** Whether the page ends because enough was looked through, not because it is full. */
   cut: boolean;
 }
 
-/** How many there are in each state; final ones of the last {@link COUNT_CAP} that finished. */
+/** How many there are in each state; final ones of the last COUNT_CAP that finished. */
 export interface StateCounts {
   /** ISO, by the database's clock: when this was so. */
   now: string;
@@ -73,21 +69,21 @@ export interface TableLook {
 /** Discarded envelopes that died alike. */
 export type FailureGroup = Pick<FailureRow, "task" | "error" | "message">;
 
-/** The looking part of the store. */
-export interface LookStore {
+/** The looking part of the store; `Row` is all that is known of one envelope. */
+export interface LookStore<Row> {
   /**
    * A page of envelopes: first what is not final, in the order of its uuids, the newest first where they are of
    * version 7; then what is, the last that ended first.
    *
    * @param after `next` of the page before.
    */
-  page(filter: PageFilter, limit: number, after?: string): Promise<EnvelopePage>;
+  page(filter: PageFilter, limit: number, after?: string): Promise<EnvelopePage<Row>>;
   /** The first so many of those that a filter finds, the newest uuid first; it looks through as many as that takes. */
   matching(filter: PageFilter, limit: number): Promise<{ uuid: string; state: State }[]>;
   counts(): Promise<StateCounts>;
   queues(): Promise<QueueLook[]>;
   tables(): Promise<TableLook[]>;
-  /** The dead by task and error, the latest first, of the last {@link COUNT_CAP} of them. */
+  /** The dead by task and error, the latest first, of the last COUNT_CAP of them. */
   groups(limit: number): Promise<FailureRow[]>;
   /** Uuids of such a group. */
   failed(group: FailureGroup): Promise<string[]>;

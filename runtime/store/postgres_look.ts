@@ -3,9 +3,10 @@
  *
  * @module
  */
+import { COUNT_CAP } from "../count_cap.ts";
 import { isFinal, type State } from "../state.ts";
 import { arrayLiteral } from "./connection.ts";
-import { COUNT_CAP } from "./look.ts";
+
 import type * as Look from "./look.ts";
 import { uuidRange } from "./postgres_operator.ts";
 import type { EnvelopeRow } from "./store.ts";
@@ -16,14 +17,18 @@ import type { Param, Row } from "./statements.ts";
 const LOOKED = 20_000;
 
 /** The looking half of the store. */
-export class LookStatements implements Look.LookStore {
+export class LookStatements implements Look.LookStore<EnvelopeRow> {
   readonly #run: (text: string, params?: Param[]) => Promise<Row[]>;
 
   constructor(run: (text: string, params?: Param[]) => Promise<Row[]>) {
     this.#run = run;
   }
 
-  async page(filter: Look.PageFilter, limit: number, after?: string): Promise<Look.EnvelopePage> {
+  async page(
+    filter: Look.PageFilter,
+    limit: number,
+    after?: string,
+  ): Promise<Look.EnvelopePage<EnvelopeRow>> {
     const place = after === undefined ? undefined : placeOf(after);
     const { state } = filter;
     const live = place?.at === undefined && (!state || state.some((one) => !isFinal(one)))
@@ -37,7 +42,11 @@ export class LookStatements implements Look.LookStore {
     return { ...final, rows: [...rows, ...final.rows] };
   }
 
-  async #live(filter: Look.PageFilter, limit: number, after?: string): Promise<Look.EnvelopePage> {
+  async #live(
+    filter: Look.PageFilter,
+    limit: number,
+    after?: string,
+  ): Promise<Look.EnvelopePage<EnvelopeRow>> {
     const params = [...filterParams(filter), limit + 1, after ?? null, narrows(filter), LOOKED];
     const { rows, looked } = read(await this.#run(statementOf(filter.state), params));
     const full = rows.length > limit;
@@ -46,7 +55,11 @@ export class LookStatements implements Look.LookStore {
     return { rows: page.map(shown), next, cut: !full && looked !== null };
   }
 
-  async #final(filter: Look.PageFilter, limit: number, after?: Place): Promise<Look.EnvelopePage> {
+  async #final(
+    filter: Look.PageFilter,
+    limit: number,
+    after?: Place,
+  ): Promise<Look.EnvelopePage<EnvelopeRow>> {
     const statement = filter.state?.join() === "discarded" ? SQL.PAGE_DEAD : SQL.PAGE_FINAL;
     const { uuid = null, at = null } = after ?? {};
     const params = [...filterParams(filter), limit + 1, uuid, narrows(filter), LOOKED, at];
@@ -62,7 +75,10 @@ export class LookStatements implements Look.LookStore {
     return { rows: page.map(shown), next, cut: !full && looked !== null };
   }
 
-  async matching(filter: Look.PageFilter, limit: number): ReturnType<Look.LookStore["matching"]> {
+  async matching(
+    filter: Look.PageFilter,
+    limit: number,
+  ): ReturnType<Look.LookStore<EnvelopeRow>["matching"]> {
     const rows = await this.#run(SQL.PAGE_SHORT, [...filterParams(filter), limit, null, false, LOOKED]);
     return rows.filter(({ uuid }) => uuid !== null).map(({ uuid, state }) => ({ uuid, state }));
   }
@@ -80,7 +96,7 @@ export class LookStatements implements Look.LookStore {
     return this.#run(SQL.TABLES);
   }
 
-  groups(limit: number): ReturnType<Look.LookStore["groups"]> {
+  groups(limit: number): ReturnType<Look.LookStore<EnvelopeRow>["groups"]> {
     return this.#run(SQL.GROUPS, [COUNT_CAP, limit]);
   }
 

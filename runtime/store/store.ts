@@ -324,7 +324,7 @@ export interface Adoption {
 /** The port. */
 export interface Store extends OperatorStore {
   /** For those who look. */
-  readonly look: LookStore;
+  readonly look: LookStore<EnvelopeRow>;
 
   /** Write envelopes, in their order; broadcasts go to the log. */
   publish(batch: Sealed[]): Promise<Put[]>;

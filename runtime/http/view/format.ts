@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { COUNT_CAP } from "../../store/look.ts";
+import { COUNT_CAP } from "../../count_cap.ts";
 
 const whole = new Intl.NumberFormat("en");
 

@@ -6,7 +6,7 @@
 import type { Client } from "../../../client.ts";
 import { DispatcherError } from "../../../errors.ts";
 import { STATES } from "../../../state.ts";
-import { COUNT_CAP } from "../../../store/look.ts";
+import { COUNT_CAP } from "../../../count_cap.ts";
 import { html } from "../bits.ts";
 import { count, plural } from "../format.ts";
 import { readSearch } from "../search.ts";

@@ -5,7 +5,7 @@
  */
 import { redact } from "../../../redact.ts";
 import { isFinal, type State, STATES } from "../../../state.ts";
-import type { EnvelopePage } from "../../../store/look.ts";
+import type * as Look from "../../../store/look.ts";
 import type { EnvelopeRow } from "../../../store/store.ts";
 import {
   ago,
@@ -23,6 +23,8 @@ import {
 import { clockTime, count, duration, secondsBetween, short } from "../format.ts";
 import type { Page, PageContext } from "../page.ts";
 import { readSearch, type Search, searchText } from "../search.ts";
+
+type EnvelopePage = Look.EnvelopePage<EnvelopeRow>;
 
 const PAGE = 50;
 const ARGS_CHARS = 120;
