@@ -17,6 +17,7 @@ import { findRows } from "./find.ts";
 import { follow } from "./follow.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
+import { Looker } from "./looker.ts";
 import { Operator } from "./operator.ts";
 import { type Outcome, resultOf } from "./outcome.ts";
 import { Packing } from "./packing.ts";
@@ -83,10 +84,13 @@ export class Client {
   readonly #hints: Hints;
   readonly #waiting: { clock: Clock; hints: Hints };
   readonly #operator: Operator;
+  /** Pages, counts and what else a dashboard shows. */
+  readonly look: Looker;
 
   constructor(parts: ClientParts) {
     this.#parts = parts;
     this.#operator = new Operator(parts);
+    this.look = new Looker(parts, (task, args, options) => this.publish(task, args, options));
     this.#publisher = new Publisher(parts);
     this.#hints = new Hints(parts.broker);
     this.#waiting = { clock: parts.clock, hints: this.#hints };

@@ -9,6 +9,11 @@ const SECRET = /pass(word|wd|phrase)?|secret|token|api_?key|private_?key|credent
 const HIDDEN = "[redacted]";
 const TEXT_LIMIT = 200;
 
+/** Whether what has this name is hidden. */
+export function isSecretName(name: string): boolean {
+  return SECRET.test(name);
+}
+
 /** Positional arguments as they may be shown. */
 export function redact(value: unknown): unknown {
   if (typeof value === "string") return redactText(value);

@@ -105,6 +105,19 @@ export function nextTicks(rhythm: Rhythm, after: Date, count: number): Date[] {
   return ticks;
 }
 
+/** The last `count` ticks before a time, the latest first; a rhythm of seconds counts back from `next`. */
+export function lastTicks(rhythm: Rhythm, next: Date | null, before: Date, count: number): Date[] {
+  const { every, cron, timezone } = rhythm;
+  if (rhythmFault(rhythm)) return [];
+  if (cron != null) {
+    return new Cron(cron, { timezone: timezone ?? "UTC", paused: true }).previousRuns(count, before);
+  }
+  if (next === null) return [];
+  const step = every! * 1000;
+  const first = next.getTime() - Math.max(1, Math.ceil((next.getTime() - before.getTime()) / step)) * step;
+  return Array.from({ length: count }, (_, i) => new Date(first - i * step));
+}
+
 /** More than so many ticks at once are not caught up: the oldest are left out. */
 const MOST = 1_000;
 

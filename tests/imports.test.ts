@@ -10,22 +10,22 @@ import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
   "runtime/doctor/{finding,checks}.ts",
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,addresses,http_access,acts,sketch,recent,rates,traceparent}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,addresses,http_access,acts,sketch,recent,rates,traceparent,count_cap}.ts",
 ];
 const PORTS: Globs = [
-  "runtime/store/{store,operator,rollup,log}.ts",
+  "runtime/store/{store,operator,rollup,log,look}.ts",
   "runtime/broker/broker.ts",
   "runtime/platform/platform.ts",
 ];
 const ADAPTERS: Globs = [
   "runtime/store/**",
-  "!runtime/store/{store,operator,rollup,log}.ts",
+  "!runtime/store/{store,operator,rollup,log,look}.ts",
   "runtime/broker/{pg_notify,socket}.ts",
   "runtime/platform/{deno,bun,node}.ts",
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-  "runtime/{client,find,operator,publisher,hints,charts,follow,watcher}.ts",
+  "runtime/{client,find,operator,publisher,hints,charts,follow,watcher,looker}.ts",
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
@@ -51,7 +51,7 @@ const RULES: Rules = {
     {
       rule: "ports import pure files",
       files: PORTS,
-      may: [...PURE, "runtime/store/{operator,log}.ts"],
+      may: [...PURE, "runtime/store/{operator,log,look}.ts"],
       packages: ["zod", ...QUIET_BUILTINS],
     },
     {
@@ -65,7 +65,11 @@ const RULES: Rules = {
         "http/ speaks through client, config, admin, the bus and pure files, and listens through the platform",
       files: ["runtime/http/**"],
       may: ["runtime/{client,config,admin,events}.ts", "runtime/platform/platform.ts", ...PURE],
-      mayTypes: ["runtime/task.ts", "runtime/control/**", "runtime/{store/store,store/operator}.ts"],
+      mayTypes: [
+        "runtime/task.ts",
+        "runtime/control/**",
+        "runtime/{store/store,store/operator,store/look,looker}.ts",
+      ],
       ownRoom: true,
     },
     {

@@ -7,13 +7,17 @@ import { Hono } from "hono";
 import { access } from "./access.ts";
 import { api } from "./api/api.ts";
 import { csrf } from "./csrf.ts";
+import { dashboard } from "./dashboard.ts";
 import type { Env } from "./env.ts";
 import { headers } from "./headers.ts";
 import { health } from "./health.ts";
 import { limit } from "./limit.ts";
 import { metrics } from "./metrics.ts";
+import { Live } from "./live.ts";
+import { liveApi } from "./live_api.ts";
 import type { HttpParts } from "./parts.ts";
 import { notFound, onError } from "./problem.ts";
+import { Sampler } from "./sampler.ts";
 
 export type { Env };
 
@@ -35,7 +39,11 @@ function inside(parts: HttpParts): Hono<Env> {
   const app = new Hono<Env>();
   app.use(headers(), access(parts), csrf(parts));
   app.use("/api/*", limit(parts));
+  const sampler = new Sampler(parts);
+  const live = new Live(parts, sampler);
+  app.route("/", liveApi(sampler, live));
   app.route("/api", api(parts));
   app.route("/", metrics(parts));
+  app.route("/", dashboard(parts, sampler, live));
   return app;
 }

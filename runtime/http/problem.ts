@@ -87,6 +87,12 @@ export function problem(
   return c.body(JSON.stringify(body), status, { "Content-Type": PROBLEM_TYPE, ...headers });
 }
 
+/** The status that says what kind of error it is. */
+export function statusOf(error: unknown): ContentfulStatusCode {
+  if (error instanceof DispatcherError) return STATUS[error.code];
+  return error instanceof HTTPException ? error.status as ContentfulStatusCode : 500;
+}
+
 /** Every error that reaches the top, as an answer. What is not thrown on purpose is told to the log only. */
 export const onError: ErrorHandler<Env> = (error, c) => {
   if (error instanceof DispatcherError) return ofOurs(c, error);

@@ -67,13 +67,18 @@ export function tickOf(
   row: Pick<ScheduleRow, "name" | "task" | "args" | "kwargs" | "queue" | "options">,
   tick: Date,
 ): Sealed {
-  const uuid = hashUuid(`schedule/${row.name}/${tick.toISOString()}`);
+  const uuid = tickUuid(row.name, tick);
   return seal(
     row.task,
     row.args,
     { ...optionsOf(row.options), kwargs: row.kwargs, queue: row.queue, uuid },
     tick.getTime(),
   );
+}
+
+/** The uuid of what a schedule publishes at a tick. */
+export function tickUuid(name: string, tick: Date): string {
+  return hashUuid(`schedule/${name}/${tick.toISOString()}`);
 }
 
 /** The options of a schedule, from its row or its configuration. */

@@ -9,6 +9,7 @@ import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, bareArray, jsonTexts, type Sql } from "./connection.ts";
 import type * as Log from "./log.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
+import { LookStatements } from "./postgres_look.ts";
 import { prune } from "./pruning.ts";
 import { rangesOf, shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
@@ -24,10 +25,12 @@ const UNIQUE_VIOLATION = "23505";
 /** The store over a connection pool. `close` ends the pool. */
 export class PostgresStore extends OperatorStatements implements Port.Store {
   readonly #sql: Sql;
+  readonly look: LookStatements;
 
   constructor(sql: Sql) {
     super((text, params = []) => runStatement(sql, text, params));
     this.#sql = sql;
+    this.look = new LookStatements((text, params = []) => runStatement(sql, text, params));
   }
 
   #run(text: string, params: Param[] = []): Promise<Row[]> {

@@ -106,17 +106,19 @@ returning name`;
 export const RESUME =
   `update dispatcher.queue set paused_at = null where name = $1 and paused_at is not null returning name`;
 
-/**
- * The dead by task and error, the latest first; numbers and uuids in a message do not tell two errors apart.
- * Index: archive_discarded.
- */
-export const FAILURES = `
+/** An error as it is grouped; numbers and uuids in a message do not tell two errors apart. */
+export const DEAD_NAME = "coalesce(dispatcher.text_of(error, 'name'), 'Error')";
+export const DEAD_MESSAGE: string =
+  `coalesce(left(regexp_replace(split_part(dispatcher.text_of(error, 'message'), E'\\n', 1),
+      '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9]+', '#', 'gi'), 200), '')`;
+
+/** The dead by task and error, the latest first. Index: archive_discarded. */
+export const FAILURES: string = `
 select task, error, message, count(*)::int "count", min(finished_at) first_at, max(finished_at) last_at,
   (array_agg(uuid::text order by finished_at desc))[1] last_uuid
 from (
-  select uuid, task, finished_at, coalesce(dispatcher.text_of(error, 'name'), 'Error') error,
-    coalesce(left(regexp_replace(split_part(dispatcher.text_of(error, 'message'), E'\\n', 1),
-      '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9]+', '#', 'gi'), 200), '') message
+  select uuid, task, finished_at, ${DEAD_NAME} error,
+    ${DEAD_MESSAGE} message
   from dispatcher.archive
   where state = 'discarded' and ($1::text is null or queue = $1) and ($2::text is null or task = $2)
     and finished_at >= clock_timestamp() - coalesce($3::float8, 3155760000) * interval '1 second'

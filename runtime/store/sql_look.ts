@@ -12,7 +12,7 @@ where adopter = $1 and state in ('scheduled', 'retryable')
 order by id limit $4`;
 
 /** Columns of both tables in one shape. */
-const LIVE =
+export const LIVE: string =
   `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
   timeout, time_pub, created_at, due_at, node, claimed_at, null::timestamptz finished_at, cancel_at, progress,
   null::json result, error, to_json(attempts) attempts`;
@@ -23,7 +23,7 @@ const COMPLETED =
     'finished_at', to_char(ended_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'outcome', 'completed')] end`;
 /** All attempts of a row of the archive. */
 export const HISTORY: string = `to_json(attempts || ${COMPLETED})`;
-const FINAL =
+export const FINAL: string =
   `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
   timeout, time_pub, created_at, null::timestamptz due_at, node, claimed_at, finished_at, null::timestamptz cancel_at,
   progress, result, error, ${HISTORY} attempts`;

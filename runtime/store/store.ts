@@ -12,6 +12,7 @@ import type { Json } from "../json.ts";
 import type { CatchUp } from "../schedule.ts";
 import type { Outcome, State } from "../state.ts";
 import type { LogStore } from "./log.ts";
+import type { LookStore } from "./look.ts";
 import type { OperatorStore } from "./operator.ts";
 
 /** What proves that an attempt is still ours: a write that carries an old one changes nothing. */
@@ -325,6 +326,9 @@ export interface Adoption {
 
 /** The port. */
 export interface Store extends OperatorStore, LogStore {
+  /** For those who look. */
+  readonly look: LookStore<EnvelopeRow>;
+
   /** Write envelopes, in their order; broadcasts go to the log. */
   publish(batch: Sealed[]): Promise<Put[]>;
   /** Tell the nodes that serve these queues that there is work; "" says that something is due at another time. */

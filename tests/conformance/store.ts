@@ -5,6 +5,7 @@ import { operating } from "./store/dead.ts";
 import { looking } from "./store/look.ts";
 import { messages } from "./store/messages.ts";
 import { type MakeStore, storeTest } from "./store/moves.ts";
+import { overlooking } from "./store/overlook.ts";
 import { nodes } from "./store/nodes.ts";
 import { publishing } from "./store/publish.ts";
 import { recovering } from "./store/recover.ts";
@@ -25,7 +26,18 @@ export function storeConformance(name: string, makeStore: MakeStore, only?: read
     declare(title, run);
   };
   for (
-    const part of [publishing, claiming, settling, nodes, recovering, messages, looking, operating, auditing]
+    const part of [
+      publishing,
+      claiming,
+      settling,
+      nodes,
+      recovering,
+      messages,
+      looking,
+      overlooking,
+      operating,
+      auditing,
+    ]
   ) {
     part(chosen);
   }

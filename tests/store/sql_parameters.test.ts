@@ -19,6 +19,8 @@ const ALLOWED: Record<string, Record<string, string>> = {
     lock: "one of two constants, given by the two constants made of it",
   },
   "runtime/store/sql_dead.ts": {
+    DEAD_NAME: "a constant expression",
+    DEAD_MESSAGE: "a constant expression",
     KEPT: "a constant list of columns",
     lock: "one of two constants, given by the constants made of it",
   },
@@ -31,6 +33,27 @@ const ALLOWED: Record<string, Record<string, string>> = {
     FINAL: "a constant list of columns",
     HISTORY: "a constant expression",
     MATCH: "a constant condition, with parameters in it",
+  },
+  "runtime/store/sql_page.ts": {
+    FINAL: "a constant list of columns",
+    MATCH: "a constant condition, with parameters in it",
+    BEHIND: "a constant condition, with parameters in it",
+    ZERO: "a constant",
+    hot: "one of two constants, a list of columns",
+    cold: "one of two constants, a list of columns",
+    DEAD_NAME: "a constant expression",
+    DEAD_MESSAGE: "a constant expression",
+    only: "one of the constants given by those made of it",
+    final: "one of the constants given by those made of it",
+    table: "one of two constants",
+    state: "one of the constants given below",
+    from: "one of two constants",
+    LIVE_COUNTS: "statements made of the constants above",
+    DEAD_COUNT: "a statement made of the constants above",
+    'place("envelope", only)': "made of constants above",
+    'place("archive", final)': "made of constants above",
+    'micros("bound.least")': "made of a constant",
+    'micros("page.moment")': "made of a constant",
   },
   "runtime/store/sql_schedules.ts": { SCHEDULE: "a constant list of columns" },
   "runtime/store/migrate.ts": {
@@ -60,6 +83,10 @@ const CALLS: Record<string, Record<string, string>> = {
   },
   "runtime/store/drift.ts": {
     'parts.join("\\n")': "constants, the migrations, and a name of hexadecimal digits in the place of theirs",
+  },
+  "runtime/store/postgres_look.ts": {
+    statement: "one of two constants",
+    "statementOf(filter.state)": "one of three constants",
   },
   "runtime/store/roles.ts": { "await rolesSql()": "the file roles.sql" },
   "runtime/store/completion.ts": {

@@ -1,0 +1,165 @@
+/**
+ * One look at the cluster for all who watch: nodes, their slots, queues and counts, taken when somebody wants it and
+ * the last one is too old.
+ *
+ * | what fails | what is shown |
+ * |---|---|
+ * | the database | the last look, with its age, and what the database said |
+ * | a node does not answer | its row, and that it did not answer; others are not held up by it for longer than the bound |
+ *
+ * @module
+ */
+import type { Client } from "../client.ts";
+import type { NodeStatus } from "../control/node_status.ts";
+import { errorLine } from "../errors.ts";
+import type { QueueLook, StateCounts } from "../store/look.ts";
+import type { NodeRow } from "../store/store.ts";
+import type { HttpParts } from "./parts.ts";
+
+/** Seconds that nodes have to answer; what they do is fresher than a second then. */
+const ANSWER_SECONDS = 0.45;
+/** A look this old still serves a page. */
+const FRESH_MS = 400;
+/** Every so many looks those who were silent are waited for again. */
+const PATIENT_EVERY = 10;
+
+/** A node, and what it said of itself. */
+export interface NodeLook extends NodeRow {
+  /** Null when it did not answer. */
+  status: NodeStatus | null;
+}
+
+/** How fast a queue goes, by what its nodes tell of the last minute. */
+export interface QueueRate {
+  queue: string;
+  /** Attempts that ended, a second. */
+  settled_10s: number;
+  settled_60s: number;
+  /** Seconds; null when nothing ended. */
+  wait_p95: number | null;
+  /** What ended in each of the last 60 seconds, the oldest first. */
+  sparkline: number[];
+}
+
+/** A queue, and how fast it goes. */
+export interface QueueView extends QueueLook {
+  rate?: QueueRate;
+}
+
+/** The cluster at one moment. */
+export interface Snapshot {
+  /** ISO, by the database's clock. */
+  now: string;
+  /** Milliseconds since 1970, by this node's. */
+  taken: number;
+  nodes: NodeLook[];
+  queues: QueueView[];
+  /** Whether nodes tell how fast their queues go. */
+  rated: boolean;
+  counts: StateCounts;
+}
+
+/** Takes looks; whoever asks while one is under way gets that one. */
+export class Sampler {
+  readonly #parts: HttpParts;
+  #last: Snapshot | undefined;
+  #taking: Promise<Snapshot> | undefined;
+  /** Live nodes that did not answer the last time, by instance. */
+  #silent = new Set<string>();
+  #looks = 0;
+  /** What the database said, when the last look failed. */
+  failure: string | null = null;
+
+  constructor(parts: HttpParts) {
+    this.#parts = parts;
+  }
+
+  /** The last look, whatever its age. */
+  get last(): Snapshot | undefined {
+    return this.#last;
+  }
+
+  /** A look that is fresh enough for a page, or the last one while the database is away. */
+  async look(): Promise<Snapshot> {
+    if (this.#last && this.#parts.clock.now() - this.#last.taken < FRESH_MS && !this.failure) {
+      return this.#last;
+    }
+    try {
+      return await this.take();
+    } catch (error) {
+      if (this.#last) return this.#last;
+      throw error;
+    }
+  }
+
+  /** A new look. */
+  take(): Promise<Snapshot> {
+    this.#taking ??= this.#take().finally(() => this.#taking = undefined);
+    return this.#taking;
+  }
+
+  async #take(): Promise<Snapshot> {
+    try {
+      const client = await this.#parts.client();
+      const taken = this.#parts.clock.now();
+      const nodes = await client.nodes();
+      const asked = this.#ask(client, nodes);
+      asked.catch(() => {});
+      const [queues, counts, rates] = await Promise.all([
+        client.look.queues(),
+        client.look.counts(),
+        ratesOf(client),
+      ]);
+      const statuses = await asked;
+      const looks = nodes.map((node) => ({ ...node, status: statuses.get(node.name) ?? null }));
+      this.#note(looks);
+      this.#last = {
+        now: counts.now,
+        taken,
+        nodes: looks,
+        queues: withRates(queues, rates),
+        rated: rates !== null,
+        counts,
+      };
+      this.failure = null;
+      return this.#last;
+    } catch (error) {
+      this.failure = errorLine(error);
+      throw error;
+    }
+  }
+
+  /** What the nodes say; those that were silent are not waited for each time. */
+  async #ask(client: Client, nodes: NodeRow[]): Promise<Map<string, NodeStatus>> {
+    const live = nodes.filter(({ alive }) => alive);
+    const patient = this.#looks++ % PATIENT_EVERY === 0;
+    const expected = patient ? live : live.filter(({ instance }) => !this.#silent.has(instance));
+    const replies = await client.control("node_status", undefined, {
+      timeout: ANSWER_SECONDS,
+      expected: expected.length,
+    }).catch(() => []);
+    return new Map(
+      replies.filter((reply) => Array.isArray(reply.workers)).map((
+        reply,
+      ) => [String(reply.node_id), reply as unknown as NodeStatus]),
+    );
+  }
+
+  #note(nodes: NodeLook[]): void {
+    this.#silent = new Set(
+      nodes.filter(({ alive, status }) => alive && !status).map(({ instance }) => instance),
+    );
+  }
+}
+
+/** How fast queues go, where nodes tell; null where they do not. */
+async function ratesOf(client: Client): Promise<QueueRate[] | null> {
+  const ask = (client as unknown as { rates?(timeout: number): Promise<QueueRate[]> }).rates;
+  return await ask?.call(client, ANSWER_SECONDS).catch(() => []) ?? null;
+}
+
+/** A queue in which work has ended is one, even if nothing is left of it. */
+function withRates(queues: QueueLook[], rates: QueueRate[] | null): QueueView[] {
+  const byQueue = new Map(rates?.map((rate) => [rate.queue, rate]));
+  return queues.map((queue) => ({ ...queue, rate: byQueue.get(queue.queue) }));
+}

@@ -1,0 +1,123 @@
+/**
+ * The schedules: when they tick, in words; what became of the last ticks; run now, pause, resume.
+ *
+ * @module
+ */
+import cronstrue from "cronstrue";
+import { nextTicks, rhythmFault } from "../../../schedule.ts";
+import type { TickOutcome } from "../../../looker.ts";
+import type { ScheduleRow } from "../../../store/store.ts";
+import { ago, badge, formButton, type Html, html, NONE, table, toneOf } from "../bits.ts";
+import { clockTime, duration, exactTime } from "../format.ts";
+import type { Page, PageContext } from "../page.ts";
+
+const [NEXT, LAST] = [3, 20];
+
+export const schedules: Page = {
+  path: "/schedules",
+  async draw(context) {
+    const rows = await context.client.schedules();
+    const ticks = await context.client.look.ticks(rows, LAST, new Date(context.now));
+    return {
+      title: "Schedules",
+      sections: [{ id: "schedules", body: list(context, rows, ticks) }],
+      bottom:
+        html`<p class="note">Times are in UTC. A node's own schedules (scope: node) are not in this list.</p>`,
+    };
+  },
+};
+
+function list(context: PageContext, rows: ScheduleRow[], ticks: Map<string, TickOutcome[]>): Html {
+  const { now } = context;
+  return table({
+    caption: "Schedules",
+    rows,
+    key: ({ name }) => name,
+    empty:
+      html`No schedule is configured: <code>schedules</code> in the configuration file of a node makes them.`,
+    columns: [
+      {
+        title: "Schedule",
+        cell: ({ name, enabled }) =>
+          html`<b>${name}</b>${
+            enabled ? NONE : html`
+              ${badge("paused", "warn")}
+            `
+          }`,
+      },
+      { title: "When", cell: (row) => rhythm(row) },
+      {
+        title: "Task",
+        cell: ({ task, queue }) =>
+          html`<span class="mono">${task}</span> <span class="dim">in ${queue}</span>`,
+      },
+      { title: "Next", cell: (row) => next(row, now) },
+      { title: "Last", right: true, cell: ({ last_at }) => ago(last_at, now) },
+      { title: `Last ${LAST}`, cell: ({ name }) => outcomes(context, ticks.get(name) ?? []) },
+      ...context.mayAct ? [{ title: "Actions", cell: (row: ScheduleRow) => actions(context, row) }] : [],
+    ],
+  });
+}
+
+/** The rhythm as a sentence, and as it was written. */
+function rhythm({ every, cron, timezone }: ScheduleRow): Html {
+  if (every !== null) return html`Every ${duration(every)}`;
+  const zone = timezone ?? "UTC";
+  return html`${inWords(cron!)}<br><span class="dim"><code>${cron}</code> ${zone}</span>`;
+}
+
+function inWords(cron: string): string {
+  try {
+    return cronstrue.toString(cron, { use24HourTimeFormat: true, verbose: false });
+  } catch {
+    // A form that the library has no words for: it stands beside this.
+    return "By its expression";
+  }
+}
+
+function next(row: ScheduleRow, now: string): Html {
+  if (!row.enabled || row.next_at === null) return html`<span class="dim">–</span>`;
+  if (rhythmFault(row)) return badge("never", "bad");
+  const first = new Date(row.next_at);
+  const times = [first, ...nextTicks(row, first, NEXT - 1)].map((time) => time.toISOString());
+  return html`<ol class="times">${
+    times.map((time) => html`<li title="${exactTime(time)}">${clockTime(time, now)}</li>`)
+  }</ol>`;
+}
+
+function outcomes({ to, now }: PageContext, ticks: TickOutcome[]): Html {
+  if (ticks.length === 0) return html`<span class="dim">none yet</span>`;
+  return html`<span class="cells">${
+    ticks.toReversed().map(({ at, uuid, state }) =>
+      html`
+        <a class="cell ${toneOf(state)}" href="${to(`/envelopes/${uuid}`)}" data-key="${uuid}"
+          title="${state}, ${clockTime(at, now)}"><span class="unseen">${state} at ${clockTime(
+            at,
+            now,
+          )}</span></a>
+      `
+    )
+  }</span>`;
+}
+
+function actions({ to, csrf, here }: PageContext, { name, enabled }: ScheduleRow): Html {
+  const verb = enabled ? "pause" : "resume";
+  const fields = { schedule: name, back: here };
+  return html`<span class="actions">${
+    formButton({
+      action: to("/act/schedule/run"),
+      label: "Run now",
+      about: `Run schedule ${name} now`,
+      csrf,
+      fields,
+    })
+  }${
+    formButton({
+      action: to(`/act/schedule/${verb}`),
+      label: enabled ? "Pause" : "Resume",
+      about: `${enabled ? "Pause" : "Resume"} schedule ${name}`,
+      csrf,
+      fields,
+    })
+  }</span>`;
+}
