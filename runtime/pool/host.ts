@@ -15,6 +15,7 @@
 import process from "node:process";
 import { setImmediate } from "node:timers";
 import { errorRecord } from "../errors.ts";
+import { keepCompiled } from "../platform/compiled.ts";
 import { platform } from "../platform/detect.ts";
 import type { Thread } from "../platform/platform.ts";
 import { Gate } from "./gate.ts";
@@ -197,3 +198,4 @@ function look(): void {
 // At once too: the first report is how the dispatcher knows that this process is up.
 look();
 setInterval(look, LOOK_EVERY_MS);
+await keepCompiled();

@@ -61,6 +61,7 @@ export class HostProcess {
     this.#child = spawn(file, args, {
       // The channel is apart from the tasks' own output.
       stdio: ["ignore", "pipe", "pipe", "ipc"],
+      // As JSON, texts that are JSON themselves would be quoted on the way.
       serialization: "advanced",
       env: { ...process.env, ...env, ...environment, [WORKER_ENV]: JSON.stringify(worker) },
     });

@@ -5,6 +5,7 @@
  * @module
  */
 import { errorLine, errorRecord } from "../errors.ts";
+import { keepCompiled } from "../platform/compiled.ts";
 import { closeThread, heapUsed, type ThreadPort, threadPort, trapExits } from "../platform/thread.ts";
 import { Registry } from "../registry.ts";
 import { captureConsole } from "./console.ts";
@@ -129,6 +130,7 @@ trapExits((what) => {
 try {
   worker = new Worker(voice, await loadHooks(env.hooks), env);
   await worker.start(port);
+  await keepCompiled();
 } catch (error) {
   // Said by itself: not every runtime tells the owner of a thread why its module failed.
   voice.say({ t: "broken" }, JSON.stringify(errorRecord(error)));
