@@ -12,9 +12,7 @@ import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import type { WatchedEvent } from "./control/watch.ts";
 import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
-import { DispatcherError } from "./errors.ts";
 import { findRows } from "./find.ts";
-import { follow } from "./follow.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
 import { Looker } from "./looker.ts";
@@ -25,7 +23,7 @@ import { Publisher, type Sent } from "./publisher.ts";
 import { mergeRates, type QueueRate } from "./rates.ts";
 import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
-import { isFinal, type State } from "./state.ts";
+import type { State } from "./state.ts";
 import type { LogFilter, LogLine } from "./store/log.ts";
 import type {
   AuditEntry,
@@ -49,6 +47,7 @@ import type {
 } from "./store/store.ts";
 import type { Published } from "./task.ts";
 import { watchNodes, type WatchOptions } from "./watcher.ts";
+import { Waiting } from "./waiting.ts";
 import type { Why } from "./why.ts";
 
 /** What a client is made of. */
@@ -72,17 +71,16 @@ export interface BatchCall extends PublishOptions {
   args?: unknown[];
 }
 
-const OUTCOME_BATCH = 1_000;
+const AUDIT_BATCH = 1_000;
 const WAIT_SECONDS = 300;
 
 /** A connection to the dispatchers of one database. Make one with `connect()`. */
 export class Client {
   readonly #parts: ClientParts;
   readonly #publisher: Publisher;
-  readonly #outcome: (uuid: string) => Promise<Outcome | undefined>;
   readonly #audit: (entry: AuditEntry) => Promise<void>;
   readonly #hints: Hints;
-  readonly #waiting: { clock: Clock; hints: Hints };
+  readonly #waiting: Waiting;
   readonly #operator: Operator;
   /** Pages, counts and what else a dashboard shows. */
   readonly look: Looker;
@@ -93,19 +91,11 @@ export class Client {
     this.look = new Looker(parts, (task, args, options) => this.publish(task, args, options));
     this.#publisher = new Publisher(parts);
     this.#hints = new Hints(parts.broker);
-    this.#waiting = { clock: parts.clock, hints: this.#hints };
-    // However many wait, one query at a time asks for all of them.
-    this.#outcome = coalesce(async (uuids: string[]) => {
-      const rows = await parts.store.outcomes(uuids);
-      return uuids.map((uuid) => {
-        const row = rows.get(uuid);
-        return row && { uuid, state: row.state, result: row.result, error: row.error };
-      });
-    }, { max: OUTCOME_BATCH });
+    this.#waiting = new Waiting({ ...parts, hints: this.#hints, open: (row) => this.openResult(row) });
     this.#audit = coalesce(async (entries: AuditEntry[]) => {
       await parts.store.audit(entries);
       return entries.map(() => {});
-    }, { max: OUTCOME_BATCH });
+    }, { max: AUDIT_BATCH });
   }
 
   /**
@@ -182,35 +172,13 @@ export class Client {
    * @param patient Wait also for one that is not there yet, as a volatile one that nobody has taken.
    * @throws {DispatcherError} `timeout`, or `not_found`.
    */
-  async wait(
-    given: string,
-    within: number = WAIT_SECONDS,
-    signal?: AbortSignal,
-    patient: boolean = false,
-  ): Promise<Outcome> {
-    const uuid = given.toLowerCase();
-    return await follow(this.#waiting, { uuid, within, signal }, async () => {
-      const outcome = await this.#outcome(uuid);
-      if (!outcome && patient) return undefined;
-      if (!outcome) throw new DispatcherError("not_found", `Cannot wait for "${uuid}": no such envelope`);
-      return isFinal(outcome.state) ? { ...outcome, result: await this.openResult(outcome) } : undefined;
-    });
+  wait(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal, patient = false): Promise<Outcome> {
+    return this.#waiting.one({ uuid: uuid.toLowerCase(), within, signal }, patient);
   }
 
   /** Wait until every live node has run a broadcast; the result is an object by node. */
-  async waitAll(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
-    return await follow(this.#waiting, { uuid, within, signal }, async () => {
-      const rows = (await this.list({ uuid, limit: 1_000 })).filter((row) => row.origin === uuid);
-      const live = (await this.nodes()).filter((node) => node.alive && node.state === "running");
-      const done = new Map(rows.filter((row) => isFinal(row.state)).map((row) => [row.queue, row]));
-      if (live.length === 0 || !live.every((node) => done.has(node.name))) return undefined;
-      const failed = [...done.values()].find((row) => row.state !== "completed");
-      const each = [...done].sort(byNode).map(async ([node, row]) =>
-        [node, await this.openResult(row)] as const
-      );
-      const result = Object.fromEntries(await Promise.all(each));
-      return { uuid, state: failed?.state ?? "completed", result, error: failed?.error ?? null };
-    });
+  waitAll(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal): Promise<Outcome> {
+    return this.#waiting.all({ uuid, within, signal });
   }
 
   /** The result of a row as the task returned it, decrypted with the keys of this client. */
@@ -398,9 +366,4 @@ export class Client {
     this.#hints.close().catch(() => {});
     await this.#parts.close();
   }
-}
-
-/** In one order, so that the same outcome is the same bytes. */
-function byNode([a]: [string, unknown], [b]: [string, unknown]): number {
-  return a < b ? -1 : 1;
 }

@@ -17,7 +17,8 @@ import { connect as open, connectionError, type Sql } from "./store/connection.t
 import { firstHostOf } from "./store/hosts.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrateAt, schemaStatus } from "./store/migrate.ts";
-import { PostgresStore, publishIn } from "./store/postgres.ts";
+import { PostgresStore } from "./store/postgres.ts";
+import { publishIn } from "./store/postgres_publish.ts";
 import { PostgresRollup } from "./store/postgres_rollup.ts";
 import { chooseStatements, type PreparedStatements } from "./store/statements.ts";
 import type { Broker } from "./broker/broker.ts";

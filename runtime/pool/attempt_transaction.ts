@@ -100,7 +100,7 @@ export class AttemptTransaction {
     return async (task: string, args: unknown[] = [], options: PublishOptions = {}) => {
       const [{ seal }, { publishIn }, { wakesOf }, { packing }] = await Promise.all([
         import("../envelope.ts"),
-        import("../store/postgres.ts"),
+        import("../store/postgres_publish.ts"),
         import("../publisher.ts"),
         import("./content.ts"),
       ]);

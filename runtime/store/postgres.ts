@@ -10,6 +10,7 @@ import { arrayLiteral, bareArray, jsonTexts, type Sql } from "./connection.ts";
 import type * as Log from "./log.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
 import { LookStatements } from "./postgres_look.ts";
+import { contentParams, publishBy, publishParams, publishPlain } from "./postgres_publish.ts";
 import { prune } from "./pruning.ts";
 import { rangesOf, shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
@@ -19,8 +20,6 @@ import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
 import { type Param, type Row, type Runner, runStatement } from "./statements.ts";
 import type * as Port from "./store.ts";
-
-const UNIQUE_VIOLATION = "23505";
 
 /** The store over a connection pool. `close` ends the pool. */
 export class PostgresStore extends OperatorStatements implements Port.Store {
@@ -39,24 +38,12 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   async publish(batch: Sealed[]): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
-    if (plain) return await this.#publishPlain(batch);
-    return await publishBy((text, params) => this.#run(text, params), batch);
+    const run = (text: string, params: Param[]) => this.#run(text, params);
+    return plain ? await publishPlain(run, batch) : await publishBy(run, batch);
   }
 
   async wake(queues: string[]): Promise<void> {
     await this.#run(SQL.WAKE, [arrayLiteral(queues)]);
-  }
-
-  async #publishPlain(batch: Sealed[]): Promise<Port.Put[]> {
-    const params = publishParams(batch);
-    try {
-      await this.#run(SQL.PUBLISH_NEW, params);
-      return batch.map(() => ({ isNew: true, duplicateOf: null }));
-    } catch (error) {
-      if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
-      // Published once more, as after an answer that was lost: nothing of it was written now.
-      return written(batch, await this.#run(SQL.PUBLISH, params));
-    }
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {
@@ -305,75 +292,6 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     // Bounded: after a connection was lost under a statement the client waits for it in vain, the whole timeout.
     await this.#sql.end({ timeout: 2 });
   }
-}
-
-/**
- * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
- * published. Any runner with the `unsafe` method of the `postgres` package serves.
- */
-export function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
-  return publishBy(async (text, params) => await tx.unsafe(text, params, { prepare: true }), batch);
-}
-
-async function publishBy(
-  run: (text: string, params: Param[]) => Promise<Row[]>,
-  batch: Sealed[],
-): Promise<Port.Put[]> {
-  const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
-  const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
-  const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
-  // In one order for everybody, so that two batches do not wait for each other's locks.
-  unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
-  const own = arrayLiteral(batch.filter((e) => e.ownUuid).map((e) => e.uuid));
-  const params = [...publishParams(rows), ...broadcastParams(casts), ...publishParams(unique), own];
-  const written = await run(SQL.PUBLISH_ANY, params);
-  const isNew = new Set(written.filter((row) => row.duplicate_of === null).map((row) => row.uuid));
-  const duplicates = new Map(written.map((row) => [row.uuid, row.duplicate_of]));
-  // The second of two equal uuids in one batch is as known as one that came earlier.
-  return batch.map((e) => ({ isNew: isNew.delete(e.uuid), duplicateOf: duplicates.get(e.uuid) ?? null }));
-}
-
-function orderOf({ queue, task, args, kwargs }: Sealed): string {
-  return `${queue}\n${task}\n${args}\n${kwargs}`;
-}
-
-function written(batch: Sealed[], rows: Row[]): Port.Put[] {
-  const isNew = rows.length === batch.length ? null : new Set(rows.map((row) => row.uuid));
-  return batch.map((e) => ({ isNew: isNew?.delete(e.uuid) ?? true, duplicateOf: null }));
-}
-
-/** The columns that every way of writing an envelope shares, in the order of the statements. */
-function contentParams(e: Sealed[]): Param[] {
-  return [
-    arrayLiteral(e.map((x) => x.task)),
-    arrayLiteral(e.map((x) => x.args)),
-    arrayLiteral(e.map((x) => x.kwargs)),
-    arrayLiteral(e.map((x) => x.options)),
-    arrayLiteral(e.map((x) => x.priority)),
-    arrayLiteral(e.map((x) => x.maxAttempts)),
-    arrayLiteral(e.map((x) => x.timeout)),
-    arrayLiteral(e.map((x) => x.timePub)),
-  ];
-}
-
-function publishParams(e: Sealed[]): Param[] {
-  return [
-    arrayLiteral(e.map((x) => x.uuid)),
-    arrayLiteral(e.map((x) => x.queue)),
-    ...contentParams(e),
-    arrayLiteral(e.map((x) => x.delay)),
-    arrayLiteral(e.map((x) => x.at)),
-  ];
-}
-
-function broadcastParams(e: Sealed[]): Param[] {
-  return [
-    arrayLiteral(e.map((x) => x.uuid)),
-    ...contentParams(e),
-    arrayLiteral(e.map((x) => x.delay)),
-    arrayLiteral(e.map((x) => x.at)),
-    arrayLiteral(e.map((x) => x.ttl)),
-  ];
 }
 
 /** The statement settles an envelope once. What is settled twice was lost and claimed again in between: one is stale. */

@@ -3,7 +3,8 @@ import assert from "node:assert/strict";
 import { seal } from "../../runtime/envelope.ts";
 import { connect, isTransient, type Sql } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
-import { PostgresStore, publishIn } from "../../runtime/store/postgres.ts";
+import { PostgresStore } from "../../runtime/store/postgres.ts";
+import { publishIn } from "../../runtime/store/postgres_publish.ts";
 import { copyUuid, hashUuid, uuid7 } from "../../runtime/uuid.ts";
 import { settlement } from "../conformance/make.ts";
 import {

@@ -1,0 +1,98 @@
+/**
+ * How envelopes are written, on PostgreSQL.
+ *
+ * @module
+ */
+import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
+import { arrayLiteral } from "./connection.ts";
+import * as SQL from "./sql.ts";
+import type { Param, Row, Runner } from "./statements.ts";
+import type * as Port from "./store.ts";
+
+type Run = (text: string, params: Param[]) => Promise<Row[]>;
+
+const UNIQUE_VIOLATION = "23505";
+
+/** Write envelopes that have uuids of ours, no rule for duplicates, and are no broadcasts: the cheapest way. */
+export async function publishPlain(run: Run, batch: Sealed[]): Promise<Port.Put[]> {
+  const params = publishParams(batch);
+  try {
+    await run(SQL.PUBLISH_NEW, params);
+    return batch.map(() => ({ isNew: true, duplicateOf: null }));
+  } catch (error) {
+    if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
+    // Published once more, as after an answer that was lost: nothing of it was written now.
+    return written(batch, await run(SQL.PUBLISH, params));
+  }
+}
+
+/**
+ * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
+ * published. Any runner with the `unsafe` method of the `postgres` package serves.
+ */
+export function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
+  return publishBy(async (text, params) => await tx.unsafe(text, params, { prepare: true }), batch);
+}
+
+/** Write envelopes of any kind, broadcasts too. */
+export async function publishBy(
+  run: Run,
+  batch: Sealed[],
+): Promise<Port.Put[]> {
+  const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
+  const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
+  const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
+  // In one order for everybody, so that two batches do not wait for each other's locks.
+  unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
+  const own = arrayLiteral(batch.filter((e) => e.ownUuid).map((e) => e.uuid));
+  const params = [...publishParams(rows), ...broadcastParams(casts), ...publishParams(unique), own];
+  const written = await run(SQL.PUBLISH_ANY, params);
+  const isNew = new Set(written.filter((row) => row.duplicate_of === null).map((row) => row.uuid));
+  const duplicates = new Map(written.map((row) => [row.uuid, row.duplicate_of]));
+  // The second of two equal uuids in one batch is as known as one that came earlier.
+  return batch.map((e) => ({ isNew: isNew.delete(e.uuid), duplicateOf: duplicates.get(e.uuid) ?? null }));
+}
+
+function orderOf({ queue, task, args, kwargs }: Sealed): string {
+  return `${queue}\n${task}\n${args}\n${kwargs}`;
+}
+
+function written(batch: Sealed[], rows: Row[]): Port.Put[] {
+  const isNew = rows.length === batch.length ? null : new Set(rows.map((row) => row.uuid));
+  return batch.map((e) => ({ isNew: isNew?.delete(e.uuid) ?? true, duplicateOf: null }));
+}
+
+/** The columns that every way of writing an envelope shares, in the order of the statements. */
+export function contentParams(e: Sealed[]): Param[] {
+  return [
+    arrayLiteral(e.map((x) => x.task)),
+    arrayLiteral(e.map((x) => x.args)),
+    arrayLiteral(e.map((x) => x.kwargs)),
+    arrayLiteral(e.map((x) => x.options)),
+    arrayLiteral(e.map((x) => x.priority)),
+    arrayLiteral(e.map((x) => x.maxAttempts)),
+    arrayLiteral(e.map((x) => x.timeout)),
+    arrayLiteral(e.map((x) => x.timePub)),
+  ];
+}
+
+/** The columns of plain envelopes, in the order of the statements. */
+export function publishParams(e: Sealed[]): Param[] {
+  return [
+    arrayLiteral(e.map((x) => x.uuid)),
+    arrayLiteral(e.map((x) => x.queue)),
+    ...contentParams(e),
+    arrayLiteral(e.map((x) => x.delay)),
+    arrayLiteral(e.map((x) => x.at)),
+  ];
+}
+
+function broadcastParams(e: Sealed[]): Param[] {
+  return [
+    arrayLiteral(e.map((x) => x.uuid)),
+    ...contentParams(e),
+    arrayLiteral(e.map((x) => x.delay)),
+    arrayLiteral(e.map((x) => x.at)),
+    arrayLiteral(e.map((x) => x.ttl)),
+  ];
+}
