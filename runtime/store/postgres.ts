@@ -18,7 +18,7 @@ import { filterParams, OperatorStatements, uuidRange } from "./postgres_operator
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
-import { type Param, type Row, type Runner, runStatement } from "./statements.ts";
+import { type Param, type Row, runStatement } from "./statements.ts";
 import type * as Port from "./store.ts";
 
 /** The store over a connection pool. `close` ends the pool. */
