@@ -24,6 +24,7 @@ const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   pool: () => import("./pool.ts"),
   claims: () => import("./claims.ts"),
   footprint: () => import("./footprint.ts"),
+  dashboard: () => import("./dashboard.ts"),
   bloat: () => import("./bloat.ts"),
   history: () => import("./history.ts"),
 };

@@ -42,6 +42,8 @@ export interface NodeOptions {
   queues?: string;
   /** Root of its tasks, by default `bench/tasks`. */
   tasks?: string;
+  /** `HOST:PORT` of its dashboard; by default it serves none. */
+  http?: string;
 }
 
 /** The place of one run. */
@@ -106,7 +108,11 @@ export async function openSite(options: SiteOptions): Promise<Site> {
       await sql`checkpoint`;
       await sql.end({ timeout: 1 });
     },
-    async node(url, name, { runtime = options.runtime, slots = 4, queues = "default", tasks = TASKS } = {}) {
+    async node(
+      url,
+      name,
+      { runtime = options.runtime, slots = 4, queues = "default", tasks = TASKS, http } = {},
+    ) {
       return await ready(run(runtime, [
         ...[
           runtime === "deno" ? MAIN : LAUNCHER,
@@ -119,6 +125,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
           queues,
         ],
         ...["--tasks", tasks, "--database-url", url],
+        ...http ? ["--http", http] : ["--no-http"],
       ]));
     },
     start: async (script, runtime) => await ready(run(runtime, [pathOf(script)])),
