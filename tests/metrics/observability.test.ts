@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import parsePrometheus from "parse-prometheus-text-format";
 import { parse as parseYaml } from "yaml";
-import { test, type TestContext } from "../harness.ts";
+import { eventually, test, type TestContext } from "../harness.ts";
 import { cluster } from "../integration/cluster.ts";
 
 interface Family {
@@ -95,14 +95,21 @@ test("a node serves its metrics: counted by queue and outcome, the leader's queu
   for (const name of TIMES) {
     const [times] = families.get(name)!.metrics;
     assert.match(text, new RegExp(`^${name}_count\\{queue="default"\\} 2$`, "m"));
-    const counts = Object.values(times.buckets!).map(Number);
+    const buckets = Object.entries(times.buckets!).map((
+      [le, count],
+    ) => [Number(le.replace("+Inf", "Infinity")), Number(count)]);
+    const counts = buckets.toSorted(([a], [b]) => a - b).map(([, count]) => count);
     assert.deepEqual(counts, counts.toSorted((a, b) => a - b), `${name} is cumulative`);
     assert.equal(counts.at(-1), 2);
   }
   const [{ port }, [told]] = [new URL(http), await client.control("metrics", {}, { expected: 1 })];
   assert.deepEqual([told.enabled, (told.status as { port: number }).port], [true, Number(port)]);
-  const rates = await client.rates();
-  assert.deepEqual(rates.map(({ queue }) => queue), ["default"]);
+  // Whole seconds are told.
+  await eventually(async () => {
+    const rates = await client.rates();
+    assert.deepEqual(rates.map(({ queue, failed_60s }) => [queue, failed_60s]), [["default", 1]]);
+    assert.equal(Math.round(60 * rates[0].settled_60s), 2);
+  });
 });
 
 test("what is served, what is documented, what the dashboard shows and what is alerted of are the same", async (t) => {
