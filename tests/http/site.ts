@@ -51,7 +51,6 @@ export async function site({ config, client }: SiteOptions = {}) {
     clock,
     client: () =>
       client ? Promise.resolve(client) : Promise.reject(new DispatcherError("unavailable", "No database")),
-    metrics: () => Promise.resolve({ text: "metrics_of_this_node 1\n", type: "text/plain" }),
     closing: new AbortController().signal,
   };
   const app = buildApp(parts);
