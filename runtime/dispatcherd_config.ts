@@ -39,7 +39,7 @@ const CALLABLE = "it names Python code; `hooks` names a module";
 const REASONS: ReadonlyMap<string, string> = new Map(Object.entries({
   "service.pool_kwargs.scaledown_interval": "the pool looks whenever a worker falls idle",
   "service.pool_kwargs.worker_stop_wait": "`shutdown_wait` is the time that running tasks have",
-  "service.metrics_kwargs": "metrics have no server of their own",
+  "service.metrics_kwargs": "metrics have no server of their own: they are at /metrics of http",
   "service.process_manager_cls": "workers are threads of child processes",
   "service.process_manager_kwargs": "workers are threads of child processes",
   "brokers.pg_notify.default_publish_channel": "who publishes names the queue",

@@ -73,7 +73,7 @@ test("seal() takes every option", () => {
   assert.equal(sealed.uuid, UUID);
   assert.equal(sealed.ownUuid, true);
   assert.equal(sealed.ttl, 60);
-  assert.deepEqual(JSON.parse(sealed.options), { guid: "g-1", watch: true });
+  assert.deepEqual(JSON.parse(sealed.options), { guid: "g-1", due: at.getTime(), watch: true });
 });
 
 test("seal() takes a time as an ISO string with an offset", () => {

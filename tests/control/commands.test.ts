@@ -57,6 +57,8 @@ function site(more: Partial<CommandParts> = {}) {
     node: "n1",
     pid: 42,
     runtime: "deno 2.9",
+    exporter: () => undefined,
+    recent: () => undefined,
     version: "0.1.0",
     queues: ["default", "n1", "broadcast"],
     pool,
@@ -196,10 +198,23 @@ test("main, producers, metrics, chunks and aio_tasks answer in dispatcherd's sha
   });
   assert.deepEqual(await ask("producers"), { OnStartProducer: {}, node_id: "n1" });
   assert.deepEqual(await ask("metrics"), { enabled: false, status: "disabled", node_id: "n1" });
+  const status = { host: "127.0.0.1", port: 8070, ready: true };
+  const serving = site({ exporter: () => status });
+  assert.deepEqual(await serving.ask("metrics"), { enabled: true, status, node_id: "n1" });
   assert.deepEqual(keys(await ask("chunks")), ["node_id", "partials", "status"]);
   const tasks = { "self check": { done: false, stack: "" }, stager: { done: false, stack: "failing" } };
   assert.deepEqual(await ask("aio_tasks"), { ...tasks, node_id: "n1" });
   assert.deepEqual(keys(await ask("aio_tasks", { limit: 1 })), ["node_id", "self check"]);
+});
+
+test("rates tells the last minute by queue, and whether anything is counted at all", async () => {
+  assert.deepEqual(await site().ask("rates"), { enabled: false, queues: {}, node_id: "n1" });
+  const queues = { default: { claimed: [1], settled: [1], failed: [0], wait: [1] } };
+  assert.deepEqual(await site({ recent: () => queues }).ask("rates"), {
+    enabled: true,
+    queues,
+    node_id: "n1",
+  });
 });
 
 test("status nests all of the others", async () => {

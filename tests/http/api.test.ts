@@ -41,8 +41,9 @@ test("POST /api/publish publishes one, and says when the uuid is known", async (
     3,
     5,
     9,
-    { guid: "g" },
+    { guid: "g", due: row.options.due },
   ]);
+  assert.equal(typeof row.options.due, "number");
 });
 
 test("POST /api/publish takes a batch, its duplicates too", async (t) => {
