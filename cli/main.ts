@@ -75,7 +75,7 @@ function say(io: IO, text: string, code: number = EXIT.ok): number {
 async function start(name: string, argv: string[], io: IO): Promise<number> {
   const command: Command = COMMANDS[name];
   const parser = await stdParser() ?? nodeParser;
-  const flags = { ...command.flags, help: { type: "boolean" as const, help: "Show this" } };
+  const flags = { help: { type: "boolean" as const, help: "Show this" }, ...command.flags };
   const parsed = readArgs(argv.map((word) => word === "-h" ? "--help" : word), flags, parser);
   if (parsed.flags.help) return say(io, commandHelp(name, command));
   if (parsed.rest.length > 0 && !command.words) throw oddWord(name, parsed.rest[0]);

@@ -76,7 +76,7 @@ export function denoFlags(
   return [
     "--no-prompt",
     "--allow-env",
-    "--allow-sys=hostname",
+    "--allow-sys=hostname,systemMemoryInfo",
     `--allow-read=${[dir, ...read, ...socket === undefined ? [] : [socket]].join(",")}`,
     ...socket === undefined ? [] : [`--allow-write=${socket}`],
     net === undefined ? "--allow-net" : `--allow-net=${net.join(",")}`,

@@ -78,7 +78,17 @@ test("--version prints the version alone", async () => {
 });
 
 test("a group with --help lists its commands on stdout and exits 0", async () => {
-  assert.deepEqual([...GROUPS].sort(), ["config", "db", "migrate", "node", "queue", "schedule"]);
+  assert.deepEqual([...GROUPS].sort(), [
+    "completions",
+    "config",
+    "db",
+    "deploy",
+    "health",
+    "migrate",
+    "node",
+    "queue",
+    "schedule",
+  ]);
   for (const group of GROUPS.filter((name) => !Object.hasOwn(COMMANDS, name))) {
     const { code, out, err } = await said(group, "--help");
     assert.deepEqual({ code, err }, { code: 0, err: [] });
