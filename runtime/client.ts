@@ -274,14 +274,19 @@ export class Client {
     return this.#operator.pause(queue, false);
   }
 
-  /** Cancel all that waits in a queue now; what runs goes on. Returns how many. */
-  purgeQueue(queue: string): Promise<number> {
-    return this.#operator.purge(queue);
+  /** Cancel all that waits in a queue now; what runs goes on. Returns how many; `tell` hears of each batch. */
+  purgeQueue(queue: string, tell?: (purged: number) => void): Promise<number> {
+    return this.#operator.purge(queue, tell);
   }
 
   /** What stands in each queue. */
   queues(): Promise<QueueRow[]> {
     return this.#parts.store.queues();
+  }
+
+  /** Envelopes that end in a second, by queue, of the last minute. */
+  rates(): Promise<Map<string, number>> {
+    return this.#parts.store.rates();
   }
 
   /** The nodes, live ones first. */
