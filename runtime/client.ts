@@ -284,11 +284,6 @@ export class Client {
     return this.#parts.store.queues();
   }
 
-  /** Envelopes that end in a second, by queue, of the last minute. */
-  rates(): Promise<Map<string, number>> {
-    return this.#parts.store.rates();
-  }
-
   /** The nodes, live ones first. */
   nodes(): Promise<NodeRow[]> {
     return this.#parts.store.nodes();

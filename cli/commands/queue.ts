@@ -23,7 +23,8 @@ export const queueList: Command = {
   flags: { ...JSON_FLAG, ...DATABASE_FLAGS },
   async run({ client, flags, io }) {
     const open = await client();
-    const [rows, rates] = await Promise.all([open.queues(), open.rates()]);
+    const [rows, settled] = await Promise.all([open.queues(), open.rates()]);
+    const rates = ratesOf(settled);
     // One that is empty now has a rate all the same.
     const empty = {
       scheduled: 0,
@@ -55,7 +56,12 @@ export const queueList: Command = {
   },
 };
 
-/** Envelopes that end, by the second or, where they are few, by the minute. */
+/** Attempts that end in a second, over the last minute, by queue. */
+export function ratesOf(rates: Awaited<ReturnType<Client["rates"]>>): Map<string, number> {
+  return new Map(rates.map(({ queue, settled_60s }) => [queue, settled_60s]));
+}
+
+/** Attempts that end, by the second or, where they are few, by the minute. */
 export function rateText(rate: number): string {
   if (rate === 0) return "-";
   return rate < 1 ? `${Math.round(rate * 60)}/min` : `${rate < 10 ? rate.toFixed(1) : Math.round(rate)}/s`;

@@ -5,6 +5,7 @@ import { errorLine } from "../../runtime/errors.ts";
 import { usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS } from "../command.ts";
 import { type Look, topScreen } from "../top/screen.ts";
+import { ratesOf } from "./queue.ts";
 import { takeTerminal } from "../top/terminal.ts";
 
 const EVERY_MS = 1_000;
@@ -74,11 +75,11 @@ async function lookAt(client: Client, nodes: Look["nodes"]): Promise<Look> {
   const [replies, queues, rates] = await Promise.all([
     client.control("node_status", undefined, { timeout: ANSWER_SECONDS, expected }),
     client.queues(),
-    client.rates(),
+    client.rates(ANSWER_SECONDS),
   ]);
   const answers = new Map(
     (replies as unknown as NodeStatus[]).filter(({ node_id }) => node_id !== undefined)
       .sort((a, b) => a.node_id < b.node_id ? -1 : 1).map((answer) => [answer.node_id, answer]),
   );
-  return { at: new Date(), nodes, answers, queues, rates, fault: null };
+  return { at: new Date(), nodes, answers, queues, rates: ratesOf(rates), fault: null };
 }

@@ -272,10 +272,6 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     return this.#run(LOOK.QUEUES);
   }
 
-  async rates(): Promise<Map<string, number>> {
-    return new Map((await this.#run(LOOK.RATES)).map(({ queue, rate }) => [queue, rate]));
-  }
-
   nodes(): Promise<Port.NodeRow[]> {
     return this.#run(NODE.NODES);
   }

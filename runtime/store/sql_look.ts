@@ -103,20 +103,6 @@ from (
 ) c full join dispatcher.queue q on q.name = c.queue
 order by 1`;
 
-/**
- * Envelopes that ended in the last minute, by queue, a second; where there were more than 20,000, as of the time in which
- * those ended. Index: archive_finished.
- */
-export const RATES = `
-with latest as materialized (
-  select queue, finished_at from dispatcher.archive where finished_at > clock_timestamp() - interval '1 minute'
-  order by finished_at desc limit 20000
-), span as (
-  select case when count(*) < 20000 then 60
-    else greatest(extract(epoch from clock_timestamp() - min(finished_at)), 0.001) end seconds from latest
-)
-select queue, (count(*) / max(seconds))::float8 rate from latest, span group by queue`;
-
 /** Work that could run now. Index: envelope_claim. */
 export const WAITING = `
 select count(*)::int n from dispatcher.envelope

@@ -389,8 +389,6 @@ export interface Store extends OperatorStore, LogStore {
   /** States and outcomes of the given uuids, cheaply: for those who wait. */
   outcomes(uuids: string[]): Promise<Map<string, Pick<EnvelopeRow, "state" | "result" | "error">>>;
   queues(): Promise<QueueRow[]>;
-  /** Envelopes that end in a second, by queue, lately; a queue where none does is left out. */
-  rates(): Promise<Map<string, number>>;
   nodes(): Promise<NodeRow[]>;
   cancel(uuids: string[]): Promise<Cancelled[]>;
   /** What a filter finds in the order of the uuids, behind the last one of the page before. */

@@ -7,6 +7,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { readArgs } from "../../cli/args.ts";
 import { COMMANDS } from "../../cli/commands/index.ts";
+import { ratesOf } from "../../cli/commands/queue.ts";
 import { writeFindings } from "../../cli/commands/doctor.ts";
 import { eventLine } from "../../cli/commands/events.ts";
 import { topScreen } from "../../cli/top/screen.ts";
@@ -124,7 +125,7 @@ for (const columns of [60, 80, 120]) {
       nodes: await fakeClient.nodes(),
       answers: new Map([["alpha", STATUS as never]]),
       queues: await fakeClient.queues(),
-      rates: await fakeClient.rates(),
+      rates: ratesOf(await fakeClient.rates()),
       fault: null,
     };
     const view = { columns, rows: 20, paused: false, scroll: 0 };

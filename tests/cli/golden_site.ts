@@ -180,7 +180,8 @@ export const fakeClient = {
   find: (prefix: string) => Promise.resolve(rows.filter((row) => row.uuid.startsWith(prefix))),
   nodes: () => Promise.resolve(nodes),
   queues: () => Promise.resolve(queues),
-  rates: () => Promise.resolve(new Map([["default", 431.2], ["quiet", 0.05]])),
+  rates: () =>
+    Promise.resolve([{ queue: "default", settled_60s: 431.2 }, { queue: "quiet", settled_60s: 0.05 }]),
   schedules: () =>
     Promise.resolve([schedule, {
       ...schedule,
