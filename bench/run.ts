@@ -6,6 +6,8 @@
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { type Runtime, runtimes } from "../tests/harness/runtimes.ts";
+import { processIO } from "../cli/io.ts";
+import { Progress } from "../cli/progress.ts";
 import type { Question, Row } from "./question.ts";
 import { openSite, type Site } from "./site.ts";
 
@@ -60,7 +62,12 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     stopped.reject(stopping.signal.reason);
   });
 }
-const tell = (line: string) => stopping.signal.aborted || console.error(`  ${line}`);
+const progress = new Progress(processIO, "Questions", names.length);
+const tell = (line: string) => {
+  progress.end();
+  if (!stopping.signal.aborted) console.error(`  ${line}`);
+  progress.advance(0);
+};
 const { quick } = values;
 try {
   const site = await openSite({
@@ -73,7 +80,11 @@ try {
   // Whatever the question waits for then, nobody may answer any more.
   stopping.signal.addEventListener("abort", () => void site.close().finally(() => process.exit(130)));
   try {
-    for (const name of names) await answer(site, name, (await QUESTIONS[name]()).default);
+    for (const name of names) {
+      await answer(site, name, (await QUESTIONS[name]()).default);
+      progress.advance(1);
+    }
+    progress.end();
   } finally {
     await site.close();
   }
@@ -83,8 +94,10 @@ try {
 process.exit(stopping.signal.aborted ? 130 : 0);
 
 async function answer(site: Site, name: string, { question, run }: Question): Promise<void> {
+  progress.end();
   if (!values.json) console.error(`${name}: ${question}`);
   for (const [runtime, rows] of Object.entries(await Promise.race([run(site), stopped.promise]))) {
+    progress.end();
     if (values.json) console.log(JSON.stringify({ name, question, runtime, rows }));
     else print(runtime, rows);
   }

@@ -10,6 +10,7 @@ import { type Flags, type Parsed, usage } from "./args.ts";
 import { type Command, type Context, DATABASE_FLAGS, FILTER_FLAGS, JSON_FLAG } from "./command.ts";
 import { confirm, YES_FLAG } from "./confirm.ts";
 import { filterOf } from "./filter.ts";
+import { Progress } from "./progress.ts";
 
 /** What became of one envelope. */
 interface Done {
@@ -53,17 +54,22 @@ async function perform(act: Act, context: Context): Promise<number> {
   const able = rows.filter(({ state }) => act.states.includes(state)).map(({ uuid }) => uuid);
   const client = await context.client();
   let changed = 0;
+  const progress = new Progress(io, act.verb, able.length);
   const say = (one: Done, text: string) => io.out(flags.json ? JSON.stringify(one) : `${one.uuid} ${text}`);
   for (let at = 0; at < able.length; at += BATCH) {
     const batch = new Set(able.slice(at, at + BATCH));
-    for (const { uuid, did, node } of await act.run(client, [...batch], flags)) {
+    const done = await act.run(client, [...batch], flags);
+    progress.end();
+    for (const { uuid, did, node } of done) {
       batch.delete(uuid);
       if (did in act.says) changed++;
       say({ uuid, did, node }, act.says[did]?.replace("NODE", `${node}`) ?? `already ${did}`);
     }
     // Pruned meanwhile, or an entry of the broadcast log.
+    progress.advance(Math.min(BATCH, able.length - at));
     for (const uuid of batch) io.err(`Cannot ${act.verb} "${uuid}": no node has an envelope of this uuid`);
   }
+  progress.end();
   for (const { uuid, state, node = null } of rows) {
     if (!act.states.includes(state)) say({ uuid, did: state, node }, `already ${state}`);
   }

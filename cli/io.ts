@@ -13,6 +13,8 @@ export interface IO {
   out(text: string): void;
   /** A line that is not the result. */
   err(text: string): void;
+  /** Write over the last line of stderr; there where stderr is a terminal. An empty text takes it away. */
+  status?(text: string): void;
   readonly stdin: AsyncIterable<Uint8Array>;
   /** Whether stdout is a terminal. */
   readonly tty: boolean;
@@ -25,6 +27,9 @@ export interface IO {
 export const processIO: IO = {
   out: (text) => write(process.stdout, text),
   err: (text) => write(process.stderr, text),
+  status: process.stderr.isTTY === true
+    ? (text) => void process.stderr.write(`\r\u001b[K${harmless(text)}`)
+    : undefined,
   stdin: process.stdin as AsyncIterable<Uint8Array>,
   tty: process.stdout.isTTY === true,
   interactive: process.stdin.isTTY === true && process.stderr.isTTY === true,

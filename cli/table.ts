@@ -23,8 +23,8 @@ export function writeTable(io: IO, columns: Column[], rows: string[][]): void {
   );
   const line = (cells: string[]) =>
     cells.map((cell, i) => columns[i].right ? cell.padStart(widths[i]) : cell.padEnd(widths[i])).join("  ")
-      .trimEnd()
-      .slice(0, io.columns);
+      .slice(0, io.columns)
+      .trimEnd();
   io.out(line(columns.map((column) => column.title)));
   for (const row of lines) io.out(line(row));
 }

@@ -6,7 +6,7 @@
 import type { Config } from "./config.ts";
 import { connect, connectionError } from "./store/connection.ts";
 import { embeddedStatus, startEmbedded, stopEmbedded } from "./store/embedded.ts";
-import { migrateAt, migrationSql, type SchemaStatus, schemaStatus } from "./store/migrate.ts";
+import { migrateAt, migrationSql, type SchemaStatus, schemaStatus, type Step } from "./store/migrate.ts";
 import { applyRoles, rolesSql } from "./store/roles.ts";
 
 export { embeddedStatus, migrationSql, rolesSql, startEmbedded, stopEmbedded };
@@ -19,8 +19,12 @@ export async function readSchema(url: string): Promise<SchemaStatus> {
 }
 
 /** Apply what is missing; returns the names of what was applied. `tell` hears when one has to wait. */
-export async function applyMigrations(url: string, tell?: (text: string) => void): Promise<string[]> {
-  return await ours(url, migrateAt(url, tell));
+export async function applyMigrations(
+  url: string,
+  tell?: (text: string) => void,
+  step?: Step,
+): Promise<string[]> {
+  return await ours(url, migrateAt(url, tell, step));
 }
 
 /** Make the roles, or bring their rights up to date; applies what migrations are missing first. */

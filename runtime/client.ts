@@ -274,9 +274,9 @@ export class Client {
     return this.#operator.pause(queue, false);
   }
 
-  /** Cancel all that waits in a queue now; what runs goes on. Returns how many. */
-  purgeQueue(queue: string): Promise<number> {
-    return this.#operator.purge(queue);
+  /** Cancel all that waits in a queue now; what runs goes on. Returns how many; `tell` hears of each batch. */
+  purgeQueue(queue: string, tell?: (purged: number) => void): Promise<number> {
+    return this.#operator.purge(queue, tell);
   }
 
   /** What stands in each queue. */

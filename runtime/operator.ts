@@ -61,8 +61,8 @@ export class Operator {
     return done.map(withoutQueue);
   }
 
-  async purge(queue: string): Promise<number> {
-    const purged = await this.#parts.store.purge(checkQueue(queue));
+  async purge(queue: string, tell?: (purged: number) => void): Promise<number> {
+    const purged = await this.#parts.store.purge(checkQueue(queue), tell);
     if (purged > 0) await this.#wake([""]);
     return purged;
   }

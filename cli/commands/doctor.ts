@@ -1,6 +1,8 @@
 import { diagnose, type Finding } from "../../runtime/doctor/doctor.ts";
 import { EXIT } from "../../runtime/errors.ts";
+import type { Parsed } from "../args.ts";
 import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+import type { IO } from "../io.ts";
 import { oneLine } from "../table.ts";
 
 const MARKS: Record<Finding["status"], string> = { ok: "ok", warning: "WARNING", failed: "FAILED" };
@@ -15,15 +17,19 @@ export const doctor: Command = {
     ...DATABASE_FLAGS,
   },
   async run({ config, flags, io }) {
-    const findings = await diagnose((await config()).config);
-    for (const finding of findings) {
-      if (flags.json) io.out(JSON.stringify(finding));
-      else if (flags.repair) { for (const line of repairLines(finding)) io.out(line); }
-      else for (const line of findingLines(finding)) io.out(line);
-    }
-    return findings.some(({ status }) => status === "failed") ? EXIT.failed : EXIT.ok;
+    return writeFindings(io, await diagnose((await config()).config), flags);
   },
 };
+
+/** Print findings; the exit code that they mean. */
+export function writeFindings(io: IO, findings: Finding[], flags: Parsed["flags"]): number {
+  for (const finding of findings) {
+    if (flags.json) io.out(JSON.stringify(finding));
+    else if (flags.repair) { for (const line of repairLines(finding)) io.out(line); }
+    else for (const line of findingLines(finding)) io.out(line);
+  }
+  return findings.some(({ status }) => status === "failed") ? EXIT.failed : EXIT.ok;
+}
 
 function findingLines({ check, status, text, repair }: Finding): string[] {
   const line = `${MARKS[status].padEnd(8)} ${check.padEnd(12)} ${oneLine(text)}`;

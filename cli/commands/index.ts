@@ -32,12 +32,14 @@ import { running } from "./running.ts";
 import { scheduleList, scheduleNext, schedulePause, scheduleResume, scheduleRun } from "./schedule.ts";
 import { show } from "./show.ts";
 import { status } from "./status.ts";
+import { top } from "./top.ts";
 import { why } from "./why.ts";
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   dispatcher,
   publish,
   status,
+  top,
   running,
   list,
   show,

@@ -17,6 +17,10 @@ const COLUMNS = [
   { title: "TASK" },
 ];
 
+/** On a narrow terminal the task goes before what `show` has too; a pipe has all columns. */
+const NARROW = 100;
+const KEPT = new Set([0, 1, 4, 6]);
+
 /** What is known of envelopes, newest first. */
 export const list: Command = {
   summary: "List envelopes, newest first",
@@ -40,7 +44,9 @@ export const list: Command = {
       for (const row of rows) io.out(JSON.stringify(shownRow(row)));
       return;
     }
-    writeTable(io, COLUMNS, rows.map(cells));
+    const narrow = io.tty && io.columns < NARROW;
+    const pick = <T>(all: T[]) => all.filter((_, i) => !narrow || KEPT.has(i));
+    writeTable(io, pick(COLUMNS), rows.map((row) => pick(cells(row))));
   },
 };
 

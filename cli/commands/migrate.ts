@@ -8,6 +8,7 @@ import {
 } from "../../runtime/admin.ts";
 import { DispatcherError } from "../../runtime/errors.ts";
 import { type Command, type Context, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
+import { Progress } from "../progress.ts";
 
 /** Bring the schema up to date. */
 export const migrateUp: Command = {
@@ -15,7 +16,19 @@ export const migrateUp: Command = {
   usage: "",
   flags: DATABASE_FLAGS,
   async run(context) {
-    const applied = await applyMigrations(await urlOf(context), (text) => context.io.err(text));
+    const progress = new Progress(context.io, "Migrations");
+    let before = 0;
+    const applied = await applyMigrations(
+      await urlOf(context),
+      (text) => {
+        progress.end();
+        context.io.err(text);
+      },
+      (done, all) => {
+        progress.advance(done - before, all);
+        before = done;
+      },
+    ).finally(() => progress.end());
     for (const name of applied) context.io.out(name);
     if (applied.length === 0) context.io.err("The schema is up to date");
   },

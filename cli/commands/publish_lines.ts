@@ -15,6 +15,7 @@ import { parseJson, usage } from "../args.ts";
 import { type Context, DATABASE_FLAGS } from "../command.ts";
 import type { IO } from "../io.ts";
 import { readLines } from "../lines.ts";
+import { Progress } from "../progress.ts";
 
 const BATCH = 1_000;
 const RETRY_MS = 500;
@@ -44,6 +45,7 @@ export async function publishLines({ client: open, io, flags, rest }: Context): 
   // A flag for all lines would be lost.
   if (odd !== undefined) throw usage(`Cannot use ${odd} together with -: each line has its own fields`);
   const client = await open();
+  const progress = new Progress(io, "Published");
   let batch: Line[] = [];
   let wrong = 0;
   const refuse = (number: number, error: unknown) => {
@@ -54,9 +56,12 @@ export async function publishLines({ client: open, io, flags, rest }: Context): 
     const lines = batch;
     batch = [];
     for (const { number, sent, error } of await publishBatch(client, lines, io.err)) {
-      if (sent) tell(io, sent);
-      else refuse(number, error);
+      if (sent) {
+        progress.end();
+        tell(io, sent);
+      } else refuse(number, error);
     }
+    progress.advance(lines.length);
   };
   let number = 0;
   for await (const text of readLines(io.stdin)) {
@@ -70,6 +75,7 @@ export async function publishLines({ client: open, io, flags, rest }: Context): 
     if (batch.length >= BATCH) await send();
   }
   if (batch.length > 0) await send();
+  progress.end();
   return wrong === 0 ? EXIT.ok : EXIT.failed;
 }
 

@@ -99,6 +99,9 @@ export async function schemaStatus(sql: Sql): Promise<SchemaStatus> {
   };
 }
 
+/** Hears how many migrations are applied, of how many. */
+export type Step = (applied: number, all: number) => void;
+
 /**
  * Bring the schema up to this code's version; returns the names of what was applied.
  *
@@ -111,10 +114,15 @@ export async function schemaStatus(sql: Sql): Promise<SchemaStatus> {
  * const applied = await migrate(connect(url)); // ["0001_first_light", …], [] the second time
  * ```
  */
-export async function migrate(sql: Sql, tell: (text: string) => void = () => {}): Promise<string[]> {
+export async function migrate(
+  sql: Sql,
+  tell: (text: string) => void = () => {},
+  step: Step = () => {},
+): Promise<string[]> {
   const applied: string[] = [];
   for (;;) {
-    const { version } = await schemaStatus(sql);
+    const { version, pending } = await schemaStatus(sql);
+    step(applied.length, applied.length + pending.length);
     const next = MIGRATIONS.find((m) => m.version > version);
     if (!next) return applied;
     if (await apply(sql, next, tell)) applied.push(next.name);
@@ -125,10 +133,10 @@ export async function migrate(sql: Sql, tell: (text: string) => void = () => {})
 const ANSWER_SECONDS = 3_600;
 
 /** The same over a connection of its own. */
-export async function migrateAt(url: string, tell?: (text: string) => void): Promise<string[]> {
+export async function migrateAt(url: string, tell?: (text: string) => void, step?: Step): Promise<string[]> {
   const sql = connect(url, { max: 1, prepare: false, answerSeconds: ANSWER_SECONDS });
   try {
-    return await migrate(sql, tell);
+    return await migrate(sql, tell, step);
   } finally {
     await sql.end({ timeout: 1 }).catch(() => {});
   }

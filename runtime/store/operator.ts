@@ -104,7 +104,7 @@ export interface OperatorStore {
    */
   retry(uuids: string[]): Promise<(Retried & { queue: string | null })[]>;
   /** Cancel all that waits in a queue now; what runs goes on. Returns how many. */
-  purge(queue: string): Promise<number>;
+  purge(queue: string, tell?: (purged: number) => void): Promise<number>;
   /** Stop or resume the claims of a queue; false when it was so already. */
   pause(queue: string, paused: boolean): Promise<boolean>;
   /** The dead by task and error, the latest first. */

@@ -56,11 +56,12 @@ export class OperatorStatements implements Operator.OperatorStore {
     return [];
   }
 
-  async purge(queue: string): Promise<number> {
+  async purge(queue: string, tell: (purged: number) => void = () => {}): Promise<number> {
     const [{ id }] = await this.#run(DEAD.LAST_ID);
     for (let total = 0;;) {
       const [{ purged }] = await this.#run(DEAD.PURGE, [queue, id, PURGE_BATCH]);
       total += purged;
+      tell(purged);
       if (purged < PURGE_BATCH) return total;
     }
   }

@@ -78,17 +78,8 @@ test("--version prints the version alone", async () => {
 });
 
 test("a group with --help lists its commands on stdout and exits 0", async () => {
-  assert.deepEqual([...GROUPS].sort(), [
-    "completions",
-    "config",
-    "db",
-    "deploy",
-    "health",
-    "migrate",
-    "node",
-    "queue",
-    "schedule",
-  ]);
+  const groups = ["completions", "config", "db", "deploy", "health", "migrate", "node", "queue", "schedule"];
+  assert.deepEqual([...GROUPS].sort(), groups);
   for (const group of GROUPS.filter((name) => !Object.hasOwn(COMMANDS, name))) {
     const { code, out, err } = await said(group, "--help");
     assert.deepEqual({ code, err }, { code: 0, err: [] });
@@ -142,9 +133,9 @@ test("a word behind a command that takes none exits 2 and runs nothing", async (
 
 test("an unknown flag of any command exits 2, whatever the command", async () => {
   for (const name of Object.keys(COMMANDS)) {
-    const { code, out, err } = await said(...name.split(" "), "--hlep");
+    const { code, out, err } = await said(...name.split(" "), "--hepl");
     assert.deepEqual({ code, out }, { code: 2, out: [] }, name);
-    assert.deepEqual(err, ['Unknown flag "--hlep" (did you mean "--help"?)'], name);
+    assert.deepEqual(err, ['Unknown flag "--hepl" (did you mean "--help"?)'], name);
   }
 });
 

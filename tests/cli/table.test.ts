@@ -54,7 +54,7 @@ test("writeTable() leaves no blanks at the end of a line on a terminal", () => {
 test("writeTable() cuts lines at the width of the terminal", () => {
   const io = fakeIO({ tty: true, columns: 12 });
   writeTable(io, COLUMNS, [["long name", "1000000", "active"]]);
-  assert.deepEqual(io.outLines, ["NAME        ", "long name  1"].map((line) => line.slice(0, 12)));
+  assert.deepEqual(io.outLines, ["NAME", "long name  1"]);
 });
 
 test("ago() says seconds, minutes, hours and days in the unit that suits them", () => {

@@ -262,9 +262,9 @@ test("queue list prints what stands in each queue, with tabs in a pipe and as JS
   ]);
   const { code, stdout, stderr } = await cli("queue", "list");
   assert.deepEqual({ code, stderr }, { code: 0, stderr: "" });
-  assert.match(stdout, /^a\t0\t0\t1\t0\t-\tactive\nb\t2\t0\t1\t0\t\d+(\.\d)? s\tactive\n$/);
+  assert.match(stdout, /^a\t0\t0\t1\t0\t-\t-\tactive\nb\t2\t0\t1\t0\t\d+(\.\d)? s\t-\tactive\n$/);
   const [a, b] = ndjson((await cli("queue", "list", "--json")).stdout);
-  const none = { running: 0, retryable: 0, paused: false };
+  const none = { running: 0, retryable: 0, paused: false, rate: 0 };
   assert.deepEqual(a, { queue: "a", scheduled: 1, available: 0, oldest_seconds: null, ...none });
   assert.ok(b.oldest_seconds >= 0);
   assert.deepEqual({ ...b, oldest_seconds: 0 }, {
