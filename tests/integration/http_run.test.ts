@@ -1,9 +1,10 @@
 /** Tasks over HTTP, as edge functions: a real node, real connections. */
 import assert from "node:assert/strict";
 import { connect } from "node:net";
+import { join } from "node:path";
 import { httpClient, type HttpProblem } from "../../http.ts";
 import { problemSchema } from "../../runtime/http/api/schemas.ts";
-import { eventually, test } from "../harness.ts";
+import { eventually, tempDir, test } from "../harness.ts";
 import { cluster, FIXTURES } from "./cluster.ts";
 
 const json = { "Content-Type": "application/json" };
@@ -49,17 +50,19 @@ test("POST /api/tasks runs a task and answers with its result", async (t) => {
 });
 
 test("what takes longer is answered with 202 and where its result will be", async (t) => {
-  const { node } = await cluster(t);
+  const { node, until } = await cluster(t);
   const { http, kill, exited } = await node({ name: "one", workers: 2, http: true, tasks: FIXTURES });
-  const late = await fetch(`${http}/api/tasks/waits?wait=100ms`, {
+  const never = JSON.stringify([join(tempDir(), "never")]);
+  const late = await fetch(`${http}/api/tasks/waits%23gate?wait=100ms`, {
     method: "POST",
-    body: "[]",
+    body: never,
     headers: json,
   });
   assert.equal(late.status, 202);
   const { uuid } = await late.json();
   const path = late.headers.get("location")!;
   assert.equal(path, `/api/envelopes/${uuid}/result`);
+  await until(uuid, (row) => row.state === "running");
   const waiting = fetch(`${http}${path}?wait=60s`);
   const cancelled = await fetch(`${http}/api/envelopes/${uuid}/cancel`, { method: "POST" });
   assert.deepEqual((await cancelled.json()).did, { requested: 1 });
