@@ -25,11 +25,7 @@ const ADAPTERS: Globs = [
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-<<<<<<< HEAD
   "runtime/{client,find,operator,publisher,hints,charts,follow,watcher,looker,waiting}.ts",
-=======
-  "runtime/{client,find,operator,publisher,hints,charts,follow,watcher}.ts",
->>>>>>> dee1cb5 (Records of actions are kept by a module of their own; the package has the client of the HTTP API)
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
