@@ -12,13 +12,15 @@ import { problem } from "../problem.ts";
 export function bodyLimit(most: number): MiddlewareHandler<Env> {
   return async (c, next) => {
     const tooLarge = () => problem(c, 413, `Cannot take this body: it has over ${most} bytes`);
-    if (c.req.header("transfer-encoding") !== undefined) {
+    const length = c.req.header("content-length");
+    if (length !== undefined && c.req.header("transfer-encoding") === undefined) {
+      if (Number(length) > most) return tooLarge();
+    } else if (c.req.raw.body) {
+      // In HTTP/2 neither has to be there.
       const body = await read(c, most);
       if (!body) return tooLarge();
       const { url, method, headers } = c.req.raw;
       c.req.raw = new Request(url, { method, headers, body });
-    } else if (Number(c.req.header("content-length") ?? 0) > most) {
-      return tooLarge();
     }
     await next();
   };
