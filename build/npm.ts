@@ -64,6 +64,7 @@ function manifest(): Record<string, unknown> {
     ...kept,
     exports: {
       ".": { types: "./mod.d.ts", default: "./mod.js" },
+      "./http": { types: "./http.d.ts", default: "./http.js" },
       "./package.json": "./package.json",
     },
     types: "./mod.d.ts",

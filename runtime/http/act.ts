@@ -28,6 +28,7 @@ export type Action =
   | "resume"
   | "purge"
   | "drain"
+  | "node_resume"
   | "scale"
   | "log_level"
   | "schedule_run"

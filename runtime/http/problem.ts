@@ -39,6 +39,7 @@ const CODE: Readonly<Record<number, string>> = {
   413: "too_large",
   415: "unsupported_media_type",
   421: "misdirected",
+  422: "invalid",
   429: "too_many_requests",
 };
 

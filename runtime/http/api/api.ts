@@ -3,11 +3,9 @@
  *
  * @module
  */
-import { bodyLimit } from "hono/body-limit";
 import { VERSION } from "../../version.ts";
 import type { HttpParts } from "../parts.ts";
-import { problem } from "../problem.ts";
-import type { Ctx } from "../env.ts";
+import { bodyLimit } from "./body.ts";
 import { cluster } from "./cluster.ts";
 import { envelopes } from "./envelopes.ts";
 import { publishing } from "./publishing.ts";
@@ -19,11 +17,7 @@ const MOST_BYTES = 16 * 1024 * 1024;
 /** Everything below `/api`. */
 export function api({ config }: HttpParts): Api {
   const app = part();
-  const maxSize = Math.max(MOST_BYTES, config.max_args_bytes + 65_536);
-  app.use(bodyLimit({
-    maxSize,
-    onError: (c) => problem(c as Ctx, 413, `Cannot take this body: it has over ${maxSize} bytes`),
-  }));
+  app.use(bodyLimit(Math.max(MOST_BYTES, config.max_args_bytes + 65_536)));
   for (const one of [publishing(), envelopes(), cluster()]) app.route("/", one);
   security(app);
   const servers = [{ url: `${config.http_base_path.replace(/\/$/, "")}/api` }];

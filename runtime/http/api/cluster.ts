@@ -36,13 +36,15 @@ function nodes(api: Api): void {
     // What names the process for ever is of no use to others.
     return c.json({ nodes: rows.map(({ boot: _, ...row }) => row) });
   });
-  on(api, "post", "/nodes/{name}/drain", {
-    summary: "Drain a node",
-    tag: "nodes",
-    params: named,
-    answers: { 200: S.reply },
-    errors: [404, 409],
-  }, (c, { params: { name } }) => command(c, name, "drain", "drain", {}));
+  for (const verb of ["drain", "resume"] as const) {
+    on(api, "post", `/nodes/{name}/${verb}`, {
+      summary: verb === "drain" ? "Drain a node" : "Resume a node",
+      tag: "nodes",
+      params: named,
+      answers: { 200: S.reply },
+      errors: [404, 409],
+    }, (c, { params: { name } }) => command(c, name, verb === "drain" ? "drain" : "node_resume", verb, {}));
+  }
   on(api, "post", "/nodes/{name}/scale", {
     summary: "Scale a node",
     tag: "nodes",

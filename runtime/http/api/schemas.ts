@@ -7,6 +7,7 @@ import { z } from "@hono/zod-openapi";
 import { ON_DUPLICATE } from "../../envelope.ts";
 import { type State, STATES } from "../../state.ts";
 
+const slots = z.int().min(1).max(1_000);
 const nullable = <T extends z.ZodType>(schema: T) => schema.nullable();
 const time = z.string().meta({ format: "date-time" });
 const json = z.unknown().meta({ description: "Any JSON" });
@@ -15,11 +16,11 @@ const name = z.string().min(1);
 
 /** A uuid, or the first digits of one. */
 export const prefix: z.ZodString = z.string().regex(
-  /^[0-9a-f-]{4,36}$/i,
+  /^[0-9a-fA-F-]{4,36}$/,
   "it is not a uuid or the first 4 or more digits of one",
 );
 export const uuid: z.ZodString = z.string().regex(
-  /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i,
+  /^[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}$/,
   "it is not a uuid",
 );
 
@@ -38,8 +39,7 @@ const call = z.object({
   kwargs: z.record(z.string(), json).optional(),
 });
 
-/** What a publisher may ask for, besides the task. */
-export const publishOptions = z.strictObject({
+const optionsShape = {
   args: z.array(json).optional().meta({ description: "Positional arguments" }),
   kwargs: z.record(z.string(), json).optional().meta({
     description: "Keyword arguments; never in any answer",
@@ -59,12 +59,16 @@ export const publishOptions = z.strictObject({
   guid: z.string().optional(),
   callbacks: z.array(call).optional(),
   errbacks: z.array(call).optional(),
-}).openapi("PublishOptions");
+};
 
+/** What a publisher may ask for, besides the task. */
+export const publishOptions = z.strictObject(optionsShape).openapi("PublishOptions");
 /** A call with its task. */
-export const publishCall = publishOptions.extend({ task: name.meta({ examples: ["examples/add"] }) }).openapi(
-  "Call",
-);
+export const publishCall = z.strictObject({
+  task: name.meta({ examples: ["examples/add"] }),
+  ...optionsShape,
+})
+  .openapi("Call");
 
 export const published = z.strictObject({
   uuid: z.string(),
@@ -202,7 +206,7 @@ export const node = z.strictObject({
   leader: z.boolean(),
 }).openapi("Node");
 export const reply = z.looseObject({ node_id: z.string().optional() }).openapi("Reply");
-export const scaleBody = z.strictObject({ min: z.int().min(1), max: z.int().min(1) })
+export const scaleBody = z.strictObject({ min: slots, max: slots })
   .refine(({ min, max }) => min <= max, "min is above max");
 export const levelBody = z.strictObject({ level: z.enum(["debug", "info", "warning", "error"]) });
 
