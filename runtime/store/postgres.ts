@@ -6,14 +6,15 @@
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { copyUuid } from "../uuid.ts";
-import { arrayLiteral, bareArray, jsonTexts, type Sql } from "./connection.ts";
+import { arrayLiteral, type Sql } from "./connection.ts";
 import type * as Log from "./log.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
 import { LookStatements } from "./postgres_look.ts";
 import { contentParams, publishBy, publishParams, publishPlain } from "./postgres_publish.ts";
 import { prune } from "./pruning.ts";
-import { rangesOf, shareOf } from "./ranges.ts";
+import { shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
+import { claimParams, settleParams } from "./postgres_exchange.ts";
 import { filterParams, OperatorStatements, uuidRange } from "./postgres_operator.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
@@ -62,30 +63,11 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const s = work.settlements;
-    const ranges = rangesOf(work.queues, work.floors);
     const share = shareOf(work.limit, work.queues.length);
-    const rows = await this.#run(SQL.EXCHANGE, [
-      bareArray(s.map((x) => x.uuid)),
-      bareArray(s.map((x) => x.fence)),
-      bareArray(s.map((x) => x.outcome)),
-      jsonTexts(s.map((x) => x.record)),
-      jsonTexts(s.map((x) => x.result)),
-      jsonTexts(s.map((x) => x.error)),
-      bareArray(s.map((x) => x.delay)),
-      bareArray(s.map((x) => x.solo)),
-      work.instance,
-      arrayLiteral(ranges.map((x) => x.queue)),
-      work.limit,
-      work.node,
-      jsonTexts(s.map((x) => x.progress)),
-      arrayLiteral(ranges.map((x) => x.low)),
-      arrayLiteral(ranges.map((x) => x.past)),
-      arrayLiteral(ranges.map((x) => x.high)),
-      share,
-      arrayLiteral(s.map((x) => x.ran?.worker ?? null)),
-      bareArray(s.map((x) => x.ran?.started ?? null)),
-      bareArray(s.map((x) => x.ran?.finished ?? null)),
-    ]);
+    const claim = claimParams(work, share);
+    const rows = s.length === 0
+      ? await this.#run(SQL.CLAIM, claim)
+      : await this.#run(SQL.EXCHANGE, [...claim, ...settleParams(s)]);
     const claimed: Port.Claimed[] = [];
     const settled = new Set(s.map((x) => x.uuid));
     const reached = new Map<string, Port.Floor>();

@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
-import { EXCHANGE, RECONCILE, STAGE } from "../../runtime/store/sql.ts";
+import { CLAIM, EXCHANGE, RECONCILE, STAGE } from "../../runtime/store/sql.ts";
 import { HEARTBEAT } from "../../runtime/store/sql_nodes.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { database, needsServer, test, type TestContext } from "../harness.ts";
@@ -67,24 +67,19 @@ async function crossings(sql: Sql, statement: string, params: (string | number)[
   return found.filter((name) => name !== "texts");
 }
 
-/** Parameters of an exchange that settles one and claims from three queues. */
-function exchange(limit: number): (string | number)[] {
-  const uuid = uuid7();
-  const one = [`{${uuid}}`, "{1}", "{completed}", "", "", "", "{null}", "{false}"];
+/** Parameters of a claim from three queues. */
+function claim(limit: number): (string | number)[] {
   const queues = ['{"queue 0","queue 1","queue 2"}', "{-32768,0,0}", "{-1,-1,9000}", "{32767,32767,32767}"];
-  return [
-    ...one,
-    uuid,
-    queues[0],
-    limit,
-    "node-1",
-    "",
-    ...queues.slice(1),
-    limit,
-    "{null}",
-    "{null}",
-    "{null}",
-  ];
+  return [...queues, limit, limit, "node-1", uuid7()];
+}
+
+/** Those of an exchange that settles so many besides. */
+function exchange(limit: number, settles = 1): (string | number)[] {
+  const many = (value: string) => `{${Array(settles).fill(value)}}`;
+  const uuids = `{${Array.from({ length: settles }, () => uuid7())}}`;
+  const texts = ["", "", "", ""];
+  const verdicts = [uuids, many("1"), many("completed"), ...texts, many("null"), many("false")];
+  return [...claim(limit), ...verdicts, many("1.1"), many("1"), many("2")];
 }
 
 async function claimReadsNoTable(sql: Sql): Promise<void> {
@@ -93,31 +88,28 @@ async function claimReadsNoTable(sql: Sql): Promise<void> {
     for (const mode of ["force_generic_plan", "auto", "force_custom_plan"]) {
       await sql.unsafe(`set plan_cache_mode = ${mode}`);
       for (const limit of [1, 20, 500]) {
-        const found = await scans(sql, EXCHANGE, exchange(limit));
-        const bad = found.filter((scan) => scan === "Seq Scan on envelope");
-        assert.deepEqual(bad, [], `${statistics}, ${mode}, limit ${limit}: ${found.join(", ")}`);
-        assert.ok(found.some((scan) => scan.endsWith("Scan on envelope")), "the plan was read");
+        for (const [statement, params] of [[EXCHANGE, exchange(limit)], [CLAIM, claim(limit)]] as const) {
+          const found = await scans(sql, statement, params);
+          const bad = found.filter((scan) => scan === "Seq Scan on envelope");
+          assert.deepEqual(bad, [], `${statistics}, ${mode}, limit ${limit}: ${found.join(", ")}`);
+          assert.ok(found.some((scan) => scan.endsWith("Scan on envelope")), "the plan was read");
+        }
       }
     }
   }
 }
 
-test("EXCHANGE reads envelopes by index only, with statistics and without, whatever the plan", async (t) => {
+test("CLAIM and EXCHANGE read envelopes by index only, with statistics and without, whatever the plan", async (t) => {
   await claimReadsNoTable(await loaded(t));
 });
 
-test("EXCHANGE does so on the system's PostgreSQL", { skip: needsServer("pg15") }, async (t) => {
+test("both do so on the system's PostgreSQL", { skip: needsServer("pg15") }, async (t) => {
   await claimReadsNoTable(await loaded(t, "pg15"));
 });
 
 test("EXCHANGE holds no row against all outcomes, also where the table was empty when it was analyzed", async (t) => {
   const sql = await loaded(t);
-  const many = (value: string) => `{${Array(500).fill(value)}}`;
-  const params = exchange(500);
-  params[0] = `{${Array.from({ length: 500 }, () => uuid7())}}`;
-  params.splice(1, 2, many("1"), many("completed"));
-  params.splice(6, 2, many("null"), many("false"));
-  params.splice(17, 3, many("1.1"), many("1"), many("2"));
+  const params = exchange(500, 500);
   for (const statistics of ["of much", "of nothing"]) {
     if (statistics === "of nothing") await sql`delete from dispatcher.envelope`;
     await sql`vacuum analyze dispatcher.envelope`;

@@ -157,6 +157,14 @@ function knowing(test: StoreTest): void {
     assert.deepEqual([state, task, args, attempt], ["running", "examples/add", ["first"], 1]);
   });
 
+  test("publish() of a batch of which one was written before writes the others", async (store) => {
+    const [first, second] = ["first", "second"].map((arg) => seal("examples/add", [arg]));
+    const news = async (batch: Sealed[]) => (await store.publish(batch)).map(({ isNew }) => isNew);
+    assert.deepEqual(await news([first]), [true]);
+    assert.deepEqual(await news([second, first]), [true, false]);
+    assert.deepEqual((await row(store, second.uuid)).args, ["second"]);
+  });
+
   test("publish() of a uuid that is final says that it is known, and runs nothing", async (store) => {
     const node = await join(store, "n");
     for (const outcome of ["completed", "cancelled", "discarded"] as const) {
