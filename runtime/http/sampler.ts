@@ -17,7 +17,9 @@ import type { NodeRow } from "../store/store.ts";
 import type { HttpParts } from "./parts.ts";
 
 /** Seconds that nodes have to answer; what they do is fresher than a second then. */
-const ANSWER_SECONDS = 0.45;
+const ANSWER_SECONDS = 0.3;
+/** Looks that a busy node may miss: until then what it said last stands. */
+const MISSES = 3;
 /** A look this old still serves a page. */
 const FRESH_MS = 400;
 /** Every so many looks those who were silent are waited for again. */
@@ -59,14 +61,20 @@ export interface Snapshot {
   counts: StateCounts;
 }
 
+interface Heard {
+  status: NodeStatus | null;
+  misses: number;
+}
+
 /** Takes looks; whoever asks while one is under way gets that one. */
 export class Sampler {
   readonly #parts: HttpParts;
   #last: Snapshot | undefined;
   #taking: Promise<Snapshot> | undefined;
-  /** Live nodes that did not answer the last time, by instance. */
-  #silent = new Set<string>();
+  /** What nodes said last, and how many looks ago, by instance. */
+  #heard = new Map<string, Heard>();
   #looks = 0;
+  #outdated = false;
   /** What the database said, when the last look failed. */
   failure: string | null = null;
 
@@ -77,6 +85,11 @@ export class Sampler {
   /** The last look, whatever its age. */
   get last(): Snapshot | undefined {
     return this.#last;
+  }
+
+  /** Something was changed from here: whoever looks next sees it. */
+  outdate(): void {
+    this.#outdated = true;
   }
 
   /** A look that is fresh enough for a page, or the last one while the database is away. */
@@ -111,8 +124,11 @@ export class Sampler {
         ratesOf(client),
       ]);
       const statuses = await asked;
-      const looks = nodes.map((node) => ({ ...node, status: statuses.get(node.name) ?? null }));
-      this.#note(looks);
+      this.#note(nodes, statuses);
+      const looks = nodes.map((node) => ({
+        ...node,
+        status: this.#heard.get(node.instance)?.status ?? null,
+      }));
       this.#last = {
         now: counts.now,
         taken,
@@ -133,7 +149,9 @@ export class Sampler {
   async #ask(client: Client, nodes: NodeRow[]): Promise<Map<string, NodeStatus>> {
     const live = nodes.filter(({ alive }) => alive);
     const patient = this.#looks++ % PATIENT_EVERY === 0;
-    const expected = patient ? live : live.filter(({ instance }) => !this.#silent.has(instance));
+    const expected = patient
+      ? live
+      : live.filter(({ instance }) => (this.#heard.get(instance)?.misses ?? 0) < MISSES);
     const replies = await client.control("node_status", undefined, {
       timeout: ANSWER_SECONDS,
       expected: expected.length,
@@ -145,10 +163,15 @@ export class Sampler {
     );
   }
 
-  #note(nodes: NodeLook[]): void {
-    this.#silent = new Set(
-      nodes.filter(({ alive, status }) => alive && !status).map(({ instance }) => instance),
-    );
+  #note(nodes: NodeRow[], statuses: Map<string, NodeStatus>): void {
+    const before = this.#heard;
+    this.#heard = new Map();
+    for (const { name, instance, alive } of nodes) {
+      if (!alive) continue;
+      const misses = statuses.has(name) ? 0 : (before.get(instance)?.misses ?? MISSES) + 1;
+      const status = statuses.get(name) ?? (misses < MISSES ? before.get(instance)!.status : null);
+      this.#heard.set(instance, { status, misses });
+    }
   }
 }
 
