@@ -13,6 +13,7 @@ import type { Client } from "../client.ts";
 import type { NodeStatus } from "../control/node_status.ts";
 import { errorLine } from "../errors.ts";
 import type { QueueLook, StateCounts } from "../store/look.ts";
+import type { QueueRate } from "../rates.ts";
 import type { NodeRow } from "../store/store.ts";
 import type { HttpParts } from "./parts.ts";
 
@@ -31,18 +32,6 @@ export interface NodeLook extends NodeRow {
   status: NodeStatus | null;
 }
 
-/** How fast a queue goes, by what its nodes tell of the last minute. */
-export interface QueueRate {
-  queue: string;
-  /** Attempts that ended, a second. */
-  settled_10s: number;
-  settled_60s: number;
-  /** Seconds; null when nothing ended. */
-  wait_p95: number | null;
-  /** What ended in each of the last 60 seconds, the oldest first. */
-  sparkline: number[];
-}
-
 /** A queue, and how fast it goes. */
 export interface QueueView extends QueueLook {
   rate?: QueueRate;
@@ -56,8 +45,6 @@ export interface Snapshot {
   taken: number;
   nodes: NodeLook[];
   queues: QueueView[];
-  /** Whether nodes tell how fast their queues go. */
-  rated: boolean;
   counts: StateCounts;
 }
 
@@ -121,7 +108,7 @@ export class Sampler {
       const [queues, counts, rates] = await Promise.all([
         client.look.queues(),
         client.look.counts(),
-        ratesOf(client),
+        client.rates(ANSWER_SECONDS).catch(() => []),
       ]);
       const statuses = await asked;
       this.#note(nodes, statuses);
@@ -134,7 +121,6 @@ export class Sampler {
         taken,
         nodes: looks,
         queues: withRates(queues, rates),
-        rated: rates !== null,
         counts,
       };
       this.failure = null;
@@ -175,14 +161,8 @@ export class Sampler {
   }
 }
 
-/** How fast queues go, where nodes tell; null where they do not. */
-async function ratesOf(client: Client): Promise<QueueRate[] | null> {
-  const ask = (client as unknown as { rates?(timeout: number): Promise<QueueRate[]> }).rates;
-  return await ask?.call(client, ANSWER_SECONDS).catch(() => []) ?? null;
-}
-
 /** A queue in which work has ended is one, even if nothing is left of it. */
-function withRates(queues: QueueLook[], rates: QueueRate[] | null): QueueView[] {
-  const byQueue = new Map(rates?.map((rate) => [rate.queue, rate]));
+function withRates(queues: QueueLook[], rates: QueueRate[]): QueueView[] {
+  const byQueue = new Map(rates.map((rate) => [rate.queue, rate]));
   return queues.map((queue) => ({ ...queue, rate: byQueue.get(queue.queue) }));
 }
