@@ -7,6 +7,7 @@ import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import type { Client } from "./client.ts";
 import type { Origin } from "./config.ts";
 import { clientOf, ready } from "./connect.ts";
+import { diagnose } from "./doctor/doctor.ts";
 import { type HttpServer, serveHttp } from "./http/server.ts";
 import type { NodeParts, NodeState, Works } from "./node_works.ts";
 import { VERSION } from "./version.ts";
@@ -33,6 +34,7 @@ export async function serveNode(
     events,
     clock: works.clock,
     client: () => opened.get(),
+    diagnose: () => diagnose({ ...config, database_url: parts.url }),
     metrics: () => works.observation.text(() => opened.get()),
     node: {
       name: works.name,

@@ -21,7 +21,7 @@ import {
   shownAdopted,
 } from "./attempts.ts";
 import type { Command } from "./control.ts";
-import { nodeStatus } from "./node_status.ts";
+import { loopLag, nodeStatus } from "./node_status.ts";
 import type { CommandParts } from "./parts.ts";
 
 const filterSchema = z.strictObject({
@@ -91,7 +91,7 @@ export function commandsOf(parts: CommandParts): Record<string, Command> {
       return parts.watch(channel, seconds) ? {} : { error: "Too many watch" };
     },
     scale: (data) => scale(parts, read(scaleSchema, data)),
-    node_status: () => nodeStatus(parts),
+    node_status: async () => ({ ...nodeStatus(parts), loop_lag: await loopLag() }),
   };
   table.status = async () => {
     const names = ["running", "aio_tasks", "workers", "producers", "metrics", "main", "chunks"];

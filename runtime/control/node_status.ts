@@ -4,6 +4,7 @@
  * @module
  */
 import process from "node:process";
+import { setImmediate } from "node:timers";
 import type { Pool } from "../pool/pool.ts";
 import type { Slot } from "../pool/slot.ts";
 import { heldBy, type Shown, shown } from "./attempts.ts";
@@ -40,6 +41,8 @@ export interface NodeStatus {
   max: number;
   /** Bytes, of the dispatcher and all its hosts. */
   rss: number;
+  /** Seconds that one round of its event loop took just now; missing where an older node answers. */
+  loop_lag?: number;
   workers: SlotStatus[];
   /** Claimed and before a slot. */
   queued: Shown[];
@@ -65,6 +68,12 @@ export function nodeStatus(parts: CommandParts): NodeStatus {
     workers: slots.map((slot) => slotStatus(slot, parts)),
     queued: heldBy(pool).filter(({ key }) => key === "queued").map((held) => shown(held, clock)),
   };
+}
+
+/** Seconds until the event loop comes around. */
+export function loopLag(): Promise<number> {
+  const begun = performance.now();
+  return new Promise((resolve) => setImmediate(() => resolve((performance.now() - begun) / 1000)));
 }
 
 /** Memory of this process and of the pool's hosts. */

@@ -59,12 +59,14 @@ export function dashboard(parts: HttpParts, sampler: Sampler, live: Live): Hono<
 class Site {
   readonly #parts: HttpParts;
   readonly #live: Live;
+  readonly #sampler: Sampler;
   readonly #desk: Desk;
   #assets: ReturnType<typeof loadAssets> | undefined;
 
   constructor(parts: HttpParts, sampler: Sampler, live: Live) {
     this.#parts = parts;
     this.#live = live;
+    this.#sampler = sampler;
     this.#desk = new Desk(parts, sampler);
   }
 
@@ -125,6 +127,7 @@ class Site {
       if (!(error instanceof DispatcherError)) throw error;
       flash = { ok: false, text: error.message };
     }
+    this.#sampler.outdate();
     setCookie(
       c,
       FLASH,

@@ -22,7 +22,7 @@ import type { HttpParts } from "./parts.ts";
 import type { Sampler } from "./sampler.ts";
 
 /** From the beginning of one round to that of the next, and between two in any case. */
-const [PERIOD_MS, REST_MS] = [750, 200];
+const [PERIOD_MS, REST_MS] = [550, 150];
 /** Times as long as its drawing took a page rests. */
 const REST_FACTOR = 5;
 const MOST_WATCHERS = 500;

@@ -6,6 +6,7 @@
 import type { Client } from "../client.ts";
 import type { Clock } from "../clock.ts";
 import type { Config, Origin } from "../config.ts";
+import type { Finding } from "../doctor/finding.ts";
 import type { Events } from "../events.ts";
 
 /** Whether a node can do its work, and what it lacks. */
@@ -41,6 +42,8 @@ export interface HttpParts {
   client(): Promise<Client>;
   /** The metrics of this node as Prometheus reads them. */
   metrics(): Promise<{ text: string; type: string }>;
+  /** What the doctor finds, over a connection of its own; a few seconds. */
+  diagnose?(): Promise<Finding[]>;
   /** Ends when the server does: whatever streams must stop then. */
   closing: AbortSignal;
 }

@@ -13,11 +13,16 @@ import type { Client } from "../client.ts";
 import type { NodeStatus } from "../control/node_status.ts";
 import { errorLine } from "../errors.ts";
 import type { QueueLook, StateCounts } from "../store/look.ts";
+import type { QueueRate } from "../rates.ts";
 import type { NodeRow } from "../store/store.ts";
 import type { HttpParts } from "./parts.ts";
 
 /** Seconds that nodes have to answer; what they do is fresher than a second then. */
-const ANSWER_SECONDS = 0.45;
+const ANSWER_SECONDS = 0.3;
+/** Times as long as they took counts stand; those that take 50 ms are still fresh each round. */
+const COUNTS_REST = 10;
+/** Looks that a busy node may miss: until then what it said last stands. */
+const MISSES = 3;
 /** A look this old still serves a page. */
 const FRESH_MS = 400;
 /** Every so many looks those who were silent are waited for again. */
@@ -27,18 +32,6 @@ const PATIENT_EVERY = 10;
 export interface NodeLook extends NodeRow {
   /** Null when it did not answer. */
   status: NodeStatus | null;
-}
-
-/** How fast a queue goes, by what its nodes tell of the last minute. */
-export interface QueueRate {
-  queue: string;
-  /** Attempts that ended, a second. */
-  settled_10s: number;
-  settled_60s: number;
-  /** Seconds; null when nothing ended. */
-  wait_p95: number | null;
-  /** What ended in each of the last 60 seconds, the oldest first. */
-  sparkline: number[];
 }
 
 /** A queue, and how fast it goes. */
@@ -54,9 +47,12 @@ export interface Snapshot {
   taken: number;
   nodes: NodeLook[];
   queues: QueueView[];
-  /** Whether nodes tell how fast their queues go. */
-  rated: boolean;
   counts: StateCounts;
+}
+
+interface Heard {
+  status: NodeStatus | null;
+  misses: number;
 }
 
 /** Takes looks; whoever asks while one is under way gets that one. */
@@ -64,9 +60,11 @@ export class Sampler {
   readonly #parts: HttpParts;
   #last: Snapshot | undefined;
   #taking: Promise<Snapshot> | undefined;
-  /** Live nodes that did not answer the last time, by instance. */
-  #silent = new Set<string>();
+  /** What nodes said last, and how many looks ago, by instance. */
+  #heard = new Map<string, Heard>();
   #looks = 0;
+  #outdated = false;
+  #counted: { counts: StateCounts; at: number; until: number } | undefined;
   /** What the database said, when the last look failed. */
   failure: string | null = null;
 
@@ -77,6 +75,11 @@ export class Sampler {
   /** The last look, whatever its age. */
   get last(): Snapshot | undefined {
     return this.#last;
+  }
+
+  /** Something was changed from here: whoever looks next sees it. */
+  outdate(): void {
+    this.#outdated = true;
   }
 
   /** A look that is fresh enough for a page, or the last one while the database is away. */
@@ -107,18 +110,20 @@ export class Sampler {
       asked.catch(() => {});
       const [queues, counts, rates] = await Promise.all([
         client.look.queues(),
-        client.look.counts(),
-        ratesOf(client),
+        this.#counts(client),
+        client.rates(ANSWER_SECONDS).catch(() => []),
       ]);
       const statuses = await asked;
-      const looks = nodes.map((node) => ({ ...node, status: statuses.get(node.name) ?? null }));
-      this.#note(looks);
+      this.#note(nodes, statuses);
+      const looks = nodes.map((node) => ({
+        ...node,
+        status: this.#heard.get(node.instance)?.status ?? null,
+      }));
       this.#last = {
         now: counts.now,
         taken,
         nodes: looks,
         queues: withRates(queues, rates),
-        rated: rates !== null,
         counts,
       };
       this.failure = null;
@@ -129,11 +134,27 @@ export class Sampler {
     }
   }
 
+  /** Counts rest ten times as long as they took: with millions of rows they are what costs. */
+  async #counts(client: Client): Promise<StateCounts> {
+    const { clock } = this.#parts;
+    const begun = clock.monotonic();
+    const { counts, at, until } = this.#counted ?? { counts: null, at: 0, until: 0 };
+    if (counts && begun < until && !this.#outdated) {
+      return { ...counts, now: new Date(Date.parse(counts.now) + begun - at).toISOString() };
+    }
+    const fresh = await client.look.counts();
+    const took = clock.monotonic() - begun;
+    this.#counted = { counts: fresh, at: begun + took, until: begun + took * COUNTS_REST };
+    return fresh;
+  }
+
   /** What the nodes say; those that were silent are not waited for each time. */
   async #ask(client: Client, nodes: NodeRow[]): Promise<Map<string, NodeStatus>> {
     const live = nodes.filter(({ alive }) => alive);
     const patient = this.#looks++ % PATIENT_EVERY === 0;
-    const expected = patient ? live : live.filter(({ instance }) => !this.#silent.has(instance));
+    const expected = patient
+      ? live
+      : live.filter(({ instance }) => (this.#heard.get(instance)?.misses ?? 0) < MISSES);
     const replies = await client.control("node_status", undefined, {
       timeout: ANSWER_SECONDS,
       expected: expected.length,
@@ -145,21 +166,20 @@ export class Sampler {
     );
   }
 
-  #note(nodes: NodeLook[]): void {
-    this.#silent = new Set(
-      nodes.filter(({ alive, status }) => alive && !status).map(({ instance }) => instance),
-    );
+  #note(nodes: NodeRow[], statuses: Map<string, NodeStatus>): void {
+    const before = this.#heard;
+    this.#heard = new Map();
+    for (const { name, instance, alive } of nodes) {
+      if (!alive) continue;
+      const misses = statuses.has(name) ? 0 : (before.get(instance)?.misses ?? MISSES) + 1;
+      const status = statuses.get(name) ?? (misses < MISSES ? before.get(instance)!.status : null);
+      this.#heard.set(instance, { status, misses });
+    }
   }
 }
 
-/** How fast queues go, where nodes tell; null where they do not. */
-async function ratesOf(client: Client): Promise<QueueRate[] | null> {
-  const ask = (client as unknown as { rates?(timeout: number): Promise<QueueRate[]> }).rates;
-  return await ask?.call(client, ANSWER_SECONDS).catch(() => []) ?? null;
-}
-
 /** A queue in which work has ended is one, even if nothing is left of it. */
-function withRates(queues: QueueLook[], rates: QueueRate[] | null): QueueView[] {
-  const byQueue = new Map(rates?.map((rate) => [rate.queue, rate]));
+function withRates(queues: QueueLook[], rates: QueueRate[]): QueueView[] {
+  const byQueue = new Map(rates.map((rate) => [rate.queue, rate]));
   return queues.map((queue) => ({ ...queue, rate: byQueue.get(queue.queue) }));
 }

@@ -75,7 +75,7 @@ with bound as materialized (
 select ${micros("bound.least")} looked, ${micros("page.moment")} at, page.* from bound left join page on true
 order by page.moment desc, page.place desc limit $10`;
 
-/** A page of what is final, in the order of its end. Index: archive_finished. */
+/** A page of what is final, in the order of its end. No index has it: days are read until the page is full. */
 export const PAGE_FINAL: string = ended("true");
 /** The same of the dead. Index: archive_discarded. */
 export const PAGE_DEAD: string = ended("state = 'discarded'");
@@ -87,8 +87,7 @@ const LIVE_COUNTS = LIVE_STATES.map((state) => counted(state, "dispatcher.envelo
 const DEAD_COUNT = counted("discarded", "dispatcher.archive");
 
 /**
- * How many there are, up to a bound. Indexes: envelope_claim, envelope_due, envelope_running, archive_discarded,
- * archive_finished.
+ * How many there are, up to a bound. Indexes: envelope_claim, envelope_due, envelope_running, archive_discarded.
  */
 export const COUNTS = `
 select clock_timestamp() now,

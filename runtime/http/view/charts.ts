@@ -23,24 +23,11 @@ export function spanOf(query: URLSearchParams): string {
   return span in SPANS ? span : "1h";
 }
 
-type Series = (number | null)[];
+export type ChartData = Awaited<ReturnType<Client["rollup"]>>;
 
-/** Series of equal length, one value a step. */
-export interface ChartData {
-  /** Seconds. */
-  step: number;
-  /** Seconds since 1970. */
-  at: number[];
-  throughput: Record<"published" | "completed" | "retry" | "discarded", Series>;
-  wait: Record<"p50" | "p95", Series>;
-  states: Record<"scheduled" | "available" | "running" | "retryable", Series>;
-  slots: Record<"busy" | "total", Series>;
-}
-
-/** What nodes wrote down; null where none does. */
-export async function readCharts(client: Client, span: string): Promise<ChartData | null> {
-  const read = (client as unknown as { rollup?(options: { hours: number }): Promise<ChartData> }).rollup;
-  return await read?.call(client, { hours: SPANS[span] }) ?? null;
+/** What nodes wrote down. */
+export async function readCharts(client: Client, span: string): Promise<ChartData> {
+  return await client.rollup({ hours: SPANS[span] });
 }
 
 /** The four charts. */

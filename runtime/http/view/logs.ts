@@ -10,18 +10,9 @@ import type { PageContext } from "./page.ts";
 
 const MOST_LINES = 500;
 
-interface Line {
-  attempt: number;
-  at: string;
-  level: string;
-  text: string;
-}
-type Logs = (uuid: string, filter: { limit: number }) => Promise<Line[]>;
-
 /** The lines, or nothing when there are none. */
 export async function logPanel({ client, now }: PageContext, { uuid }: EnvelopeRow): Promise<Html> {
-  const read = (client as unknown as { logs?: Logs }).logs;
-  const lines = await read?.call(client, uuid, { limit: MOST_LINES }) ?? [];
+  const lines = await client.logs(uuid, { limit: MOST_LINES });
   if (lines.length === 0) return NONE;
   const shown = lines.map(({ at, level, text, attempt }) =>
     html`

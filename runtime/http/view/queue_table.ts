@@ -10,7 +10,7 @@ import type { PageContext } from "./page.ts";
 import { quoted } from "./search.ts";
 
 /** The columns that every list of queues has. */
-export function queueColumns({ to, now, snapshot }: PageContext): Column<QueueView>[] {
+export function queueColumns({ to, now }: PageContext): Column<QueueView>[] {
   const find = (queue: string, state: string, n: number) =>
     n === 0
       ? html`<span class="dim">0</span>`
@@ -33,7 +33,6 @@ export function queueColumns({ to, now, snapshot }: PageContext): Column<QueueVi
     { title: "Oldest", right: true, cell: (q) => ago(q.oldest_at, now) },
     { title: "Running", right: true, cell: (q) => find(q.queue, "running", q.running) },
   ];
-  if (!snapshot.rated) return columns;
   return [...columns, ...rateColumns()];
 }
 

@@ -16,6 +16,7 @@
   const seconds = (n) =>
     n == null ? "–" : n < 1 ? `${(n * 1000).toFixed(n < 0.01 ? 1 : 0)} ms` : `${n.toFixed(1)} s`;
   const plain = (n) => n == null ? "–" : n >= 100 ? Math.round(n).toLocaleString("en") : n.toFixed(1);
+  const timeText = (at) => new Date(at * 1000).toISOString().slice(11, 16);
   const CHARTS = {
     throughput: {
       unit: plain,
@@ -55,9 +56,14 @@
       cursor: { y: false, points: { size: 6 } },
       legend: { live: true },
       scales: { y: { range: (_u, _min, max) => [0, max > 0 ? max * 1.1 : 1] } },
-      axes: [axis, { ...axis, size: 62, values: (_u, ticks) => ticks.map((tick) => chart.unit(tick)) }],
+      // UTC, as everywhere.
+      axes: [{ ...axis, values: (_u, ticks) => ticks.map(timeText) }, {
+        ...axis,
+        size: 62,
+        values: (_u, ticks) => ticks.map((tick) => chart.unit(tick)),
+      }],
       series: [
-        { label: "at" },
+        { label: "at", value: (_u, at) => at == null ? "–" : timeText(at) },
         ...lines.map(([label, , colour], i) => ({
           label,
           stroke: css(colour),
@@ -101,6 +107,7 @@
       return say("There are no numbers yet: nodes write them down each minute.");
     }
     say(`One value for ${data.step / 60} min; the last whole one is the newest.`);
+    place.classList.add("drawn");
     draw();
   }
 

@@ -118,7 +118,7 @@
   // Keys.
   const isTyping = ({ target }) =>
     target.matches?.("input:not([type=checkbox]), textarea, select, [contenteditable]");
-  let prefix = 0;
+  let prefix = -Infinity;
 
   function move(step) {
     const rows = [...document.querySelectorAll("main tbody tr")];
@@ -137,7 +137,7 @@
       return;
     }
     const wasPrefix = performance.now() - prefix < 1_500;
-    prefix = 0;
+    prefix = -Infinity;
     if (wasPrefix) {
       const link = document.querySelector(`nav [data-go="${CSS.escape(event.key)}"]`);
       if (link) link.click();

@@ -11,7 +11,9 @@
   /** What a person has done to an element; the server knows nothing of it. */
   const isOwn = (element, name) =>
     (element.nodeName === "DETAILS" && name === "open") ||
-    (element.nodeName === "INPUT" && (name === "value" || name === "checked"));
+    (element.nodeName === "INPUT" && (name === "value" || name === "checked")) ||
+    // The row that the keys have come to.
+    (element.nodeName === "TR" && name === "class");
 
   function attributes(from, to) {
     for (const { name } of [...from.attributes]) {

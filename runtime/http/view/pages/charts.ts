@@ -13,7 +13,7 @@ export const charts: Page = {
   async draw(context) {
     const span = spanOf(context.query);
     const data = await readCharts(context.client, span);
-    const body = data === null || data.at.length === 0
+    const body = data.at.length === 0
       ? html`<p class="empty">There are no numbers yet: nodes write them down each minute.</p>`
       : numbers(context, data);
     return {

@@ -139,7 +139,7 @@ function actions({ to, csrf, here }: PageContext, { uuid, state }: EnvelopeRow):
       formButton({
         action: to("/act/envelopes/retry"),
         label: isFinal(state) ? "Retry" : "Run now",
-        about: `Retry ${uuid}`,
+        about: `${isFinal(state) ? "Retry" : "Run now:"} ${uuid}`,
         csrf,
         fields,
       }))

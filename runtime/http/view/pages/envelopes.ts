@@ -126,7 +126,7 @@ function list(context: PageContext, page: EnvelopePage, { filter }: Search): Htm
   if (mayAct) {
     const box = ({ uuid }: EnvelopeRow) =>
       html`<input type="checkbox" name="uuid" value="${uuid}" aria-label="Choose ${uuid}" id="c-${uuid}">`;
-    columns.unshift({ title: "", cell: box });
+    columns.unshift({ title: "Choose", cell: box });
   }
   const empty = Object.keys(filter).length === 0 ? "There is no envelope yet." : "No envelope matches.";
   return table({ caption: "Envelopes", columns, rows: page.rows, key: ({ uuid }) => uuid, empty });

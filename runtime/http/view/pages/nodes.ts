@@ -77,12 +77,15 @@ function stateOf(node: NodeLook): Html {
 function card(context: PageContext, node: NodeLook): Html {
   const { now } = context;
   const { status } = node;
-  const lag = (status as { loop_lag?: number } | null)?.loop_lag;
+  const lag = status?.loop_lag;
   const facts: [string, Html | string][] = [
     ["Heartbeat", html`<span class="num">${ago(node.last_seen, now)}</span> ago`],
     ["Listener", listener(node)],
     ["Memory", node.status ? bytes(node.status.rss) : node.rss === null ? "–" : bytes(node.rss)],
-    ["Event loop", lag === undefined ? "–" : `${duration(lag)} late`],
+    [
+      "Event loop",
+      lag === undefined ? "–" : html`<span class="num" data-tick>${duration(lag)}</span> a round`,
+    ],
     ["Slots", `${status?.total ?? node.slots} (${status?.min ?? node.min} to ${status?.max ?? node.max})`],
     ["Queues", node.queues.join(", ")],
     ["Runtime", `${node.runtime}, version ${node.version}`],
@@ -169,5 +172,5 @@ function actions({ to, csrf, here }: PageContext, { name, status, state, min, ma
   }${size("max", status?.max ?? max)}<button aria-label="Scale node ${name}">Scale</button></form>
 <form method="post" action="${to("/act/node/log_level")}" class="inline">${csrf}${
     hidden(fields)
-  }<select name="level" aria-label="Log level of ${name}" id="level-${name}">${levels}</select><button aria-label="Set the log level of node ${name}">Set log level</button></form></div>`;
+  }<select name="level" aria-label="Log level of ${name}" id="level-${name}">${levels}</select><button aria-label="Set log level of node ${name}">Set log level</button></form></div>`;
 }

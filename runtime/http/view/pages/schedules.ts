@@ -107,7 +107,7 @@ function actions({ to, csrf, here }: PageContext, { name, enabled }: ScheduleRow
     formButton({
       action: to("/act/schedule/run"),
       label: "Run now",
-      about: `Run schedule ${name} now`,
+      about: `Run now: schedule ${name}`,
       csrf,
       fields,
     })

@@ -14,21 +14,55 @@ import { doctorPanel } from "../doctor.ts";
 
 /** Of dead rows more than that, and more than there are live ones, a vacuum should have come. */
 const MANY_DEAD = 10_000;
+const ACTS = 20;
 
 export const system: Page = {
   path: "/system",
   async draw(context) {
-    const [tables, doctor] = await Promise.all([context.client.look.tables(), doctorPanel(context)]);
+    const { client } = context;
+    const [tables, doctor, audits] = await Promise.all([
+      client.look.tables(),
+      doctorPanel(context),
+      client.audits({ limit: ACTS }),
+    ]);
     return {
       title: "System",
       sections: [
         { id: "doctor", body: doctor },
         { id: "tables", body: panel("Tables", tableList(context, tables)) },
+        { id: "acts", body: panel("What was done last", acts(context, audits)) },
         { id: "configuration", body: panel("Configuration", configuration(context)) },
       ],
     };
   },
 };
+
+type Audit = Awaited<ReturnType<PageContext["client"]["audits"]>>[number];
+
+function acts({ now }: PageContext, rows: Audit[]): Html {
+  return table({
+    caption: "What was done last",
+    rows,
+    key: ({ id }) => `${id}`,
+    empty: "Nobody has done anything yet.",
+    columns: [
+      { title: "Ago", right: true, cell: ({ at }) => ago(at, now) },
+      { title: "Who", cell: ({ who, how }) => html`${who} <span class="dim">${how}</span>` },
+      {
+        title: "Did",
+        cell: ({ action, ok }) =>
+          html`${action}${
+            ok ? "" : html`
+              ${badge("refused", "bad")}
+            `
+          }`,
+      },
+      { title: "To", cell: ({ target }) => html`<span class="clip">${target}</span>` },
+      { title: "Changed", right: true, cell: ({ count }) => number(count) },
+      { title: "Node", wide: true, cell: ({ node }) => node },
+    ],
+  });
+}
 
 function tableList({ now }: PageContext, rows: TableLook[]): Html {
   const sum = rows.reduce((sum, row) => sum + row.bytes + row.index_bytes, 0);
