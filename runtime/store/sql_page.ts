@@ -75,7 +75,7 @@ with bound as materialized (
 select ${micros("bound.least")} looked, ${micros("page.moment")} at, page.* from bound left join page on true
 order by page.moment desc, page.place desc limit $10`;
 
-/** A page of what is final, in the order of its end. No index has it: days are read until the page is full. */
+/** A page of what is final, in the order of its end. Index: archive_finished. */
 export const PAGE_FINAL: string = ended("true");
 /** The same of the dead. Index: archive_discarded. */
 export const PAGE_DEAD: string = ended("state = 'discarded'");

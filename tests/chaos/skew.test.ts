@@ -26,6 +26,7 @@ async function nodeAt(t: TestContext, url: string, name: string, hours: number) 
     flags: {
       database_url: url,
       node: name,
+      http: "off",
       tasks: TASKS,
       lease_seconds: LEASE,
       heartbeat_seconds: 0.5,

@@ -7,9 +7,6 @@ alter table dispatcher.archive
   add column started_at timestamptz,        -- by the node's clock, as ended_at
   add column ended_at timestamptz;
 
--- Nobody looks by it: what is old goes by the day, the dead have an index of their own. 82 bytes of WAL each.
-drop index dispatcher.archive_finished;
-
 -- The claim writes each row once more: with room for that on its own page it takes 115 bytes of WAL less.
 alter table dispatcher.envelope set (fillfactor = 45);
 
