@@ -158,7 +158,8 @@ export class Works {
       isForContent,
       settled: (watched, released, restage) => {
         this.announcer.settled(watched);
-        if (this.#state.phase === "draining") this.announcer.wake(released);
+        // Nobody else knows of it, and this node has no room for it.
+        this.announcer.wake(released);
         if (restage) this.announcer.wake([""]);
       },
       claimed: (claimed, sentAt) => this.observation.tracing?.claimed(claimed, sentAt),

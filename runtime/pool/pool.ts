@@ -135,18 +135,17 @@ export class Pool {
   /** Envelopes that it can take now. */
   room(): number {
     if (this.#closing) return 0;
-    let free = 0;
-    let counted = 0;
+    const now = this.clock.monotonic();
+    let [free, counted, late] = [0, 0, 0];
     for (const slot of this.fleet.slots.values()) {
       if (!slot.counts) continue;
       counted++;
       if (slot.running === null) free++;
+      else if (slot.isLate(now)) late++;
     }
-    return Math.max(
-      0,
-      free + claimAhead(counted, this.options.maxSlots, this.endings.meanMs, this.intake.meanBytes) -
-        this.intake.length - this.feeder.aheadCount,
-    );
+    const { meanMs } = this.endings;
+    const ahead = claimAhead(counted, this.options.maxSlots, meanMs, this.intake.meanBytes, counted - late);
+    return Math.max(0, free + ahead - this.intake.length - this.feeder.aheadCount);
   }
 
   /** Take claimed envelopes; each ends in exactly one `finished`. */

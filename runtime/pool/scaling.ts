@@ -88,11 +88,18 @@ const AHEAD_BYTES = 2 ** 25;
  *
  * @param meanMs Mean duration of recent attempts, null when none has ended yet.
  * @param meanBytes Mean size of recent arguments: they are held in memory.
+ * @param quick Slots behind whose tasks something may wait. Where all run something long, the mean tells of the past.
  */
-export function claimAhead(slots: number, max: number, meanMs: number | null, meanBytes = 0): number {
+export function claimAhead(
+  slots: number,
+  max: number,
+  meanMs: number | null,
+  meanBytes = 0,
+  quick: number = slots,
+): number {
   if (slots === 0) return 0;
-  if (meanMs !== null && meanMs < AHEAD_MS) {
-    const inTime = Math.ceil(slots * AHEAD_MS / Math.max(meanMs, 0.1));
+  if (quick > 0 && meanMs !== null && meanMs < AHEAD_MS) {
+    const inTime = Math.ceil(quick * AHEAD_MS / Math.max(meanMs, 0.1));
     return Math.min(AHEAD_MAX, inTime, Math.floor(AHEAD_BYTES / Math.max(meanBytes, 1)));
   }
   return Math.min(slots, Math.max(0, max - slots));

@@ -39,6 +39,15 @@ test("Pool takes back what is ahead behind a long task, for another slot", async
   assert.deepEqual([...others].filter((other) => other === worker), []);
 });
 
+test("Pool has no room behind tasks that are long, however short they were before", async (t) => {
+  const made = await quick(t, { minSlots: 1, maxSlots: 1 });
+  assert.ok(made.pool.room() > 1);
+  const long = made.run("examples/sleep", [30], { timeout: 20 });
+  await eventually(() => made.pool.room() === 0);
+  made.pool.abort(made.pool.holds()[0].uuid, "CancelledError");
+  assert.equal((await long).outcome, "cancelled");
+});
+
 test("Pool gives none ahead where tasks are long", async (t) => {
   const made = await rig(t, { root: SHIPPED });
   await Promise.all([1, 2, 3].map(() => made.run("examples/sleep", [0.05])));

@@ -83,6 +83,12 @@ test("claimAhead() claims nothing ahead for a pool without slots", () => {
   for (const mean of [null, 0.01, 1, 1_000]) assert.equal(claimAhead(0, 60, mean), 0);
 });
 
+test("claimAhead() forgets how short tasks were while every slot runs a long one", () => {
+  assert.equal(claimAhead(4, 4, 0.1, 0, 0), 0);
+  assert.equal(claimAhead(4, 60, 0.1, 0, 0), 4);
+  assert.ok(claimAhead(4, 4, 1, 0, 2) < claimAhead(4, 4, 1));
+});
+
 test("claimAhead() claims short tasks ahead, as many as 50 ms take, at most 2,000", () => {
   assert.equal(claimAhead(4, 60, 10), 20);
   assert.equal(claimAhead(4, 60, 49), 5);
