@@ -35,7 +35,7 @@ export interface Supervised {
 /** A host that has not answered a kill for this long is killed itself. */
 const ANSWER_MS = 1_500;
 /** Claimed work that no slot took for this long goes back to the queue, for another node. */
-const GIVE_BACK_MS = 1_000;
+const GIVE_BACK_MS = 2_000;
 const MB = 1024 * 1024;
 
 /** Look at everything once. */

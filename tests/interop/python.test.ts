@@ -1,3 +1,4 @@
+// @runtimes node
 import assert from "node:assert/strict";
 import { spawn, spawnSync } from "node:child_process";
 import { existsSync } from "node:fs";

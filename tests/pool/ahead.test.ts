@@ -72,10 +72,14 @@ test("Pool ends what is ahead and is cancelled, unstarted, and the rest goes on"
 test("Pool whose host dies gives back what was ahead in it, suspected and uncharged", async (t) => {
   const made = await quick(t);
   const crash = made.run("examples/crash");
-  const ends = [...await adds(made, 5), await crash];
+  const behind = await adds(made, 5);
+  const { outcome, error } = await crash;
+  assert.equal(error.name, "HostDied");
+  // On a machine that takes its time all of them are taken back before it dies, and run elsewhere: then it is guilty.
+  const lost = behind.filter((end) => end.outcome !== "completed");
+  assert.equal(outcome, lost.length > 0 ? "released" : "failed");
   // Nobody knows whether the dead host had begun the next one.
-  assert.deepEqual([...new Set(ends.map((end) => end.outcome))], ["released"]);
-  assert.ok(ends.every((end) => end.solo && end.error.name === "HostDied"));
+  assert.ok(lost.every((end) => end.outcome === "released" && end.solo && end.error.name === "HostDied"));
 });
 
 test("Pool whose thread ends by itself runs what was ahead elsewhere, once", async (t) => {
