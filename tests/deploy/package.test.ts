@@ -6,7 +6,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
-import { buildNpm } from "../../build/npm.ts";
+import { buildNpm } from "../../.ci/npm.ts";
 import { denoFlags } from "../../cli/deploy/plan.ts";
 import { connect } from "../../mod.ts";
 import { loadConfig } from "../../runtime/config.ts";
@@ -66,7 +66,7 @@ test(
     ) {
       assert.ok(packed.includes(path), path);
     }
-    assert.deepEqual(packed.filter((path) => /^(tests|bench|build|tasks)\//.test(path)), []);
+    assert.deepEqual(packed.filter((path) => /^(tests|bench|\.ci|tasks)\//.test(path)), []);
   },
 );
 

@@ -3,7 +3,12 @@ import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
 import { readFileSync } from "node:fs";
 import type { z } from "zod";
-import { type HttpClient, httpClient, type HttpClientOptions, HttpProblem } from "../../http.ts";
+import {
+  type HttpClient,
+  httpClient,
+  type HttpClientOptions,
+  HttpProblem,
+} from "../../runtime/http/client.ts";
 import type * as T from "../../runtime/http/api/types.ts";
 import type * as S from "../../runtime/http/api/schemas.ts";
 import type { Credential } from "../../runtime/http_access.ts";
@@ -166,10 +171,10 @@ test("the client has a method for every operation", async (t) => {
 });
 
 test("the client loads nothing: a browser takes it as it is", () => {
-  for (const path of ["http.ts", "runtime/http/api/client.ts", "runtime/http/api/types.ts"]) {
+  for (const path of ["runtime/http/client.ts", "runtime/http/api/client.ts", "runtime/http/api/types.ts"]) {
     const text = readFileSync(new URL(`../../${path}`, import.meta.url), "utf8");
     const loads = importsOf(text).filter(({ kind }) => kind !== "type").map(({ specifier }) => specifier);
-    assert.deepEqual(loads, path === "http.ts" ? ["./runtime/http/api/client.ts"] : [], path);
+    assert.deepEqual(loads, path === "runtime/http/client.ts" ? ["./api/client.ts"] : [], path);
     assert.doesNotMatch(text, /\b(Buffer|process|Deno|Bun)\b\./);
   }
 });

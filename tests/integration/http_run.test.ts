@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { connect } from "node:net";
 import { join } from "node:path";
-import { httpClient, type HttpProblem } from "../../http.ts";
+import { httpClient, type HttpProblem } from "../../runtime/http/client.ts";
 import { problemSchema } from "../../runtime/http/api/schemas.ts";
 import { eventually, tempDir, test } from "../harness.ts";
 import { cluster, FIXTURES } from "./cluster.ts";

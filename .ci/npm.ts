@@ -29,7 +29,7 @@ export function buildNpm(out: string = join(ROOT, "dist", "npm")): string {
 
 function compile(out: string): void {
   const compiler = join(ROOT, "node_modules", "typescript", "bin", "tsc");
-  const args = [compiler, "--project", join(ROOT, "build", "tsconfig.json"), "--outDir", out];
+  const args = [compiler, "--project", join(ROOT, ".ci", "tsconfig.json"), "--outDir", out];
   const run = process.versions.deno ? ["run", "-A", ...args] : args;
   const { status, stdout, stderr, error } = spawnSync(process.execPath, run, { encoding: "utf8" });
   if (status !== 0) throw new Error(`Cannot compile the package: ${error?.message ?? stdout + stderr}`);
@@ -64,7 +64,7 @@ function manifest(): Record<string, unknown> {
     ...kept,
     exports: {
       ".": { types: "./mod.d.ts", default: "./mod.js" },
-      "./http": { types: "./http.d.ts", default: "./http.js" },
+      "./http": { types: "./runtime/http/client.d.ts", default: "./runtime/http/client.js" },
       "./package.json": "./package.json",
     },
     types: "./mod.d.ts",

@@ -18,5 +18,5 @@ export {
   HttpProblem,
   type Selection,
   type WaitOptions,
-} from "./runtime/http/api/client.ts";
-export type * from "./runtime/http/api/types.ts";
+} from "./api/client.ts";
+export type * from "./api/types.ts";
