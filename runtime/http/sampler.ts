@@ -84,10 +84,11 @@ export class Sampler {
 
   /** A look that is fresh enough for a page, or the last one while the database is away. */
   async look(): Promise<Snapshot> {
-    if (this.#last && this.#parts.clock.now() - this.#last.taken < FRESH_MS && !this.failure) {
-      return this.#last;
-    }
+    const fresh = this.#last && this.#parts.clock.now() - this.#last.taken < FRESH_MS;
+    if (this.#last && fresh && !this.failure && !this.#outdated) return this.#last;
     try {
+      // The look that is under way began before the change.
+      if (this.#outdated) await this.#taking?.catch(() => {});
       return await this.take();
     } catch (error) {
       if (this.#last) return this.#last;
@@ -102,6 +103,8 @@ export class Sampler {
   }
 
   async #take(): Promise<Snapshot> {
+    const outdated = this.#outdated;
+    this.#outdated = false;
     try {
       const client = await this.#parts.client();
       const taken = this.#parts.clock.now();
@@ -110,7 +113,7 @@ export class Sampler {
       asked.catch(() => {});
       const [queues, counts, rates] = await Promise.all([
         client.look.queues(),
-        this.#counts(client),
+        this.#counts(client, outdated),
         client.rates(ANSWER_SECONDS).catch(() => []),
       ]);
       const statuses = await asked;
@@ -129,17 +132,18 @@ export class Sampler {
       this.failure = null;
       return this.#last;
     } catch (error) {
+      this.#outdated ||= outdated;
       this.failure = errorLine(error);
       throw error;
     }
   }
 
   /** Counts rest ten times as long as they took: with millions of rows they are what costs. */
-  async #counts(client: Client): Promise<StateCounts> {
+  async #counts(client: Client, outdated: boolean): Promise<StateCounts> {
     const { clock } = this.#parts;
     const begun = clock.monotonic();
     const { counts, at, until } = this.#counted ?? { counts: null, at: 0, until: 0 };
-    if (counts && begun < until && !this.#outdated) {
+    if (counts && begun < until && !outdated) {
       return { ...counts, now: new Date(Date.parse(counts.now) + begun - at).toISOString() };
     }
     const fresh = await client.look.counts();

@@ -1,3 +1,4 @@
+// @runtimes bun,node
 import assert from "node:assert/strict";
 import { test, type TestContext } from "../harness.ts";
 import { base, ended, ndjson } from "./site.ts";

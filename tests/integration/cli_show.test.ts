@@ -1,3 +1,4 @@
+// @runtimes bun,node
 import assert from "node:assert/strict";
 import { test } from "../harness.ts";
 import { type Base, base, ended, ndjson, nodeFor, sharedSite, UUID } from "./site.ts";

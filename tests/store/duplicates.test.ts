@@ -1,3 +1,4 @@
+// @runtimes node
 import assert from "node:assert/strict";
 import { seal, type Sealed } from "../../runtime/envelope.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
