@@ -190,9 +190,11 @@ export class Executor {
     if (Object.keys(call.kwargs).length > 0) args.push(call.kwargs);
     if (options.timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, options.timeout);
     // A message may ask for it too, as dispatcherd's publishers do.
-    if (!options.bind && !job.options.bind) return await invoke(...args);
-    const { contextOf } = await boundContext();
-    return await invoke(contextOf(job, signal, this.#events, own), ...args);
+    const bound = options.bind || job.options.bind ? await boundContext() : undefined;
+    // Aborted while its module was loaded: a listener that it adds now would hear nothing. What follows it runs.
+    if (own) signal.throwIfAborted();
+    if (!bound) return await invoke(...args);
+    return await invoke(bound.contextOf(job, signal, this.#events, own), ...args);
   }
 }
 

@@ -38,7 +38,8 @@ export async function cli(
 ): Promise<CliResult> {
   const result = await spawnCli(args, { ...options, env: environment(url, options.env) });
   // Deno tells what it looks for in the registry when it runs without -q, as `deno task` runs it.
-  return { ...result, stderr: result.stderr.replace(/^Download https:.*\n/gm, "") };
+  const deno = /^(Download https:.*|Blocking waiting for file lock on node_modules directory)\n/gm;
+  return { ...result, stderr: result.stderr.replace(deno, "") };
 }
 
 /** Code, stdout and stderr of a command: to be compared as a whole. */
