@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { spawnSync, type SpawnSyncReturns } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { buildNpm } from "../../.ci/npm.ts";
@@ -18,7 +18,9 @@ const LAUNCHER = "node_modules/edge-dispatcher/cli/launcher.mjs";
 
 /** Run a program to its end; throws what it said when it failed. */
 function done(file: string, args: string[], cwd: string): string {
-  const env = { ...process.env, npm_config_update_notifier: "false", NO_COLOR: "1" };
+  // Scripts of npm run the node of PATH, which may be too old: this one goes before it.
+  const PATH = [dirname(runtimes().node), process.env.PATH].join(delimiter);
+  const env = { ...process.env, PATH, npm_config_update_notifier: "false", NO_COLOR: "1" };
   const ended: SpawnSyncReturns<string> = spawnSync(file, args, { cwd, env, encoding: "utf8" });
   assert.equal(ended.status, 0, `${file} ${args.join(" ")}: ${ended.error ?? ended.stdout + ended.stderr}`);
   return ended.stdout;
