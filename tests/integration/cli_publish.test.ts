@@ -1,3 +1,4 @@
+// @runtimes bun,node
 import assert from "node:assert/strict";
 import { eventually, test } from "../harness.ts";
 import { atOnce, base, ended, nodeFor, sharedSite, UUID } from "./site.ts";

@@ -1,4 +1,4 @@
-// @runtimes deno,node
+// @runtimes bun,node
 import assert from "node:assert/strict";
 import { test } from "../harness.ts";
 import { base, ended, ndjson, nodeFor, sharedSite, type Site, UUID } from "./site.ts";

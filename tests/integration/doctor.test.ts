@@ -1,3 +1,4 @@
+// @runtimes bun,node
 /** The doctor: what it says of a healthy database, and of each thing that somebody has broken. */
 import assert from "node:assert/strict";
 import type { Finding } from "../../runtime/doctor/doctor.ts";

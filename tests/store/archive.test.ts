@@ -1,4 +1,4 @@
-// @runtimes node
+// @runtimes bun
 /** The archive's partitions, paused queues, and what else the port of the store does not show. */
 import assert from "node:assert/strict";
 import { seal } from "../../runtime/envelope.ts";

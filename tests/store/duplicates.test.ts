@@ -1,4 +1,4 @@
-// @runtimes node
+// @runtimes bun
 import assert from "node:assert/strict";
 import { seal, type Sealed } from "../../runtime/envelope.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";

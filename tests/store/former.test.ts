@@ -1,4 +1,4 @@
-// @runtimes node
+// @runtimes bun
 /** The former release's store does on the present schema all that it did on its own. */
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";

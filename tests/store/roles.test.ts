@@ -1,4 +1,4 @@
-// @runtimes node
+// @runtimes bun
 /** The roles of roles.sql, each with a login of its own: what it can do works, and what it cannot is refused. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";

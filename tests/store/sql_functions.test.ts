@@ -1,4 +1,4 @@
-// @runtimes node
+// @runtimes bun
 /** dispatcher.publish() and dispatcher.broadcast(), as psql, a trigger or another language calls them. */
 import assert from "node:assert/strict";
 import { connect, type Sql } from "../../runtime/store/connection.ts";

@@ -1,4 +1,4 @@
-// @runtimes node
+// @runtimes bun
 /** While a cluster is upgraded, nodes of the former release and of this one work on the same rows. */
 import assert from "node:assert/strict";
 import { seal } from "../../runtime/envelope.ts";
