@@ -27,6 +27,7 @@ const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   claims: () => import("./claims.ts"),
   footprint: () => import("./footprint.ts"),
   dashboard: () => import("./dashboard.ts"),
+  observe: () => import("./observe.ts"),
   bloat: () => import("./bloat.ts"),
   history: () => import("./history.ts"),
 };

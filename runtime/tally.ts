@@ -1,7 +1,7 @@
 /**
  * What a node counts: by queue and outcome, waits and durations in buckets. The metrics, the rollup and the live rates
  * all read from here, so that each envelope is counted once, by a few additions to numbers that are there already
- * (figures: bench/README.md).
+ * (figures: bench/observe.ts).
  *
  * @module
  */
