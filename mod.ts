@@ -24,12 +24,15 @@
 import type { Client } from "./runtime/client.ts";
 import type { ConnectOptions } from "./runtime/connect.ts";
 import type { PublishOptions } from "./runtime/envelope.ts";
+import type { Extension } from "./runtime/extension.ts";
+import type { Migrations } from "./runtime/store/migrate.ts";
 import type { DispatcherNode, NodeOptions } from "./runtime/node.ts";
 import { type Published, setTaskPublisher } from "./runtime/task.ts";
 
 export { task } from "./runtime/task.ts";
 export type {
   Call,
+  Database,
   Published,
   StandardSchema,
   Task,
@@ -42,7 +45,7 @@ export { DispatcherError, type ErrorCode, type ErrorRecord } from "./runtime/err
 export type { Why } from "./runtime/why.ts";
 export type { Discarded, FailureRow, Retried } from "./runtime/store/operator.ts";
 export { Discard, Retry, type RetryOptions } from "./runtime/verdicts.ts";
-export type { Client, ConnectOptions, DispatcherNode, NodeOptions, PublishOptions };
+export type { Client, ConnectOptions, DispatcherNode, Extension, Migrations, NodeOptions, PublishOptions };
 
 // A script that has published ends by itself: the connections of the shared client close soon after their last use.
 const IDLE_SECONDS = 1;

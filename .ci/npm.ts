@@ -65,6 +65,8 @@ function manifest(): Record<string, unknown> {
     exports: {
       ".": { types: "./mod.d.ts", default: "./mod.js" },
       "./http": { types: "./runtime/http/client.d.ts", default: "./runtime/http/client.js" },
+      "./view": { types: "./runtime/http/view/kit.d.ts", default: "./runtime/http/view/kit.js" },
+      "./command": { types: "./cli/kit.d.ts", default: "./cli/kit.js" },
       "./package.json": "./package.json",
     },
     types: "./mod.d.ts",

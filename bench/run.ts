@@ -11,6 +11,9 @@ import { Progress } from "../cli/progress.ts";
 import type { Question, Row } from "./question.ts";
 import { openSite, type Site } from "./site.ts";
 
+// A node alone, without what the project's own tasks bring with them.
+process.env.DISPATCHER_EXTENSION ??= "off";
+
 /** Each is loaded when it is asked for: the peers of one need not be there for another. */
 const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   throughput: () => import("./throughput.ts"),

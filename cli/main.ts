@@ -8,6 +8,7 @@ import process from "node:process";
 import type { Client } from "../runtime/client.ts";
 import { loadConfig } from "../runtime/config.ts";
 import { DispatcherError, errorLine, EXIT } from "../runtime/errors.ts";
+import type { LoadedExtension } from "../runtime/extension.ts";
 import { didYouMean } from "../runtime/suggest.ts";
 import { VERSION } from "../runtime/version.ts";
 import { nodeParser, readArgs, stdParser } from "./args.ts";
@@ -15,6 +16,10 @@ import type { Command, Context } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
 import { commandHelp, groupHelp, mainHelp } from "./help.ts";
 import { flush, type IO, processIO } from "./io.ts";
+
+type Commands = Readonly<Record<string, Command>>;
+/** Words that the name of a command has at most. */
+const MOST_WORDS = 3;
 
 /** Run a command line and end the process with its exit code. */
 export async function main(argv: string[]): Promise<void> {
@@ -40,26 +45,59 @@ export async function run(argv: string[], io: IO): Promise<number> {
 }
 
 async function dispatch(argv: string[], io: IO): Promise<number> {
-  const [first = "--help", second] = argv;
-  if (["--help", "-h", "help"].includes(first)) return say(io, mainHelp(COMMANDS));
+  const [first = "--help"] = argv;
   if (first === "--version") return say(io, VERSION);
-  const pair = `${first} ${second}`;
-  if (Object.hasOwn(COMMANDS, pair)) return await start(pair, argv.slice(2), io);
-  if (Object.hasOwn(COMMANDS, first)) return await start(first, argv.slice(1), io);
-  const group = Object.keys(COMMANDS).filter((name) => name.startsWith(`${first} `));
-  if (group.length > 0) {
-    if (second === undefined || second === "--help") {
-      return say(io, groupHelp(first, COMMANDS), second ? EXIT.ok : EXIT.usage);
+  const helped = ["--help", "-h", "help"].includes(first);
+  const own = Object.keys(COMMANDS).some((name) => name.split(" ")[0] === first);
+  const extension = own ? undefined : await extensionFound(helped);
+  const commands = { ...await extension?.commands?.() as Commands, ...COMMANDS };
+  if (helped) return say(io, mainHelp(commands));
+  for (let words = MOST_WORDS; words > 0; words--) {
+    const name = argv.slice(0, words).join(" ");
+    if (argv.length >= words && Object.hasOwn(commands, name)) {
+      return await start({ name, commands, migrations: extension?.migrations }, argv.slice(words), io);
     }
-    throw new DispatcherError("usage", `Unknown command "${pair}"${didYouMean(pair, group)}`);
   }
-  const known = [...new Set(Object.keys(COMMANDS).map((name) => name.split(" ")[0]))];
-  throw new DispatcherError("usage", `Unknown command "${first}"${didYouMean(first, known)}`);
+  return lost(argv, commands, io);
+}
+
+/** The words lead to a group of commands, or nowhere. */
+function lost([first, ...rest]: string[], commands: Commands, io: IO): number {
+  const names = Object.keys(commands);
+  let group = first;
+  while (rest.length > 0 && names.some((name) => name.startsWith(`${group} ${rest[0]} `))) {
+    group += ` ${rest.shift()}`;
+  }
+  const [next] = rest;
+  const members = names.filter((name) => name.startsWith(`${group} `));
+  if (members.length === 0) {
+    const known = [...new Set(names.map((name) => name.split(" ")[0]))];
+    throw new DispatcherError("usage", `Unknown command "${first}"${didYouMean(first, known)}`);
+  }
+  if (next === undefined || next === "--help") {
+    return say(io, groupHelp(group, commands), next ? EXIT.ok : EXIT.usage);
+  }
+  const word = `${group} ${next}`;
+  throw new DispatcherError("usage", `Unknown command "${word}"${didYouMean(word, members)}`);
+}
+
+/** That of the tasks root; a configuration that cannot be used must not stand in the way of the help. */
+async function extensionFound(lenient: boolean): Promise<LoadedExtension | undefined> {
+  try {
+    const [{ config }, { loadExtension }] = await Promise.all([
+      loadConfig(),
+      import("../runtime/extension.ts"),
+    ]);
+    return await loadExtension(config);
+  } catch (error) {
+    if (lenient) return undefined;
+    throw error;
+  }
 }
 
 /** Not left alone: `migrate stats` must not migrate, nor `status n1` show all nodes. */
-function oddWord(name: string, word: string): DispatcherError {
-  const group = Object.keys(COMMANDS).filter((other) => other.startsWith(`${name} `));
+function oddWord(name: string, word: string, commands: Commands): DispatcherError {
+  const group = Object.keys(commands).filter((other) => other.startsWith(`${name} `));
   const message = group.length > 0
     ? `Unknown command "${name} ${word}"${didYouMean(`${name} ${word}`, group)}`
     : `Cannot run ${name} with "${word}": it takes flags only`;
@@ -72,13 +110,20 @@ function say(io: IO, text: string, code: number = EXIT.ok): number {
   return code;
 }
 
-async function start(name: string, argv: string[], io: IO): Promise<number> {
-  const command: Command = COMMANDS[name];
+/** A command among the others, and the tables that it works with. */
+interface Chosen {
+  name: string;
+  commands: Commands;
+  migrations?: LoadedExtension["migrations"];
+}
+
+async function start({ name, commands, migrations }: Chosen, argv: string[], io: IO): Promise<number> {
+  const command = commands[name];
   const parser = await stdParser() ?? nodeParser;
   const flags = { help: { type: "boolean" as const, help: "Show this" }, ...command.flags };
   const parsed = readArgs(argv.map((word) => word === "-h" ? "--help" : word), flags, parser);
   if (parsed.flags.help) return say(io, commandHelp(name, command));
-  if (parsed.rest.length > 0 && !command.words) throw oddWord(name, parsed.rest[0]);
+  if (parsed.rest.length > 0 && !command.words) throw oddWord(name, parsed.rest[0], commands);
   let client: Promise<Client> | undefined;
   const context: Context = {
     ...parsed,
@@ -88,7 +133,7 @@ async function start(name: string, argv: string[], io: IO): Promise<number> {
         flags: { database_url: parsed.flags["database-url"] },
         file: parsed.flags.config as string,
       }),
-    client: () => client ??= connected(context),
+    client: () => client ??= connected(context, migrations),
   };
   try {
     return await command.run(context) ?? EXIT.ok;
@@ -97,7 +142,7 @@ async function start(name: string, argv: string[], io: IO): Promise<number> {
   }
 }
 
-async function connected(context: Context): Promise<Client> {
+async function connected(context: Context, migrations?: LoadedExtension["migrations"]): Promise<Client> {
   const { config } = await context.config();
   const { connect } = await import("../runtime/connect.ts");
   return await connect({
@@ -105,6 +150,7 @@ async function connected(context: Context): Promise<Client> {
     listenUrl: config.listen_url,
     encryptionKeys: config.encryption_keys,
     maxArgsBytes: config.max_args_bytes,
+    migrations,
   });
 }
 

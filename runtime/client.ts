@@ -45,7 +45,7 @@ import type {
   ScheduleRow,
   Store,
 } from "./store/store.ts";
-import type { Published } from "./task.ts";
+import type { Database, Published } from "./task.ts";
 import { watchNodes, type WatchOptions } from "./watcher.ts";
 import { Waiting } from "./waiting.ts";
 import type { Why } from "./why.ts";
@@ -62,6 +62,8 @@ export interface ClientParts {
   /** Hears of each envelope that was written. */
   published?(queue: string): void;
   rollups: Pick<RollupStore, "read">;
+  /** The pool behind it. */
+  database(): Database;
   close(): Promise<void>;
 }
 
@@ -359,6 +361,11 @@ export class Client {
    */
   events(handler: (event: WatchedEvent) => void, options: WatchOptions): Promise<void> {
     return watchNodes(this.#parts, handler, options);
+  }
+
+  /** Its connections, as the `postgres` package has them, for tables of the caller's. */
+  database(): Database {
+    return this.#parts.database();
   }
 
   async close(): Promise<void> {

@@ -67,7 +67,7 @@ const backoffSchema = z.strictObject({
   jitter: z.number().min(0).max(1).default(DEFAULT_BACKOFF.jitter),
 }).prefault({});
 
-const onStartSchema = z.strictObject({
+export const onStartSchema = z.strictObject({
   task: z.string().min(1),
   args: z.array(z.unknown()).default([]),
   kwargs: z.record(z.string(), z.unknown()).default({}),
@@ -99,6 +99,7 @@ export const configSchema = z.strictObject({
     "Prefixes stripped from dotted names",
   ),
   task_allow: z.array(z.string()).default([]).describe("Paths that task names must begin with; none: any"),
+  extension: z.enum(["on", "off"]).default("on").describe("Whether extension.ts of the tasks root is used"),
   max_attempts: z.int().min(1).default(1).describe("Attempts where neither message nor task says"),
   backoff: backoffSchema,
   pool: poolSchema,
@@ -195,6 +196,7 @@ export interface Config {
   tasks: string;
   task_prefixes: string[];
   task_allow: string[];
+  extension: "on" | "off";
   max_attempts: number;
   backoff: Backoff;
   pool: {

@@ -16,7 +16,7 @@ import { Packing } from "./packing.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { firstHostOf } from "./store/hosts.ts";
 import { startEmbedded } from "./store/embedded.ts";
-import { migrateAt, schemaStatus } from "./store/migrate.ts";
+import { migrateAt, type Migrations, schemaStatus } from "./store/migrate.ts";
 import { PostgresStore } from "./store/postgres.ts";
 import { publishIn } from "./store/postgres_publish.ts";
 import { PostgresRollup } from "./store/postgres_rollup.ts";
@@ -37,6 +37,8 @@ export interface ConnectOptions {
   maxArgsBytes?: number;
   /** Close idle connections after so many seconds, so that a script ends by itself; 0 keeps them. */
   idleSeconds?: number;
+  /** Tables of the caller's, to be brought up to date like ours. */
+  migrations?: Migrations;
 }
 
 /**
@@ -77,6 +79,7 @@ export function clientOf(
     packing,
     published,
     rollups: new PostgresRollup(sql),
+    database: () => sql,
     publishIn: (transaction, batch) => publishIn(transaction as never, batch),
     async close() {
       await broker.close();
@@ -131,10 +134,11 @@ export interface ReadyOptions extends ConnectOptions {
 /** Open a pool whose schema is up to date. */
 export async function ready(url: string, options: ReadyOptions = {}): Promise<Sql> {
   checkUrl(url);
-  const { statements = "auto", tell = () => {} } = options;
+  const { statements = "auto", tell = () => {}, migrations: own } = options;
   let sql = open(url, { ...options, prepare: false });
   try {
     if (!(await schemaStatus(sql)).ready) await migrateAt(url, tell);
+    if (own && !(await schemaStatus(sql, own)).ready) await migrateAt(url, tell, undefined, own);
     if (!await readsCommitted(sql)) {
       await sql.end({ timeout: 1 }).catch(() => {});
       sql = open(url, { ...options, prepare: false, isolation: "read committed" });
@@ -182,12 +186,14 @@ export interface OpenOptions {
   /** Give up at the first failure. */
   once: boolean;
   signal?: AbortSignal;
+  /** Those of the extension. */
+  migrations?: Migrations;
 }
 
 /** Open the database of a node, and wait for it while it does not answer. */
 export async function openDatabase(
   config: Config,
-  { events, once, signal }: OpenOptions,
+  { events, once, signal, migrations }: OpenOptions,
 ): Promise<{ url: string; embedded: boolean; sql: Sql }> {
   const { url, embedded } = await database(config, (line) => events.emit("info", "embedded", line));
   const application = `edge-dispatcher ${config.node ?? defaultNodeName()}`.slice(0, 63);
@@ -200,7 +206,7 @@ export async function openDatabase(
       return {
         url,
         embedded,
-        sql: await ready(url, { max: 4, application, answerSeconds, statements, tell }),
+        sql: await ready(url, { max: 4, application, answerSeconds, statements, tell, migrations }),
       };
     } catch (error) {
       const transient = error instanceof DispatcherError && error.code === "unavailable";

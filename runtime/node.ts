@@ -20,6 +20,7 @@ import { residentBytes } from "./control/node_status.ts";
 import { openDatabase } from "./connect.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
+import { loadExtension } from "./extension.ts";
 import type { HttpServer } from "./http/server.ts";
 import type { LogSettings } from "./log.ts";
 import { platform } from "./platform/detect.ts";
@@ -304,10 +305,12 @@ export async function startNode(options: NodeOptions): Promise<DispatcherNode> {
   const lack = here.lacks();
   if (lack !== undefined) throw new DispatcherError("config", `Cannot start worker hosts: ${lack}`);
   const log = options.log ?? { level: config.log_level, format: config.log_format };
-  const parts = { config, events, log, platform: here, clock: options.clock };
+  const extension = await loadExtension(config);
+  const { migrations } = extension ?? {};
+  const parts = { config, events, log, platform: here, extension, clock: options.clock };
   let before: string | undefined;
   for (;;) {
-    const opened = await openDatabase(config, { events, once, signal });
+    const opened = await openDatabase(config, { events, once, signal, migrations });
     const node = new DispatcherNode({ ...parts, ...opened }, origins);
     try {
       await node.start(before, signal);

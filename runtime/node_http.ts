@@ -26,7 +26,7 @@ export async function serveNode(
   state: NodeState,
   origins: Readonly<Record<string, Origin>>,
 ): Promise<HttpServer | undefined> {
-  const { config, events, platform } = parts;
+  const { config, events, platform, extension } = parts;
   const opened = new LazyClient(parts, works);
   const server = await serveHttp({
     config,
@@ -54,7 +54,7 @@ export async function serveNode(
         };
       },
     },
-  }, platform);
+  }, { platform, chapter: extension?.pages });
   if (server) works.observation.serving = server.address;
   return server && {
     address: server.address,

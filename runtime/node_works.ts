@@ -29,6 +29,7 @@ import { OwnSettlements } from "./dispatch/own_settlements.ts";
 import { ProgressWriter } from "./dispatch/progress.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events, Level } from "./events.ts";
+import type { LoadedExtension } from "./extension.ts";
 import type { LogSettings } from "./log.ts";
 import { Observation } from "./node_observe.ts";
 import { Packing } from "./packing.ts";
@@ -70,6 +71,7 @@ export interface NodeParts {
   sql: Sql;
   url: string;
   embedded: boolean;
+  extension?: LoadedExtension;
   /** The machine's unless told. */
   clock?: Clock;
 }
@@ -218,15 +220,15 @@ export class Works {
   }
 
   #buildProducers(): Producers {
-    const { config, events } = this.#parts;
+    const { config, events, extension } = this.#parts;
     const { name } = this;
     return new Producers({
       node: name,
       store: this.store,
       clock: this.clock,
       events,
-      schedules: config.schedules,
-      onStart: config.on_start,
+      schedules: { ...extension?.schedules, ...config.schedules },
+      onStart: [...extension?.onStart ?? [], ...config.on_start],
       wake: () => this.dispatcher.wake(),
       published: this.published,
     });

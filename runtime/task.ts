@@ -5,7 +5,7 @@
  * @module
  */
 import type { Backoff } from "./backoff.ts";
-import type { ISql } from "postgres";
+import type { ISql, Sql } from "postgres";
 import type { PublishOptions } from "./envelope.ts";
 
 /** A task is known by this brand and not by `instanceof`: one made through another copy of this file counts. */
@@ -29,6 +29,9 @@ type SchemaResult<Output> =
 /** A transaction: the tagged template of the `postgres` package, with its `unsafe`, `json`, `array` and the like. */
 export type Transaction = ISql;
 
+/** A pool of connections of the `postgres` package. */
+export type Database = Sql;
+
 /** What a bound task gets as its first argument. */
 export interface TaskContext {
   /** The envelope's uuid; for a broadcast, the one that the publisher knows. */
@@ -37,6 +40,8 @@ export interface TaskContext {
   readonly attempt: number;
   /** Host process and slot that run it, as `status` prints them. */
   readonly workerId: string;
+  /** The node that runs it. */
+  readonly node: string;
   /**
    * The W3C traceparent of this attempt's span, or of its publisher's where the node does not trace: go on with the
    * trace from here (docs/tracing.md).
@@ -80,6 +85,18 @@ export interface TaskContext {
    * ```
    */
   transaction<R>(work: (tx: Transaction, publish: TaskContext["publish"]) => R | Promise<R>): Promise<R>;
+  /**
+   * Connections to the dispatcher's database, which the attempts of this worker share: at most two, closed when they
+   * are idle for some seconds. What runs over them is the task's own affair; see {@link transaction} for what is to
+   * happen exactly once.
+   *
+   * @example
+   * ```ts ignore
+   * const sql = await context.database();
+   * const [{ count }] = await sql`select count(*)::int count from account`;
+   * ```
+   */
+  database(): Promise<Database>;
 }
 
 /** How a task is delivered and run, unless the call says otherwise. */
@@ -164,6 +181,7 @@ export interface TaskPublisher {
     call: PublishOptions & { args: unknown[] },
   ): Promise<Published<unknown>>;
   publishName(task: string, args: unknown[], options: PublishOptions): Promise<Published<unknown>>;
+  database(): Database;
 }
 // Written once by mod.ts, read by applyAsync.
 let publisher: () => Promise<TaskPublisher> = () =>
@@ -274,6 +292,7 @@ function localContext(): TaskContext {
     uuid: crypto.randomUUID(),
     attempt: 1,
     workerId: "local",
+    node: "local",
     signal: new AbortController().signal,
     progress: () => {},
     log: (message, level = "info") => console.error(`${level}: ${message}`),
@@ -284,6 +303,7 @@ function localContext(): TaskContext {
       return { uuid, queue, known, duplicateOf };
     },
     transaction: () => Promise.reject(new Error("Cannot complete an attempt: this task was called directly")),
+    database: async () => (await publisher()).database(),
   };
 }
 

@@ -17,6 +17,7 @@ const names = new WeakMap<object, string>();
 /** The publisher that `applyAsync` and `delay` use. */
 export function taskPublisher(client: Client): TaskPublisher {
   return {
+    database: () => client.database(),
     publishName: (task, args, options) => client.publish(task, args, options),
     async publish(task, { args, ...call }) {
       const definition = definitionOf(task)!;

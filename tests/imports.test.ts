@@ -33,7 +33,7 @@ const COMMON: Globs = [
   "runtime/broker/{channels,wire,chunks}.ts",
 ];
 const COMPOSERS: Globs = [
-  "runtime/{node,node_works,node_http,node_observe,connect}.ts",
+  "runtime/{node,node_works,node_http,node_observe,connect,extension}.ts",
   "runtime/doctor/doctor.ts",
 ];
 /** What stands at the door of the runtime for HTTP and the command line. */
@@ -75,14 +75,14 @@ const RULES: Rules = {
     {
       rule: "cli/ speaks through client, node, connect, config, admin, the bus, the log and pure files",
       files: ["cli/**"],
-      may: [...DOOR, ...PURE, "runtime/{events,log,systemd}.ts"],
+      may: [...DOOR, ...PURE, "runtime/{events,log,systemd,extension}.ts"],
       mayTypes: ["runtime/task.ts", "runtime/control/**"],
       ownRoom: true,
     },
     {
-      rule: "tasks import edge-dispatcher and one another",
+      rule: "tasks import edge-dispatcher, what extensions are made of, and one another",
       files: ["tasks/**"],
-      may: ["mod.ts"],
+      may: ["mod.ts", "runtime/http/view/kit.ts", "cli/kit.ts"],
       ownRoom: true,
     },
   ],
@@ -111,7 +111,11 @@ const RULES: Rules = {
   // The worker's cold start is the cost of every slot. Lines of code, without comments; 80 of them lead the console to
   // the attempt, which must be done before a task can print.
   budget: { file: "runtime/pool/worker.ts", lines: 1_100 },
-  aliases: { "edge-dispatcher": "mod.ts" },
+  aliases: {
+    "edge-dispatcher": "mod.ts",
+    "edge-dispatcher/view": "runtime/http/view/kit.ts",
+    "edge-dispatcher/command": "cli/kit.ts",
+  },
 };
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));

@@ -33,7 +33,9 @@ export type Action =
   | "log_level"
   | "schedule_run"
   | "schedule_pause"
-  | "schedule_resume";
+  | "schedule_resume"
+  /** Of an extension. */
+  | `${string}.${string}`;
 
 const TARGET_CHARS = 400;
 

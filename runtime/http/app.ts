@@ -18,11 +18,12 @@ import { liveApi } from "./live_api.ts";
 import type { HttpParts } from "./parts.ts";
 import { notFound, onError } from "./problem.ts";
 import { Sampler } from "./sampler.ts";
+import { Book, type Chapter } from "./view/book.ts";
 
 export type { Env };
 
 /** Build the whole surface. */
-export function buildApp(parts: HttpParts): Hono<Env> {
+export function buildApp(parts: HttpParts, chapter?: Chapter): Hono<Env> {
   const app = new Hono<Env>();
   app.onError(onError);
   app.notFound(notFound);
@@ -30,12 +31,12 @@ export function buildApp(parts: HttpParts): Hono<Env> {
   // Probes are asked on the node itself, whatever path a proxy puts in front, and need no credentials.
   app.route("/", health(parts));
   if (base !== "/") app.route(base, health(parts));
-  app.route(base, inside(parts));
+  app.route(base, inside(parts, new Book(chapter)));
   return app;
 }
 
 /** What is behind the doors; each part may read who asks, and what a door made for it. */
-function inside(parts: HttpParts): Hono<Env> {
+function inside(parts: HttpParts, book: Book): Hono<Env> {
   const app = new Hono<Env>();
   app.use(headers(), access(parts), csrf(parts));
   app.use("/api/*", limit(parts));
@@ -44,6 +45,6 @@ function inside(parts: HttpParts): Hono<Env> {
   app.route("/", liveApi(sampler, live));
   app.route("/api", api(parts));
   app.route("/", metrics(parts));
-  app.route("/", dashboard(parts, sampler, live));
+  app.route("/", dashboard(parts, book, sampler, live));
   return app;
 }

@@ -24,12 +24,12 @@ import type { HttpParts } from "./parts.ts";
 import { statusOf } from "./problem.ts";
 import type { Sampler } from "./sampler.ts";
 import { Fields } from "./view/actions/action.ts";
-import { deedOf, questionPage } from "./view/actions/all.ts";
+import { questionPage } from "./view/actions/all.ts";
+import type { Book } from "./view/book.ts";
 import { html } from "./view/bits.ts";
 import { readCharts, spanOf } from "./view/charts.ts";
 import type { Flash } from "./view/layout.ts";
 import type { Drawn } from "./view/page.ts";
-import { pageAt, PAGES } from "./view/pages/all.ts";
 import { readSearch } from "./view/search.ts";
 import { Desk } from "./view/desk.ts";
 import { DispatcherError, errorLine } from "../errors.ts";
@@ -40,9 +40,9 @@ const KEPT_SECONDS = 365 * 86_400;
 const FLASH_CHARS = 1_500;
 
 /** The dashboard of a node. */
-export function dashboard(parts: HttpParts, sampler: Sampler, live: Live): Hono<Env> {
+export function dashboard(parts: HttpParts, book: Book, sampler: Sampler, live: Live): Hono<Env> {
   const app = new Hono<Env>();
-  const site = new Site(parts, sampler, live);
+  const site = new Site(parts, book, sampler, live);
   app.onError((error, c) => site.failed(c, error));
   app.get("/assets/:name", (c) => site.asset(c));
   app.get("/data/charts", async (c) => c.json(await readCharts(await parts.client(), spanOf(queryOf(c)))));
@@ -51,7 +51,7 @@ export function dashboard(parts: HttpParts, sampler: Sampler, live: Live): Hono<
   app.post("/act/:thing/:verb", (c) => site.act(c));
   app.post("/taste", (c) => site.taste(c));
   app.get("/envelopes", (c, next) => site.open(c) ?? next());
-  for (const { path } of PAGES) app.get(path, (c) => site.page(c));
+  for (const { path } of book.pages) app.get(path, (c) => site.page(c));
   return app;
 }
 
@@ -61,13 +61,15 @@ class Site {
   readonly #live: Live;
   readonly #sampler: Sampler;
   readonly #desk: Desk;
+  readonly #book: Book;
   #assets: ReturnType<typeof loadAssets> | undefined;
 
-  constructor(parts: HttpParts, sampler: Sampler, live: Live) {
+  constructor(parts: HttpParts, book: Book, sampler: Sampler, live: Live) {
     this.#parts = parts;
+    this.#book = book;
     this.#live = live;
     this.#sampler = sampler;
-    this.#desk = new Desk(parts, sampler);
+    this.#desk = new Desk(parts, book, sampler);
   }
 
   async page(c: Ctx): Promise<Response> {
@@ -85,7 +87,7 @@ class Site {
 
   live(c: Ctx): Response {
     const here = localPath(queryOf(c).get("page") ?? "/");
-    if (!pageAt(pathOf(here))) {
+    if (!this.#book.pageAt(pathOf(here))) {
       throw new HTTPException(404, { message: `Cannot watch "${here}": no such page` });
     }
     const stream = this.#live.watch(this.#desk.watched(here, mayAct(c), c.var.csrf()), c.req.raw.signal);
@@ -94,7 +96,7 @@ class Site {
 
   async ask(c: Ctx): Promise<Response> {
     const { thing, verb } = c.req.param() as { thing: string; verb: string };
-    const deed = deedOf(thing, verb);
+    const deed = this.#book.deedOf(thing, verb);
     if (!deed?.ask) {
       throw new HTTPException(404, { message: `Cannot ask whether to ${verb} ${thing}: no such action` });
     }
@@ -111,7 +113,7 @@ class Site {
 
   async act(c: Ctx): Promise<Response> {
     const { thing, verb } = c.req.param() as { thing: string; verb: string };
-    const deed = deedOf(thing, verb);
+    const deed = this.#book.deedOf(thing, verb);
     if (!deed) throw new HTTPException(404, { message: `Cannot ${verb} ${thing}: no such action` });
     const fields = await fieldsOf(c);
     let flash: Flash;

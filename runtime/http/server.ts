@@ -7,6 +7,7 @@ import { DispatcherError, errorLine } from "../errors.ts";
 import { addressText, DEFAULT_HTTP, HTTP_OFF, httpAddress } from "../http_access.ts";
 import type { Platform, Served } from "../platform/platform.ts";
 import type { HttpParts } from "./parts.ts";
+import type { Chapter } from "./view/book.ts";
 
 /** A server that listens. */
 export interface HttpServer {
@@ -23,13 +24,13 @@ export interface HttpServer {
  */
 export async function serveHttp(
   parts: Omit<HttpParts, "closing">,
-  platform: Platform,
+  { platform, chapter }: { platform: Platform; chapter?(): Promise<Chapter> },
 ): Promise<HttpServer | undefined> {
   const { http } = parts.config;
   if (http === HTTP_OFF) return undefined;
   const { host, port } = httpAddress(http)!;
   const closing = new AbortController();
-  const fetch = lazily({ ...parts, closing: closing.signal });
+  const fetch = lazily({ ...parts, closing: closing.signal }, chapter);
   const served = await platform.serve({ hostname: host, port, fetch }).catch((error) => {
     if (http !== DEFAULT_HTTP || (parts.origins.http ?? "default") !== "default") throw refused(http, error);
     return elsewhere(parts, platform, { hostname: host, port: 0, fetch });
@@ -66,10 +67,15 @@ function refused(http: string, error: unknown): DispatcherError {
 }
 
 /** The pages and their libraries cost a tenth of a second, which no start should wait for. */
-function lazily(parts: HttpParts): Parameters<Platform["serve"]>[0]["fetch"] {
+function lazily(
+  parts: HttpParts,
+  chapter?: () => Promise<Chapter>,
+): Parameters<Platform["serve"]>[0]["fetch"] {
   let app: Promise<ReturnType<typeof import("./app.ts").buildApp>> | undefined;
   return async (request, address) => {
-    app ??= import("./app.ts").then(({ buildApp }) => buildApp(parts));
+    app ??= Promise.all([import("./app.ts"), chapter?.()]).then(([{ buildApp }, more]) =>
+      buildApp(parts, more)
+    );
     return await (await app).fetch(request, { address });
   };
 }

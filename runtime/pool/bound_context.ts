@@ -3,6 +3,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { encodeJson } from "../json.ts";
 import type { TaskContext } from "../task.ts";
 import type { AttemptTransaction } from "./attempt_transaction.ts";
@@ -35,6 +36,7 @@ export function contextOf(job: Job, signal: AbortSignal, events: ContextEvents, 
     uuid: job.origin ?? uuid,
     attempt: job.attempt,
     workerId: job.worker,
+    node: process.env.DISPATCHER_NODE ?? "",
     traceparent: job.options.traceparent,
     signal,
     progress: (value) => {
@@ -57,5 +59,6 @@ export function contextOf(job: Job, signal: AbortSignal, events: ContextEvents, 
       own.transaction ??= new AttemptTransaction(job, own, signal, events.ask);
       return await own.transaction.run(work);
     },
+    database: async () => (await import("./task_database.ts")).taskDatabase(),
   };
 }

@@ -5,7 +5,7 @@
  */
 import { dirname, resolve } from "node:path";
 import { serversOf } from "../addresses.ts";
-import type { Config } from "../config.ts";
+import { type Config, defaultNodeName } from "../config.ts";
 import type { Confinement } from "../platform/platform.ts";
 import type { HostSettings } from "./host_process.ts";
 
@@ -55,6 +55,7 @@ export function poolOptions(config: Config, url: string): PoolOptions {
     hostMemoryMb: pool.host_memory_mb,
     environment: {
       DATABASE_URL: url,
+      DISPATCHER_NODE: config.node ?? defaultNodeName(),
       DISPATCHER_TASKS: config.tasks,
       DISPATCHER_MAX_ARGS_BYTES: `${config.max_args_bytes}`,
       ...(keys === "" ? {} : { DISPATCHER_ENCRYPTION_KEYS: keys }),

@@ -24,6 +24,15 @@ interface Migration {
   worksWith: number;
 }
 
+/** The numbered files of one schema. Each schema keeps its own table `migration`. */
+export interface Migrations {
+  /** Its name, which is trusted. */
+  schema: string;
+  /** Where the files lie, as `NAME.sql`. */
+  directory: URL;
+  list: readonly Migration[];
+}
+
 const MIGRATIONS: readonly Migration[] = [
   { version: 1, name: "0001_first_light", worksWith: 1 },
   { version: 2, name: "0002_duplicates_and_schedules", worksWith: 1 },
@@ -37,6 +46,12 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 10, name: "0010_rollup", worksWith: 1 },
   { version: 11, name: "0011_logs", worksWith: 1 },
 ];
+
+const DISPATCHER: Migrations = {
+  schema: "dispatcher",
+  directory: new URL("./migrations/", import.meta.url),
+  list: MIGRATIONS,
+};
 
 /** The schema version that this code was written for. */
 export const SCHEMA_VERSION: number = MIGRATIONS[MIGRATIONS.length - 1].version;
@@ -74,23 +89,28 @@ interface Applied {
  *
  * @throws {DispatcherError} `schema_newer` when the database was migrated by newer code that this one does not fit.
  */
-export async function schemaStatus(sql: Sql): Promise<SchemaStatus> {
+export async function schemaStatus(
+  sql: Sql,
+  { schema, list }: Migrations = DISPATCHER,
+): Promise<SchemaStatus> {
   // Without a name: it is the first statement of a connection that may lead through a pooler.
-  const [{ present }] = await sql.unsafe("select to_regclass('dispatcher.migration') is not null present");
+  const [{ present }] = await sql.unsafe(`select to_regclass('${schema}.migration') is not null present`);
   const applied: readonly Applied[] = present
     ? await sql.unsafe<Applied[]>(
-      "select version, name, works_with, applied_at from dispatcher.migration order by version",
+      `select version, name, works_with, applied_at from ${schema}.migration order by version`,
     )
     : [];
   const needs = Math.max(0, ...applied.map((row) => row.works_with));
   const version = Math.max(0, ...applied.map((row) => row.version));
-  if (needs > SCHEMA_VERSION) {
+  const own = list[list.length - 1].version;
+  if (needs > own) {
+    const which = schema === DISPATCHER.schema ? "schema" : `schema "${schema}"`;
     throw new DispatcherError(
       "schema_newer",
-      `Cannot use this database: its schema is version ${version} and needs code for ${needs} or newer, this code is for ${SCHEMA_VERSION}`,
+      `Cannot use this database: its ${which} is version ${version} and needs code for ${needs} or newer, this code is for ${own}`,
     );
   }
-  const pending = MIGRATIONS.filter((m) => m.version > version).map((m) => m.name);
+  const pending = list.filter((m) => m.version > version).map((m) => m.name);
   return {
     version,
     ready: pending.length === 0,
@@ -118,14 +138,15 @@ export async function migrate(
   sql: Sql,
   tell: (text: string) => void = () => {},
   step: Step = () => {},
+  own: Migrations = DISPATCHER,
 ): Promise<string[]> {
   const applied: string[] = [];
   for (;;) {
-    const { version, pending } = await schemaStatus(sql);
+    const { version, pending } = await schemaStatus(sql, own);
     step(applied.length, applied.length + pending.length);
-    const next = MIGRATIONS.find((m) => m.version > version);
+    const next = own.list.find((m) => m.version > version);
     if (!next) return applied;
-    if (await apply(sql, next, tell)) applied.push(next.name);
+    if (await apply(sql, own, next, tell)) applied.push(next.name);
   }
 }
 
@@ -133,29 +154,39 @@ export async function migrate(
 const ANSWER_SECONDS = 3_600;
 
 /** The same over a connection of its own. */
-export async function migrateAt(url: string, tell?: (text: string) => void, step?: Step): Promise<string[]> {
+export async function migrateAt(
+  url: string,
+  tell?: (text: string) => void,
+  step?: Step,
+  own?: Migrations,
+): Promise<string[]> {
   const sql = connect(url, { max: 1, prepare: false, answerSeconds: ANSWER_SECONDS });
   try {
-    return await migrate(sql, tell, step);
+    return await migrate(sql, tell, step, own);
   } finally {
     await sql.end({ timeout: 1 }).catch(() => {});
   }
 }
 
 /** Whether it was applied by us; false when another process did it meanwhile. */
-async function apply(sql: Sql, migration: Migration, tell: (text: string) => void): Promise<boolean> {
+async function apply(
+  sql: Sql,
+  own: Migrations,
+  migration: Migration,
+  tell: (text: string) => void,
+): Promise<boolean> {
   const { version, name } = migration;
   // The lock is released by the commit, also through a pooler that hands the session to somebody else afterwards.
   const message = [
     `select pg_advisory_xact_lock(${LOCK});`,
     LOCK_TIMEOUT,
-    BOOTSTRAP,
+    bootstrap(own),
     `do $guard$ begin
-      if exists (select from dispatcher.migration where version >= ${version}) then
+      if exists (select from ${own.schema}.migration where version >= ${version}) then
         raise exception 'applied meanwhile' using errcode = '${APPLIED_MEANWHILE}';
       end if;
     end $guard$;`,
-    await textOf(migration),
+    await textOf(own, migration),
   ].join("\n");
   for (let tries = 1;; tries++) {
     try {
@@ -179,8 +210,9 @@ async function apply(sql: Sql, migration: Migration, tell: (text: string) => voi
   }
 }
 
-const BOOTSTRAP = `create schema if not exists dispatcher;
-create table if not exists dispatcher.migration (
+const bootstrap = ({ schema }: Migrations) =>
+  `create schema if not exists ${schema};
+create table if not exists ${schema}.migration (
   version int primary key,
   name text not null,
   works_with int not null, -- the oldest code that works on this schema
@@ -190,17 +222,16 @@ create table if not exists dispatcher.migration (
 
 /** The SQL of all migrations, for those who apply it by hand; it records itself as applied. */
 export async function migrationSql(): Promise<string> {
-  const parts = [LOCK_TIMEOUT, BOOTSTRAP];
-  for (const migration of MIGRATIONS) parts.push(await textOf(migration));
+  const parts = [LOCK_TIMEOUT, bootstrap(DISPATCHER)];
+  for (const migration of MIGRATIONS) parts.push(await textOf(DISPATCHER, migration));
   return `begin;\n${parts.join("\n")}\ncommit;\n`;
 }
 
 /** A migration that records itself. */
-async function textOf({ name, version, worksWith }: Migration): Promise<string> {
-  return `-- ${name}\n${await migrationText(name)}
-insert into dispatcher.migration (version, name, works_with) values (${version}, '${name}', ${worksWith});\n`;
-}
-
-async function migrationText(name: string): Promise<string> {
-  return await readText(new URL(`./migrations/${name}.sql`, import.meta.url));
+async function textOf(
+  { schema, directory }: Migrations,
+  { name, version, worksWith }: Migration,
+): Promise<string> {
+  return `-- ${name}\n${await readText(new URL(`${name}.sql`, directory))}
+insert into ${schema}.migration (version, name, works_with) values (${version}, '${name}', ${worksWith});\n`;
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+import process from "node:process";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { writeFileSync } from "node:fs";
@@ -12,6 +13,7 @@ import { findRuntimes } from "../runner/runtimes.ts";
 import { runChaos } from "./chaos.ts";
 import { held, summary } from "./report.ts";
 
+process.env.DISPATCHER_EXTENSION ??= "off";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const ALL: readonly Runtime[] = ["deno", "bun", "node"];
 

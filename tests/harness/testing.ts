@@ -1,3 +1,4 @@
+import process from "node:process";
 import * as nodeTimers from "node:timers";
 import { inspect } from "node:util";
 import { onProcessEnd } from "./process_end.ts";
@@ -28,6 +29,9 @@ type Register = (
 ) => void;
 
 const CLEANUP_BOUND = 10_000;
+
+// What the project's own tasks bring with them (schedules, tables, pages) is for the tests of that.
+process.env.DISPATCHER_EXTENSION ??= "off";
 // Taken now, since a test may put a fake clock in the place of the global ones.
 const { setTimeout, clearTimeout } = nodeTimers;
 const register = "Deno" in globalThis ? onDeno() : await onNode();

@@ -59,10 +59,8 @@ const ALLOWED: Record<string, Record<string, string>> = {
   "runtime/store/sql_schedules.ts": { SCHEDULE: "a constant list of columns" },
   "runtime/store/migrate.ts": {
     LOCK: "a constant number",
-    version: "a number of our own list of migrations; printed for those who apply it by hand",
+    schema: "ours, or a name that extension.ts has checked",
     name: "a name of the same list",
-    worksWith: "a number of the same list",
-    "await migrationText(name)": "a file of the migrations",
     'parts.join("\\n")': "the texts above",
   },
   "runtime/store/embedded/probe.ts": { DATABASE: "a constant" },
@@ -76,7 +74,10 @@ const ALLOWED: Record<string, Record<string, string>> = {
 const CALLS: Record<string, Record<string, string>> = {
   "runtime/store/postgres.ts": { text: "passes on what its callers give, which are checked here" },
   "runtime/store/postgres_publish.ts": { text: "passes on a constant, within a transaction of the caller's" },
-  "runtime/store/migrate.ts": { message: "constants and a file of the migrations" },
+  "runtime/store/migrate.ts": {
+    message: "constants and a file of the migrations",
+    "`select to_regclass('${schema}.migration') is not null present`": "see above",
+  },
   "runtime/store/statements.ts": { text: "passes on what its callers give, which are checked here" },
   "runtime/store/postgres_operator.ts": {
     free: "one of two constants, given by its callers",

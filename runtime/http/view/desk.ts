@@ -10,19 +10,21 @@ import { type Drawing, eventText, type Watched } from "../live.ts";
 import type { HttpParts } from "../parts.ts";
 import type { Sampler } from "../sampler.ts";
 import { type Html, html } from "./bits.ts";
+import type { Book } from "./book.ts";
 import { type Frame, layout } from "./layout.ts";
 import type { Drawn } from "./page.ts";
-import { pageAt } from "./pages/all.ts";
 
 /** Draws for one node. */
 export class Desk {
   readonly #parts: HttpParts;
+  readonly #book: Book;
   readonly #sampler: Sampler;
   /** Stands for the token of whoever gets a drawing that many share; nobody can guess it into a page. */
   readonly #placeholder: string = randomBytes(18).toString("base64url");
 
-  constructor(parts: HttpParts, sampler: Sampler) {
+  constructor(parts: HttpParts, book: Book, sampler: Sampler) {
     this.#parts = parts;
+    this.#book = book;
     this.#sampler = sampler;
   }
 
@@ -45,12 +47,13 @@ export class Desk {
   /** Draw the page at a path. */
   async draw(here: string, mayAct: boolean, csrf: Html): Promise<Drawn> {
     const [path, search = ""] = here.split("?");
-    const found = pageAt(path);
+    const found = this.#book.pageAt(path);
     if (!found) throw new HTTPException(404, { message: `Cannot show "${path}": no such page` });
     const [snapshot, client] = await Promise.all([this.#sampler.look(), this.#parts.client()]);
     return await found.page.draw({
       parts: this.#parts,
       client,
+      places: this.#book.places,
       snapshot,
       now: snapshot.now,
       params: found.params,
@@ -65,10 +68,15 @@ export class Desk {
   /** A page with all that stands around it. */
   document(
     page: Drawn,
-    frame: Omit<Frame, "page" | "to" | "node" | "now" | "failure">,
+    frame: Omit<Frame, "page" | "to" | "node" | "now" | "failure" | "places">,
   ): Html {
     const { last, failure } = this.#sampler;
-    const around = { node: this.#parts.node.name, now: last?.now ?? null, failure: last ? failure : null };
+    const around = {
+      places: this.#book.places,
+      node: this.#parts.node.name,
+      now: last?.now ?? null,
+      failure: last ? failure : null,
+    };
     return layout({ ...frame, ...around, page, to: (path) => this.to(path) });
   }
 

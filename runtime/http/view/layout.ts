@@ -4,7 +4,7 @@
  * @module
  */
 import { type Html, html, NONE, raw, when } from "./bits.ts";
-import type { Drawn } from "./page.ts";
+import type { Drawn, Place } from "./page.ts";
 
 /** What somebody has chosen for himself; kept in cookies. */
 export interface Taste {
@@ -22,6 +22,7 @@ export interface Flash {
 /** All that a document needs besides its page. */
 export interface Frame {
   page: Drawn;
+  places: readonly Place[];
   /** The path and query that were asked for. */
   here: string;
   taste: Taste;
@@ -37,16 +38,6 @@ export interface Frame {
   /** What the database said, when what is shown is old. */
   failure: string | null;
 }
-
-const PLACES: [path: string, label: string, key: string][] = [
-  ["/", "Overview", "o"],
-  ["/envelopes", "Envelopes", "e"],
-  ["/queues", "Queues", "q"],
-  ["/nodes", "Nodes", "n"],
-  ["/schedules", "Schedules", "s"],
-  ["/failures", "Failures", "f"],
-  ["/system", "System", "y"],
-];
 
 /** A whole document. */
 export function layout(frame: Frame): Html {
@@ -77,7 +68,7 @@ export function layout(frame: Frame): Html {
     ${search(to)}
     ${freshness(frame)}
     </header>
-    <nav aria-label="Pages">${places(frame)}</nav>
+    <nav aria-label="Pages">${ways(frame)}</nav>
     <main id="main" tabindex="-1">
     <h1>${page.title}</h1>
     ${flash(frame.flash)}${failing(frame)}
@@ -86,7 +77,7 @@ export function layout(frame: Frame): Html {
     ${page.bottom ?? NONE}
     </main>
     ${foot(frame)}
-    ${helpDialog(to)}
+    ${helpDialog(frame)}
       </body>
     </html>
   `;
@@ -119,12 +110,12 @@ function freshness({ now, page }: Frame): Html {
   `;
 }
 
-function places({ to, here }: Frame): Html {
+function ways({ to, here, places }: Frame): Html {
   const path = here.split("?")[0];
   const isHere = (place: string) =>
     place === "/" ? path === "/" : path === place || path.startsWith(`${place}/`);
   return html`<ul>${
-    PLACES.map(([place, label, key]) =>
+    places.map(([place, label, key]) =>
       html`<li><a href="${to(place)}" data-go="${key}"${
         isHere(place) ? raw(' aria-current="page"') : NONE
       }>${label}</a></li>`
@@ -170,10 +161,10 @@ function foot({ to, taste, csrf, who, node, here }: Frame): Html {
 }
 
 /** What the keys do. */
-export function keyTable(): Html {
+export function keyTable(places: readonly Place[]): Html {
   const keys: [string, string][] = [
     ["/", "Search"],
-    ...PLACES.map(([, label, key]): [string, string] => [`g ${key}`, label]),
+    ...places.map(([, label, key]): [string, string] => [`g ${key}`, label]),
     ["j k", "Next and previous row; Enter opens it"],
     ["?", "This help"],
     ["Esc", "Close it"],
@@ -194,8 +185,8 @@ export function keyTable(): Html {
   }</dl>`;
 }
 
-function helpDialog(to: Frame["to"]): Html {
-  return html`<dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>${keyTable()}
+function helpDialog({ to, places }: Frame): Html {
+  return html`<dialog id="help" aria-labelledby="help-title"><h2 id="help-title">Keys</h2>${keyTable(places)}
 <p><a href="${to("/help")}">All help</a>; the keys can be turned off at the bottom of every page.</p>
 <form method="dialog"><button>Close</button></form></dialog>`;
 }

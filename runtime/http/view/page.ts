@@ -8,6 +8,9 @@ import type { Snapshot } from "../sampler.ts";
 import type { HttpParts } from "../parts.ts";
 import type { Html } from "./bits.ts";
 
+/** Where the way at the top of every page leads. The key is what `g` and it open. */
+export type Place = readonly [path: string, label: string, key: string];
+
 /** What a page is drawn from. It must not depend on who looks but for what is in here: watchers share a drawing. */
 export interface PageContext {
   parts: HttpParts;
@@ -21,6 +24,7 @@ export interface PageContext {
   here: string;
   /** A path with the base before it. */
   to(path: string): string;
+  places: readonly Place[];
   /** Whether whoever looks may act: others see no buttons. */
   mayAct: boolean;
   /** The hidden field of forms. */

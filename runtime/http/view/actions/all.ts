@@ -9,19 +9,13 @@ import type { Deed, Question } from "./action.ts";
 import { envelopeDeeds } from "./envelopes.ts";
 import { failureDeeds, nodeDeeds, queueDeeds, scheduleDeeds } from "./others.ts";
 
-const DEEDS: Record<string, Record<string, Deed>> = {
+export const DEEDS: Readonly<Record<string, Readonly<Record<string, Deed>>>> = {
   envelopes: envelopeDeeds,
   queue: queueDeeds,
   node: nodeDeeds,
   schedule: scheduleDeeds,
   failures: failureDeeds,
 };
-
-/** The action of this name; undefined when there is none. */
-export function deedOf(thing: string, verb: string): Deed | undefined {
-  if (!Object.hasOwn(DEEDS, thing) || !Object.hasOwn(DEEDS[thing], verb)) return undefined;
-  return DEEDS[thing][verb];
-}
 
 /** What the page needs besides the question. */
 export interface Asking {

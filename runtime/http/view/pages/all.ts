@@ -27,12 +27,3 @@ export const PAGES: readonly Page[] = [
   charts,
   help,
 ];
-
-/** The page at a path, and what stands in the place of its names. */
-export function pageAt(path: string): { page: Page; params: Record<string, string> } | undefined {
-  for (const page of PAGES) {
-    if (page.path === path) return { page, params: {} };
-  }
-  const [, uuid] = /^\/envelopes\/([^/]+)$/.exec(path) ?? [];
-  return uuid === undefined ? undefined : { page: envelope, params: { uuid: decodeURIComponent(uuid) } };
-}

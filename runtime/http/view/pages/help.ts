@@ -30,7 +30,7 @@ const SEARCHES: [word: string, text: string][] = [
 
 export const help: Page = {
   path: "/help",
-  draw() {
+  draw({ places }) {
     const states = html`<dl class="facts">${
       STATE_WORDS.map(([state, text]) =>
         html`
@@ -57,7 +57,7 @@ export const help: Page = {
       sections: [
         { id: "states", body: panel("States", states) },
         { id: "search", body: panel("Search", searches) },
-        { id: "keys", body: panel("Keys", keyTable()) },
+        { id: "keys", body: panel("Keys", keyTable(places)) },
       ],
     });
   },
