@@ -11,7 +11,14 @@ import { type ChartOptions, type Charts, chartsOf } from "./charts.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import type { WatchedEvent } from "./control/watch.ts";
-import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal, type Sealed } from "./envelope.ts";
+import {
+  BROADCAST_QUEUE,
+  checkQueue,
+  DEFAULT_QUEUE,
+  type PublishOptions,
+  seal,
+  type Sealed,
+} from "./envelope.ts";
 import { findRows } from "./find.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
@@ -45,7 +52,7 @@ import type {
   ScheduleRow,
   Store,
 } from "./store/store.ts";
-import type { Database, Published } from "./task.ts";
+import type { Database, Published, TaskContext, Transaction } from "./task.ts";
 import { watchNodes, type WatchOptions } from "./watcher.ts";
 import { Waiting } from "./waiting.ts";
 import type { Why } from "./why.ts";
@@ -64,6 +71,7 @@ export interface ClientParts {
   rollups: Pick<RollupStore, "read">;
   /** The pool behind it. */
   database(): Database;
+  transaction<R>(work: (tx: Transaction) => R | Promise<R>): Promise<R>;
   close(): Promise<void>;
 }
 
@@ -150,6 +158,34 @@ export class Client {
         return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
       },
     );
+  }
+
+  /**
+   * Run statements and publish in one transaction, over a connection of its own; the nodes are woken after the commit.
+   *
+   * @throws {DispatcherError} `unavailable` when the commit was not answered; otherwise nothing was done.
+   *
+   * @example
+   * ```ts ignore
+   * await client.transaction(async (tx, publish) => {
+   *   const [{ id }] = await tx`insert into invoice default values returning id`;
+   *   await publish("mail/invoice", [id]);
+   * });
+   * ```
+   */
+  async transaction<R>(
+    work: (tx: Transaction, publish: TaskContext["publish"]) => R | Promise<R>,
+  ): Promise<R> {
+    const wakes: (() => void)[] = [];
+    const value = await this.#parts.transaction((tx) =>
+      work(tx, async (task, args, options) => {
+        const { uuid, known, duplicateOf, wake } = await this.publishIn(tx, task, args, options);
+        wakes.push(wake);
+        return { uuid, queue: options?.queue ?? DEFAULT_QUEUE, known, duplicateOf };
+      })
+    );
+    for (const wake of wakes) wake();
+    return value;
   }
 
   #published<R>({ uuid, queue, known, duplicateOf, volatile }: Sent): Published<R> {

@@ -3,10 +3,10 @@
  *
  * @module
  */
-import { Client } from "./client.ts";
+import { Client, type ClientParts } from "./client.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { SocketBroker } from "./broker/socket.ts";
-import { type Clock, jitter, systemClock } from "./clock.ts";
+import { jitter, systemClock } from "./clock.ts";
 import type { EncryptionKey } from "./cipher.ts";
 import { type Config, defaultNodeName, loadConfig } from "./config.ts";
 import { type Reply, request } from "./control/control.ts";
@@ -15,13 +15,13 @@ import type { Events } from "./events.ts";
 import { Packing } from "./packing.ts";
 import { connect as open, connectionError, type Sql } from "./store/connection.ts";
 import { firstHostOf } from "./store/hosts.ts";
+import { transactionAt } from "./store/one_transaction.ts";
 import { startEmbedded } from "./store/embedded.ts";
 import { migrateAt, type Migrations, schemaStatus } from "./store/migrate.ts";
 import { PostgresStore } from "./store/postgres.ts";
 import { publishIn } from "./store/postgres_publish.ts";
 import { PostgresRollup } from "./store/postgres_rollup.ts";
 import { chooseStatements, type PreparedStatements } from "./store/statements.ts";
-import type { Broker } from "./broker/broker.ts";
 
 /** How to reach the dispatchers. */
 export interface ConnectOptions {
@@ -60,26 +60,26 @@ export async function connect(options: ConnectOptions = {}): Promise<Client> {
   const sql = await ready(url, { ...options, statements: config.prepared_statements });
   const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
   const { encryptionKeys: keys = config.encryption_keys, maxArgsBytes = config.max_args_bytes } = options;
-  return clientOf(sql, broker, systemClock, new Packing({ keys, maxArgsBytes }));
+  return clientOf({ sql, url, broker, clock: systemClock, packing: new Packing({ keys, maxArgsBytes }) });
 }
 
-/** A client over an open pool and a broker; closing it closes both. `published` hears of each envelope it writes. */
-export function clientOf(
-  sql: Sql,
-  broker: Broker,
-  clock: Clock,
-  packing?: Packing,
-  published?: (queue: string) => void,
-): Client {
+/** What a client is put together from. */
+export interface ClientMaterial extends Pick<ClientParts, "broker" | "clock" | "packing" | "published"> {
+  sql: Sql;
+  /** Where the pool leads. */
+  url: string;
+}
+
+/** A client over an open pool and a broker; closing it closes both. */
+export function clientOf({ sql, url, broker, ...parts }: ClientMaterial): Client {
   const store = new PostgresStore(sql);
   return new Client({
+    ...parts,
     store,
     broker,
-    clock,
-    packing,
-    published,
     rollups: new PostgresRollup(sql),
     database: () => sql,
+    transaction: (work) => transactionAt(url, work),
     publishIn: (transaction, batch) => publishIn(transaction as never, batch),
     async close() {
       await broker.close();

@@ -96,7 +96,7 @@ class LazyClient {
     });
     const broker = new PgNotifyBroker(sql, config.listen_url ?? url);
     const { clock, packing, published } = this.#works;
-    return clientOf(sql, broker, clock, packing, published);
+    return clientOf({ sql, url, broker, clock, packing, published });
   }
 
   async close(): Promise<void> {

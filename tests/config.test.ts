@@ -74,6 +74,7 @@ test("loadConfig() has a variable for every key of its schema", async () => {
     prepared_statements: "on",
     log_level: "error",
     log_format: "json",
+    extension: "off",
     http: "localhost:0",
     http_base_path: "/dispatcher",
     "backoff.jitter": "0.5",

@@ -92,7 +92,7 @@ const CALLS: Record<string, Record<string, string>> = {
     "statementOf(filter.state)": "one of three constants",
   },
   "runtime/store/roles.ts": { "await rolesSql()": "the file roles.sql" },
-  "runtime/store/completion.ts": {
+  "runtime/store/one_transaction.ts": {
     statement: "one of `commit` and `rollback`",
     "...call": "passes on the statements of a task, which are its own",
   },
