@@ -4,21 +4,13 @@
  *
  * @module
  */
-import type { Broker } from "./broker/broker.ts";
 import { WAKE_CHANNEL } from "./broker/channels.ts";
-import type { Clock } from "./clock.ts";
+import type { ClientParts } from "./client_parts.ts";
 import { type ChartOptions, type Charts, chartsOf } from "./charts.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import type { WatchedEvent } from "./control/watch.ts";
-import {
-  BROADCAST_QUEUE,
-  checkQueue,
-  DEFAULT_QUEUE,
-  type PublishOptions,
-  seal,
-  type Sealed,
-} from "./envelope.ts";
+import { BROADCAST_QUEUE, checkQueue, DEFAULT_QUEUE, type PublishOptions, seal } from "./envelope.ts";
 import { findRows } from "./find.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
@@ -41,39 +33,18 @@ import type {
   FailureRow,
   Retried,
 } from "./store/operator.ts";
-import type { RollupStore } from "./store/rollup.ts";
 import type {
   Cancelled,
   EnvelopeFilter,
   EnvelopeRow,
   NodeRow,
-  Put,
   QueueRow,
   ScheduleRow,
-  Store,
 } from "./store/store.ts";
 import type { Database, Published, TaskContext, Transaction } from "./task.ts";
 import { watchNodes, type WatchOptions } from "./watcher.ts";
 import { Waiting } from "./waiting.ts";
 import type { Why } from "./why.ts";
-
-/** What a client is made of. */
-export interface ClientParts {
-  store: Store;
-  broker: Broker;
-  clock: Clock;
-  /** Write inside a transaction of the caller's. */
-  publishIn(transaction: unknown, batch: Sealed[]): Promise<Put[]>;
-  /** By default: the usual limit, and no encryption. */
-  packing?: Packing;
-  /** Hears of each envelope that was written. */
-  published?(queue: string): void;
-  rollups: Pick<RollupStore, "read">;
-  /** The pool behind it. */
-  database(): Database;
-  transaction<R>(work: (tx: Transaction) => R | Promise<R>): Promise<R>;
-  close(): Promise<void>;
-}
 
 /** A call in a batch. */
 export interface BatchCall extends PublishOptions {

@@ -3,7 +3,8 @@
  *
  * @module
  */
-import { Client, type ClientParts } from "./client.ts";
+import { Client } from "./client.ts";
+import type { ClientParts } from "./client_parts.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { SocketBroker } from "./broker/socket.ts";
 import { jitter, systemClock } from "./clock.ts";

@@ -25,7 +25,7 @@ const ADAPTERS: Globs = [
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-  "runtime/{client,find,operator,publisher,hints,charts,follow,watcher,looker,waiting}.ts",
+  "runtime/{client,client_parts,find,operator,publisher,hints,charts,follow,watcher,looker,waiting}.ts",
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
