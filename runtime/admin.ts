@@ -6,16 +6,23 @@
 import type { Config } from "./config.ts";
 import { connect, connectionError } from "./store/connection.ts";
 import { embeddedStatus, startEmbedded, stopEmbedded } from "./store/embedded.ts";
-import { migrateAt, migrationSql, type SchemaStatus, schemaStatus, type Step } from "./store/migrate.ts";
+import {
+  migrateAt,
+  type Migrations,
+  migrationSql,
+  type SchemaStatus,
+  schemaStatus,
+  type Step,
+} from "./store/migrate.ts";
 import { applyRoles, rolesSql } from "./store/roles.ts";
 
 export { embeddedStatus, migrationSql, rolesSql, startEmbedded, stopEmbedded };
-export type { SchemaStatus };
+export type { Migrations, SchemaStatus };
 export { addressOf } from "./store/connection.ts";
 
 /** Read where the schema stands; changes nothing. */
-export async function readSchema(url: string): Promise<SchemaStatus> {
-  return await withDatabase(url, schemaStatus);
+export async function readSchema(url: string, own?: Migrations): Promise<SchemaStatus> {
+  return await withDatabase(url, (sql) => schemaStatus(sql, own));
 }
 
 /** Apply what is missing; returns the names of what was applied. `tell` hears when one has to wait. */
@@ -23,8 +30,9 @@ export async function applyMigrations(
   url: string,
   tell?: (text: string) => void,
   step?: Step,
+  own?: Migrations,
 ): Promise<string[]> {
-  return await ours(url, migrateAt(url, tell, step));
+  return await ours(url, migrateAt(url, tell, step, own));
 }
 
 /** Make the roles, or bring their rights up to date; applies what migrations are missing first. */

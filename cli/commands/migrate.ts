@@ -2,11 +2,14 @@ import {
   applyMigrations,
   databaseUrl,
   grantRoles,
+  type Migrations,
   migrationSql,
   readSchema,
   rolesSql,
+  type SchemaStatus,
 } from "../../runtime/admin.ts";
 import { DispatcherError } from "../../runtime/errors.ts";
+import { loadExtension } from "../../runtime/extension.ts";
 import { type Command, type Context, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
 import { Progress } from "../progress.ts";
 
@@ -16,23 +19,36 @@ export const migrateUp: Command = {
   usage: "",
   flags: DATABASE_FLAGS,
   async run(context) {
-    const progress = new Progress(context.io, "Migrations");
-    let before = 0;
-    const applied = await applyMigrations(
-      await urlOf(context),
-      (text) => {
-        progress.end();
-        context.io.err(text);
-      },
-      (done, all) => {
-        progress.advance(done - before, all);
-        before = done;
-      },
-    ).finally(() => progress.end());
+    const url = await urlOf(context);
+    const more = await extensionOf(context);
+    const applied = await apply(context, url);
+    if (more) applied.push(...(await apply(context, url, more)).map((name) => `${more.schema}.${name}`));
     for (const name of applied) context.io.out(name);
     if (applied.length === 0) context.io.err("The schema is up to date");
   },
 };
+
+async function apply({ io }: Context, url: string, own?: Migrations): Promise<string[]> {
+  const progress = new Progress(io, "Migrations");
+  let before = 0;
+  return await applyMigrations(
+    url,
+    (text) => {
+      progress.end();
+      io.err(text);
+    },
+    (done, all) => {
+      progress.advance(done - before, all);
+      before = done;
+    },
+    own,
+  ).finally(() => progress.end());
+}
+
+/** The tables that the tasks bring with them. */
+async function extensionOf({ config }: Context): Promise<Migrations | undefined> {
+  return (await loadExtension((await config()).config))?.migrations;
+}
 
 /** Say where the schema stands. */
 export const migrateStatus: Command = {
@@ -41,20 +57,30 @@ export const migrateStatus: Command = {
   flags: { ...JSON_FLAG, ...DATABASE_FLAGS },
   async run(context) {
     const { io, flags } = context;
-    const status = await readSchema(await urlOf(context));
-    if (flags.json) return io.out(JSON.stringify(status));
-    for (const { name, applied_at } of status.applied) io.out(`${name}\tapplied\t${applied_at}`);
-    for (const name of status.pending) io.out(`${name}\tmissing`);
+    const url = await urlOf(context);
+    const status = await readSchema(url);
+    const more = await extensionOf(context);
+    const extension = more && { schema: more.schema, ...await readSchema(url, more) };
+    if (flags.json) return io.out(JSON.stringify({ ...status, extension }));
+    writeStatus(io, status);
+    if (extension) writeStatus(io, extension, `${extension.schema}.`);
   },
 };
+
+function writeStatus(io: Context["io"], { applied, pending }: SchemaStatus, prefix = ""): void {
+  for (const { name, applied_at } of applied) io.out(`${prefix}${name}\tapplied\t${applied_at}`);
+  for (const name of pending) io.out(`${prefix}${name}\tmissing`);
+}
 
 /** Print the SQL, for those who apply it by hand. */
 export const migrateSql: Command = {
   summary: "Print the SQL of all migrations",
   usage: "",
   flags: {},
-  async run({ io }) {
-    io.out(await migrationSql());
+  async run(context) {
+    context.io.out(await migrationSql());
+    const more = await extensionOf(context);
+    if (more) context.io.out(`-- extension ${more.schema}\n${await migrationSql(more)}`);
   },
 };
 

@@ -221,9 +221,9 @@ create table if not exists ${schema}.migration (
 `;
 
 /** The SQL of all migrations, for those who apply it by hand; it records itself as applied. */
-export async function migrationSql(): Promise<string> {
-  const parts = [LOCK_TIMEOUT, bootstrap(DISPATCHER)];
-  for (const migration of MIGRATIONS) parts.push(await textOf(DISPATCHER, migration));
+export async function migrationSql(own: Migrations = DISPATCHER): Promise<string> {
+  const parts = [LOCK_TIMEOUT, bootstrap(own)];
+  for (const migration of own.list) parts.push(await textOf(own, migration));
   return `begin;\n${parts.join("\n")}\ncommit;\n`;
 }
 

@@ -35,6 +35,9 @@ export interface NodeOptions {
   before?: string[];
   /** Content of its configuration file. */
   config?: Record<string, unknown>;
+  /** Whether it uses `extension.ts` of its tasks root. */
+  extension?: boolean;
+  env?: Record<string, string>;
 }
 
 export interface Cluster {
@@ -63,8 +66,9 @@ export async function cluster(t: TestContext): Promise<Cluster> {
     client,
     row,
     async node(options) {
-      const { runtime, before, url = db.url } = options;
-      const node = await startNode({ url, runtime, before, args: argsOf(options) });
+      const { runtime, before, url = db.url, extension = false } = options;
+      const env = { DISPATCHER_EXTENSION: extension ? "on" : "off", ...options.env };
+      const node = await startNode({ url, runtime, before, env, args: argsOf(options) });
       nodes.push(node);
       return node;
     },
