@@ -306,6 +306,7 @@ export class Works {
       cancelAdopted: (uuids) => this.store.cancel(uuids),
       run: (message) => this.inbox.run(message),
       services: () => [...this.services, ...this.producers.services, ...this.leader.services],
+      level: () => this.#parts.log.level,
       setLevel: (level) => {
         const previous = this.#parts.log.level;
         this.#parts.log.level = level;

@@ -46,6 +46,8 @@ export interface NodeStatus {
   workers: SlotStatus[];
   /** Claimed and before a slot. */
   queued: Shown[];
+  /** How severe a line must be for its log; missing where an older node answers. */
+  log_level?: string;
 }
 
 /** Look at a node. */
@@ -67,6 +69,7 @@ export function nodeStatus(parts: CommandParts): NodeStatus {
     rss: residentBytes(pool),
     workers: slots.map((slot) => slotStatus(slot, parts)),
     queued: heldBy(pool).filter(({ key }) => key === "queued").map((held) => shown(held, clock)),
+    log_level: parts.level(),
   };
 }
 

@@ -32,6 +32,7 @@ export interface CommandParts {
   /** Take a task message for this node. */
   run(message: Record<string, unknown>): Promise<void>;
   services(): { name: string; failing: boolean }[];
+  level(): Level;
   setLevel(level: Level): Level;
   /** The exporter, as dispatcherd tells of its own; undefined when nothing is served. */
   exporter(): Record<string, unknown> | undefined;

@@ -52,6 +52,7 @@ export function dashboard(parts: HttpParts, book: Book, sampler: Sampler, live: 
   app.post("/taste", (c) => site.taste(c));
   app.get("/envelopes", (c, next) => site.open(c) ?? next());
   for (const { path } of book.pages) app.get(path, (c) => site.page(c));
+  app.get("*", (c, next) => site.lost(c) ?? next());
   return app;
 }
 
@@ -156,6 +157,13 @@ class Site {
     if (!asset) throw new HTTPException(404, { message: `Cannot find ${c.req.path}` });
     const keep = c.req.query("v") === asset.version ? "public, max-age=31536000, immutable" : "no-cache";
     return c.body(asset.body, 200, { "Content-Type": asset.type, "Cache-Control": keep });
+  }
+
+  /** Whoever looks for a page gets one, also where there is none; undefined for programs. */
+  lost(c: Ctx): Promise<Response> | undefined {
+    const path = pathOf(this.#hereOf(c));
+    if (!c.req.header("accept")?.includes("text/html") || path.startsWith("/api/")) return undefined;
+    return this.failed(c, new HTTPException(404, { message: `Cannot show "${path}": no such page` }));
   }
 
   /** An error as a page, for whoever sees it in a browser. */

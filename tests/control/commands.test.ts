@@ -73,6 +73,7 @@ function site(more: Partial<CommandParts> = {}) {
     cancelAdopted: (uuids: string[]) => Promise.resolve(void did.cancelled.push(...uuids)),
     run: (message: unknown) => Promise.resolve(void did.ran.push(message)),
     services: () => [{ name: "self check", failing: false }, { name: "stager", failing: true }],
+    level: () => did.level,
     setLevel(level: Level) {
       const previous = did.level;
       did.level = level;

@@ -131,6 +131,17 @@ test("one search box: a uuid opens, words narrow, and what is hidden cannot be g
   assert.equal((await get("/envelopes/0000-beef")).status, 404);
 });
 
+test("who looks for a page that is not there gets one that says so; programs get a problem", async (t) => {
+  const { ask } = await open(t);
+  const browser = await ask("/nowhere", { headers: { accept: "text/html,*/*" } });
+  assert.equal(browser.status, 404);
+  assert.match(await browser.text(), /Cannot show &quot;\/nowhere&quot;: no such page/);
+  const program = await ask("/nowhere");
+  assert.deepEqual([program.status, JSON.parse(await program.text()).code], [404, "not_found"]);
+  const api = await ask("/api/nowhere", { headers: { accept: "text/html" } });
+  assert.equal(JSON.parse(await api.text()).code, "not_found");
+});
+
 test("pages of envelopes lead from one to the next by their URL alone", async (t) => {
   const { get, client } = await open(t);
   await client.publishMany(Array.from({ length: 60 }, () => ({ task: "a" })));

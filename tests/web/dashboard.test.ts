@@ -177,6 +177,7 @@ test("without a script everything is seen and done", { skip, timeout: 90_000 }, 
   await page.selectOption("#level-alpha", "debug");
   await page.click("[aria-label='Set log level of node alpha']");
   assert.match(await flash(), /logs debug and above/);
+  assert.equal(await page.inputValue("#level-alpha"), "debug", "the page shows what the node has");
   await page.click("button:has-text('light')");
   assert.equal(await page.getAttribute("html", "data-theme"), "light");
   assert.ok((await client.audits()).length >= 8, "all of it was recorded");

@@ -159,7 +159,7 @@ function actions({ to, csrf, here }: PageContext, { name, status, state, min, ma
     } slots of ${name}" id="${key}-${name}"></label>`;
   const levels = ["debug", "info", "warning", "error"].map((level) =>
     html`<option${
-      level === "info"
+      level === (status?.log_level ?? "info")
         ? html`
           selected
         `
