@@ -125,3 +125,27 @@ test("what the publisher does not sample is not exported, and its traceparent ar
   assert.deepEqual([...new Set(spans.map(({ traceId }) => traceId))].length, 1);
   assert.ok(spans.every(({ attributes }) => attributes["dispatcher.task"] === "traced#leaf"));
 });
+
+test("a broadcast's copies and a volatile message go on with the trace of whoever sent them", async (t) => {
+  const { client, collected, named } = await tracing(t);
+  sdk(t, collected);
+  const tracer = trace.getTracer("shop");
+  for (const [queue, options] of [["broadcast", {}], ["default", { volatile: true }]] as const) {
+    const parent = tracer.startSpan(`send ${queue}`);
+    const sent = await context.with(
+      trace.setSpan(ROOT_CONTEXT, parent),
+      () => client.publish("traced#leaf", [], { queue, ...options }),
+    );
+    parent.end();
+    await sent.result();
+    const { traceId } = parent.spanContext();
+    const own = (verb: string) =>
+      collected.spans.find((span) => span.traceId === traceId && span.name.startsWith(`${verb} `));
+    await eventually(() => assert.ok(own("settle"), `${queue}: ${collected.spans.map(({ name }) => name)}`));
+    const [publish, process] = [own("publish")!, own("process")!];
+    assert.ok(childOf(publish, process), queue);
+    assert.deepEqual(process.links.map(({ spanId }) => spanId), [publish.spanId], queue);
+    assert.equal(process.attributes["dispatcher.task"], "traced#leaf");
+  }
+  assert.ok(named("publish broadcast").length === 1);
+});
