@@ -36,9 +36,10 @@ export async function applyMigrations(
 }
 
 /** Make the roles, or bring their rights up to date; applies what migrations are missing first. */
-export async function grantRoles(url: string): Promise<void> {
+export async function grantRoles(url: string, own?: Migrations): Promise<void> {
   await applyMigrations(url);
-  await withDatabase(url, applyRoles);
+  if (own) await applyMigrations(url, undefined, undefined, own);
+  await withDatabase(url, (sql) => applyRoles(sql, own));
 }
 
 async function withDatabase<T>(

@@ -94,8 +94,9 @@ export const migrateRoles: Command = {
   },
   async run(context) {
     const { io, flags } = context;
-    if (!flags.apply) return io.out(await rolesSql());
-    await grantRoles(await urlOf(context));
+    const more = await extensionOf(context);
+    if (!flags.apply) return io.out(await rolesSql(more));
+    await grantRoles(await urlOf(context), more);
     io.err("The roles are up to date");
   },
 };

@@ -17,6 +17,12 @@ const ROLES = ["publisher", "node", "operator", "viewer"] as const;
 type Role = (typeof ROLES)[number];
 const DENIED = { code: "42501" };
 
+const CRM = {
+  schema: "crm",
+  directory: new URL("../fixtures/extended/crm/migrations/", import.meta.url),
+  list: [{ version: 1, name: "0001_customers", worksWith: 1 }],
+};
+
 interface Site {
   url: string;
   owner: Sql;
@@ -32,8 +38,9 @@ async function open(t: TestContext): Promise<Site> {
   t.after(() => db.drop());
   const owner = connect(db.url, { max: 1 });
   await migrate(owner);
-  await applyRoles(owner);
-  await applyRoles(owner);
+  await migrate(owner, undefined, undefined, CRM);
+  await applyRoles(owner, CRM);
+  await applyRoles(owner, CRM);
   const tag = `t_${randomBytes(5).toString("hex")}`;
   for (const role of ROLES) {
     await owner.unsafe(`create role ${tag}_${role} login password 'pw' in role dispatcher_${role}`);
@@ -260,4 +267,18 @@ test("migrate roles prints the SQL, and applies it with --apply, the migrations 
   const [{ may }] =
     await sql`select has_table_privilege('dispatcher_node', 'dispatcher.envelope', 'update') may`;
   assert.equal(may, true);
+});
+
+test("on the tables of an extension nodes and operators may write, viewers may look, publishers nothing", async (t) => {
+  const { sqlOf, urlOf } = await open(t);
+  for (const role of ["node", "operator"] as const) {
+    await sqlOf(role).unsafe("update crm.customer set name = 'Bob' where id = 1");
+    await assert.rejects(async () => await sqlOf(role).unsafe("delete from crm.migration"), DENIED);
+  }
+  const [{ name }] = await sqlOf("viewer").unsafe("select name from crm.customer");
+  assert.equal(name, "Bob");
+  await assert.rejects(async () => await sqlOf("viewer").unsafe("delete from crm.customer"), DENIED);
+  await assert.rejects(async () => await sqlOf("publisher").unsafe("select from crm.customer"), DENIED);
+  const client = await connectClient({ databaseUrl: urlOf("node"), migrations: CRM });
+  await client.close();
 });

@@ -63,6 +63,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     name: "a name of the same list",
     'parts.join("\\n")': "the texts above",
   },
+  "runtime/store/roles.ts": { schema: "a name that extension.ts has checked" },
   "runtime/store/embedded/probe.ts": { DATABASE: "a constant" },
   "runtime/doctor/checks.ts": {
     table: "printed for those who repair, never run; the name comes from our own list of tables",
@@ -91,7 +92,7 @@ const CALLS: Record<string, Record<string, string>> = {
     statement: "one of two constants",
     "statementOf(filter.state)": "one of three constants",
   },
-  "runtime/store/roles.ts": { "await rolesSql()": "the file roles.sql" },
+  "runtime/store/roles.ts": { "await rolesSql(own)": "the file roles.sql" },
   "runtime/store/one_transaction.ts": {
     statement: "one of `commit` and `rollback`",
     "...call": "passes on the statements of a task, which are its own",
