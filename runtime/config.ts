@@ -28,6 +28,7 @@ import { MAX_BYTES } from "./packing.ts";
 import { isPermission } from "./platform/deno_permissions.ts";
 import { DEFAULT_PREFIXES } from "./registry.ts";
 import { type ScheduleDefinition, scheduleSchema } from "./schedule.ts";
+import { offersGiven, type Scheduling, schedulingShape } from "./scheduling.ts";
 import { didYouMean } from "./suggest.ts";
 
 const positive = z.number().positive();
@@ -103,6 +104,7 @@ export const configSchema = z.strictObject({
   max_attempts: z.int().min(1).default(1).describe("Attempts where neither message nor task says"),
   backoff: backoffSchema,
   pool: poolSchema,
+  ...schedulingShape,
   max_args_bytes: bytes.describe("JSON that args and kwargs of an envelope may have together"),
   max_result_bytes: bytes.describe("JSON that a result may have"),
   output_lines: z.int().min(0).max(100_000).default(1_000).describe(
@@ -185,7 +187,7 @@ export const configSchema = z.strictObject({
 });
 
 /** A complete configuration. Its schema has what each value means; times are in seconds. */
-export interface Config {
+export interface Config extends Scheduling {
   database_url?: string;
   listen_url?: string;
   prepared_statements: "auto" | "on" | "off";
@@ -286,6 +288,7 @@ export async function loadConfig(
     ...parsed.data,
     tasks: resolve(parsed.data.tasks),
     encryption_keys: keys,
+    resources: offersGiven(parsed.data.resources),
     http_auth,
   };
   return { config, origins, file: path ?? null, warnings };
@@ -338,11 +341,15 @@ export const LEAVES: Readonly<Record<string, "text" | "number" | "list">> = leaf
 
 function leafKinds(): Record<string, "text" | "number" | "list"> {
   const kinds: Record<string, "text" | "number" | "list"> = {};
-  const walk = (schema: { properties?: Record<string, { type?: string }> }, prefix: string) => {
+  const walk = (
+    schema: { properties?: Record<string, { type?: string; anyOf?: unknown }> },
+    prefix: string,
+  ) => {
     for (const [key, member] of Object.entries(schema.properties ?? {})) {
       if (member.type === "object") walk(member as typeof schema, `${prefix}${key}.`);
       else {
-        const kind = member.type === "array" ? "list" : member.type === "string" ? "text" : "number";
+        const isText = member.type === "string" || member.anyOf !== undefined;
+        const kind = member.type === "array" ? "list" : isText ? "text" : "number";
         kinds[prefix + key] = kind;
       }
     }

@@ -7,6 +7,7 @@
 import { z } from "zod";
 import { DispatcherError } from "./errors.ts";
 import { encodeJson } from "./json.ts";
+import { resourcesSchema } from "./resources.ts";
 import { TRACEPARENT } from "./traceparent.ts";
 import { isUuid, uuid7 } from "./uuid.ts";
 
@@ -71,6 +72,13 @@ export interface PublishOptions {
   at?: Date | string;
   /** Smaller runs earlier; -32768 to 32767, by default 0. */
   priority?: number;
+  /**
+   * What it needs of its node while it runs, such as `{ cpu: 2, memoryMb: 512, gpu: 1 }`: it runs only where and when so
+   * much is free. By default what the task says, else nothing.
+   */
+  resources?: Record<string, number>;
+  /** It may be stopped for something more urgent, and runs again later; by default what the task says. */
+  preemptible?: boolean;
   /** How often it may be tried, by default what the task says, else once. */
   maxAttempts?: number;
   /** The publisher's own id; publishing it twice changes nothing. */
@@ -125,6 +133,8 @@ const publishOptions = z.strictObject({
   delay: z.number().nonnegative().max(LONGEST_SECONDS).optional(),
   at: time.optional(),
   priority: z.int().min(-32768).max(32767).optional(),
+  resources: resourcesSchema.optional(),
+  preemptible: z.boolean().optional(),
   maxAttempts: z.int().min(1).max(1000).optional(),
   uuid: z.string().refine(isUuid, "it is not a UUID").optional(),
   onDuplicate: z.enum(ON_DUPLICATE).optional(),
@@ -145,6 +155,8 @@ export interface EnvelopeExtras {
   /** Milliseconds since 1970 at which it is due, where its uuid does not tell. */
   due?: number;
   watch?: boolean;
+  resources?: Record<string, number>;
+  preemptible?: boolean;
   bind?: boolean;
   callbacks?: TaskMessage[];
   errbacks?: TaskMessage[];
@@ -231,6 +243,8 @@ function extras(o: z.infer<typeof publishOptions>, now: number): EnvelopeExtras 
   const due = dueAt(o, now);
   if (due !== undefined) kept.due = due;
   if (o.watch) kept.watch = true;
+  if (o.resources !== undefined) kept.resources = o.resources;
+  if (o.preemptible !== undefined) kept.preemptible = o.preemptible;
   return kept;
 }
 

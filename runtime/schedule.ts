@@ -7,6 +7,7 @@ import { Cron } from "croner";
 import { z } from "zod";
 import { queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
+import { resourcesSchema } from "./resources.ts";
 
 /** What to do with the ticks that nobody was there for. */
 export const CATCH_UP = ["one", "all", "none"] as const;
@@ -36,6 +37,8 @@ export const scheduleSchema = z.strictObject({
   enabled: z.boolean().default(true),
   timeout: z.number().positive().optional(),
   priority: z.int().min(-32768).max(32767).optional(),
+  resources: resourcesSchema.optional().describe("What it needs of its node while it runs, such as gpu: 1"),
+  preemptible: z.boolean().optional().describe("It may be stopped for something more urgent"),
   max_attempts: z.int().min(1).max(1_000).optional(),
   on_duplicate: z.enum(["parallel", "discard", "serial", "queue_one"]).optional(),
 }).superRefine((schedule, ctx) => {
@@ -59,6 +62,8 @@ export interface ScheduleDefinition extends Rhythm {
   enabled: boolean;
   timeout?: number;
   priority?: number;
+  resources?: Record<string, number>;
+  preemptible?: boolean;
   max_attempts?: number;
   on_duplicate?: "parallel" | "discard" | "serial" | "queue_one";
 }

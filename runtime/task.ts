@@ -47,7 +47,7 @@ export interface TaskContext {
    * trace from here (docs/tracing.md).
    */
   readonly traceparent?: string;
-  /** Aborts on timeout, cancel and shutdown; `signal.reason.name` says which. Pass it on to what you call. */
+  /** Aborts on timeout, cancel, shutdown and preemption; `signal.reason.name` says which. Pass it on to what you call. */
   readonly signal: AbortSignal;
   /** Keep a value that `show` displays while the task runs; JSON, the last one wins. */
   progress(value: unknown): void;
@@ -119,6 +119,10 @@ export interface TaskOptions<A extends unknown[]> {
   backoff?: number | Partial<Backoff> | ((attempt: number, error: unknown) => number | Promise<number>);
   /** Smaller runs earlier, by default 0. */
   priority?: number;
+  /** What it needs of its node while it runs, such as `{ cpu: 2, memoryMb: 512, gpu: 1 }`; by default nothing. */
+  resources?: Readonly<Record<string, number>>;
+  /** It may be stopped for something more urgent (`signal.reason.name` is `Preempted`), and runs again later. */
+  preemptible?: boolean;
   /** The task's path, where it cannot be told from the file it is in (bundled code). */
   name?: string;
 }

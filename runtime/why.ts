@@ -6,10 +6,14 @@
 import { BROADCAST_QUEUE } from "./envelope.ts";
 import type { ErrorRecord } from "./errors.ts";
 import type { State } from "./state.ts";
+import { orderReasons, resourceReasons, type WhyNode } from "./why_resources.ts";
 
 /** What is known of an envelope, its queue, and the nodes. Times are ISO strings of the database's clock. */
 export interface WhyFacts {
   row: {
+    uuid: string;
+    priority: number;
+    options: { [key: string]: unknown };
     state: State;
     queue: string;
     attempt: number;
@@ -28,16 +32,18 @@ export interface WhyFacts {
     paused: boolean;
     head: { uuid: string; state: State } | null;
     ahead: number;
+    waited: number;
+    preempted: number;
+    victims: string[];
   } | null;
-  nodes: {
-    name: string;
+  nodes: (WhyNode & {
     alive: boolean;
     state: string;
     queues: string[];
     busy: number;
     max: number;
     last_seen: string;
-  }[];
+  })[];
   /** The worker that runs it, when its node answered; null when it waits there for a slot. */
   worker?: string | null;
 }
@@ -60,8 +66,15 @@ export type WhyCode =
   | "no_node"
   | "no_consumer"
   | "draining"
+  | "no_resources"
+  | "resources"
+  | "reserved"
   | "full_pool"
   | "queue_ahead"
+  | "aged"
+  | "preempts"
+  | "preempted"
+  | "preemptible"
   | "imminent"
   | "failed_before";
 
@@ -106,6 +119,12 @@ function running({ row, nodes, worker }: WhyFacts): Why[] {
       text: `Node "${node}" is not alive: when its lease has ended it is given back, and runs elsewhere`,
     });
   }
+  if (row.options.preemptible === true) {
+    found.push({
+      code: "preemptible",
+      text: "It gives way to what is more urgent: then it is stopped, and runs again",
+    });
+  }
   if (cancel_at !== null) {
     found.push({ code: "cancel_requested", text: `Its end was asked for at ${cancel_at}` });
   }
@@ -133,7 +152,8 @@ function held({ row: { state, due_at, attempt }, holdups }: WhyFacts): Why[] {
 }
 
 /** What stands in the way of every claim. */
-function obstacles({ row: { queue, state }, holdups, nodes }: WhyFacts): Why[] {
+function obstacles({ row, holdups, nodes }: WhyFacts): Why[] {
+  const { queue, state } = row;
   const found: Why[] = [];
   if (queue === BROADCAST_QUEUE) {
     found.push({
@@ -156,6 +176,9 @@ function obstacles({ row: { queue, state }, holdups, nodes }: WhyFacts): Why[] {
   }
   // Of what is not available yet nobody can tell how full the pools will be.
   if (state !== "available") return found;
+  const waits = { ...row, waited: 0, preempted: 0, victims: [], ...holdups, able };
+  const resources = resourceReasons(waits);
+  found.push(...resources);
   if (able.every(({ busy, max }) => busy >= max)) {
     const pools = able.map(({ name, busy, max }) => `"${name}" ${busy} of ${max}`).join(", ");
     found.push({ code: "full_pool", text: `All slots are busy on the nodes of queue "${queue}": ${pools}` });
@@ -165,6 +188,7 @@ function obstacles({ row: { queue, state }, holdups, nodes }: WhyFacts): Why[] {
     const count = ahead >= 1_000 ? "1000 or more" : `${ahead}`;
     found.push({ code: "queue_ahead", text: `${count} available in queue "${queue}" go before it` });
   }
+  if (!resources.some(({ code }) => code === "no_resources")) found.push(...orderReasons(waits));
   return found;
 }
 
@@ -179,7 +203,9 @@ function noConsumer(queue: string, nodes: WhyFacts["nodes"], alive: WhyFacts["no
 
 /** Whether a task exists only its nodes can tell, when they try: the last failure says what they said. */
 function failures({ row: { attempts } }: WhyFacts): Why[] {
-  const failed = attempts.filter(({ error, outcome }) => error && outcome !== "released");
+  const failed = attempts.filter(({ error, outcome }) =>
+    error && outcome !== "released" && outcome !== "preempted"
+  );
   const last = failed.at(-1);
   if (!last) return [];
   const text = `Attempt ${last.attempt} failed on node "${last.node}" at ${last.finished_at}: ` +

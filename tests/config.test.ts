@@ -78,6 +78,7 @@ test("loadConfig() has a variable for every key of its schema", async () => {
     http: "localhost:0",
     http_base_path: "/dispatcher",
     "backoff.jitter": "0.5",
+    resources: "cpu=2,gpu=1",
     "pool.task_permissions": "net, read",
   };
   const quiet = new Set([

@@ -76,6 +76,20 @@ test("seal() takes every option", () => {
   assert.deepEqual(JSON.parse(sealed.options), { guid: "g-1", due: at.getTime(), watch: true });
 });
 
+test("seal() keeps resources and preemptible, and refuses what are none", () => {
+  const resources = { gpu: 1, memoryMb: 0.5, none: 0 };
+  assert.deepEqual(JSON.parse(seal("a", [], { resources, preemptible: false }).options), {
+    resources,
+    preemptible: false,
+  });
+  assert.match(badOption({ resources: { gpu: -1 } }), /^resources\.gpu -1: /);
+  assert.match(badOption({ resources: { gpu: NaN } }), /^resources\.gpu/);
+  assert.match(badOption({ resources: { gpu: "1" } }), /^resources\.gpu "1": /);
+  assert.match(badOption({ resources: { "g p u": 1 } }), /^resources\.g p u/);
+  assert.match(badOption({ resources: 5 }), /^resources 5: /);
+  assert.match(badOption({ preemptible: "yes" }), /^preemptible "yes": /);
+});
+
 test("seal() takes a time as an ISO string with an offset", () => {
   assert.equal(seal("a", [], { at: "2030-01-02T03:04:05Z" }).at, Date.UTC(2030, 0, 2, 3, 4, 5) / 1000);
   assert.equal(seal("a", [], { at: "2030-01-02T03:04:05+02:00" }).at, Date.UTC(2030, 0, 2, 1, 4, 5) / 1000);

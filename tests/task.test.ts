@@ -195,13 +195,22 @@ test("applyAsync() publishes with the task's options unless the call says otherw
   const calls = published(t);
   const queue = (tenant: string) => `tenant-${tenant}`;
   const send = task(
-    { name: "send", queue, timeout: 9, priority: 2, maxAttempts: 4 },
+    {
+      name: "send",
+      queue,
+      timeout: 9,
+      priority: 2,
+      maxAttempts: 4,
+      resources: { gpu: 1 },
+      preemptible: true,
+    },
     (tenant: string) => tenant,
   );
   await send.delay("a");
   await send.applyAsync({ args: ["b"], timeout: 1, queue: "other" });
-  assert.deepEqual(calls[0], ["send", ["a"], { queue: "tenant-a", timeout: 9, priority: 2, maxAttempts: 4 }]);
-  assert.deepEqual(calls[1], ["send", ["b"], { queue: "other", timeout: 1, priority: 2, maxAttempts: 4 }]);
+  const own = { priority: 2, maxAttempts: 4, resources: { gpu: 1 }, preemptible: true };
+  assert.deepEqual(calls[0], ["send", ["a"], { queue: "tenant-a", timeout: 9, ...own }]);
+  assert.deepEqual(calls[1], ["send", ["b"], { queue: "other", timeout: 1, ...own }]);
 });
 
 test("applyAsync() refuses arguments against the schema before anything is published", async (t) => {

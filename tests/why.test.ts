@@ -4,6 +4,8 @@ import { test } from "./harness.ts";
 
 type NodeFacts = WhyFacts["nodes"][number];
 const T = "2026-11-24T06:00:00.000Z";
+const OWN = "0197f000-0000-7000-8000-000000000002";
+const FREE = { blocked: false, paused: false, head: null, ahead: 0, waited: 0, preempted: 0, victims: [] };
 const HEAD = "0197f000-0000-7000-8000-000000000001";
 
 const node = (fields: Partial<NodeFacts> = {}): NodeFacts => ({
@@ -27,6 +29,9 @@ interface Given {
 function facts({ row = {}, holdups = {}, nodes = [node()], worker }: Given): WhyFacts {
   return {
     row: {
+      uuid: OWN,
+      priority: 0,
+      options: {},
       state: "available",
       queue: "default",
       attempt: 0,
@@ -40,7 +45,7 @@ function facts({ row = {}, holdups = {}, nodes = [node()], worker }: Given): Why
       attempts: [],
       ...row,
     },
-    holdups: holdups === null ? null : { blocked: false, paused: false, head: null, ahead: 0, ...holdups },
+    holdups: holdups === null ? null : { ...FREE, ...holdups },
     nodes,
     worker,
   };
@@ -54,9 +59,48 @@ const failed = {
   error: { name: "UnknownTaskError", message: "'x' is not a valid task: no file x.ts" },
 };
 const runs = { state: "running", node: "n1", claimed_at: T, attempt: 2 } as const;
+const asks = (resources: Record<string, number>) => ({ options: { resources } });
+const gpus = (name: string, gpu: number, used: number, reserved: string | null = null) =>
+  node({ name, resources: { offers: { cpu: 2, gpu }, used: { gpu: used }, ageing: 60, reserved } });
 const blocked = { blocked: true, head: { uuid: HEAD, state: "running" } } as const;
 
 const CASES: [name: string, given: Given, expected: [WhyCode, string][]][] = [
+  ["what asks for what nobody has", { row: asks({ tape: 1 }), nodes: [gpus("a", 1, 0), node()] }, [
+    ["no_resources", "No live node offers tape"],
+  ]],
+  ["what asks for more than anybody has", {
+    row: asks({ gpu: 3, cpu: 1 }),
+    nodes: [gpus("a", 1, 0), gpus("b", 2, 0)],
+  }, [
+    ["no_resources", 'No live node offers 3 gpu: "a" offers 1 gpu, "b" offers 2 gpu'],
+  ]],
+  [
+    "what asks for what is in use",
+    { row: asks({ gpu: 2 }), nodes: [gpus("a", 1, 0), gpus("b", 2, 1, OWN)] },
+    [
+      ["resources", 'It waits for 2 gpu: node "b" offers 2, in use 1'],
+      ["reserved", 'Node "b" holds room for it: nobody behind it takes that'],
+    ],
+  ],
+  ["what asks for what is free", { row: asks({ gpu: 1 }), nodes: [gpus("a", 1, 0)] }, [
+    ["imminent", "A node is about to claim it"],
+  ]],
+  ["what has waited for long", {
+    row: { priority: 5 },
+    holdups: { waited: 190, ahead: 1 },
+    nodes: [gpus("a", 1, 0)],
+  }, [
+    ["queue_ahead", '1 available in queue "default" go before it'],
+    ["aged", "It has aged from priority 5 to 2: a step each 60 s"],
+  ]],
+  ["what something makes way for, and what was stopped", { holdups: { victims: ["a"], preempted: 2 } }, [
+    ["preempts", 'Something less urgent runs on "a", and is stopped for it where that helps'],
+    ["preempted", "It was stopped for something more urgent 2 times"],
+  ]],
+  ["what runs and gives way", { row: { ...runs, options: { preemptible: true } } }, [
+    ["running", `It runs on node "n1", since ${T}, attempt 2`],
+    ["preemptible", "It gives way to what is more urgent: then it is stopped, and runs again"],
+  ]],
   ["what nothing holds back", {}, [["imminent", "A node is about to claim it"]]],
   ["a paused queue", { holdups: { paused: true } }, [["paused", 'Queue "default" is paused']]],
   ["no node at all", { nodes: [] }, [["no_node", "No node is alive"]]],

@@ -17,10 +17,14 @@ import { errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
-import type { Claimed, Exchanged, Floor, Settlement, Store } from "../store/store.ts";
+import type { Claimed, Exchange, Exchanged, Settlement, Store } from "../store/store.ts";
+import type { Lane } from "../store/triage.ts";
 import { attemptEvent, claimEvent } from "./attempt_log.ts";
 import { ClaimFloors } from "./floors.ts";
+import { Gathering, WORTHWHILE } from "./gathering.ts";
 import { isWatched, settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
+import { sayStale } from "./stale.ts";
+import type { Triage } from "./triage.ts";
 
 /** What a dispatcher works with. */
 export interface DispatcherParts {
@@ -34,21 +38,15 @@ export interface DispatcherParts {
   settled(watched: string[], released: string[], restage: boolean): void;
   /** What was claimed, by a statement sent at that time (since 1970), before the pool has it: a last word on its options. */
   claimed?(claimed: Claimed[], sentAt: number): void;
+  /** Chooses what runs first where the plain claim does not. */
+  triage?: Triage;
 }
 
 /** Statements under way at most. */
 const IN_FLIGHT = 2;
 const BATCH = 500;
-/**
- * While the pool has work for a while, a statement waits until it is worth its price: of 125 envelopes each costs the
- * database 40 us, of 500 each costs 29. So many outcomes, or so many milliseconds.
- */
-const WORTHWHILE = 400;
-const GATHER_MS = 10;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;
-/** A lease that was lost makes everything stale that was held under it: so many lines a batch are enough. */
-const STALE_LINES = 20;
 const RETRY_MS = { first: 250, most: 5_000 };
 
 /** Claims and settles for one node. */
@@ -62,9 +60,9 @@ export class Dispatcher {
   #pending: Settlement[] = [];
   readonly #underway = new Set<Settlement[]>();
   #claimUnderway = 0;
-  // While outcomes gather for a statement, and once they have for long enough.
-  #gathering: ReturnType<typeof setTimeout> | undefined;
-  #gathered = false;
+  // A statement of the triage is under way.
+  #aside = false;
+  readonly #gathering = new Gathering(() => this.#pump());
   #hungry = false;
   // The last claim was full: the next one need not wait for a word, nor for the one under way.
   #more = false;
@@ -89,6 +87,7 @@ export class Dispatcher {
   /** Begin to claim for a pool. */
   start(pool: Pool): void {
     this.#pool = pool;
+    this.#parts.triage?.start(pool, { pump: () => this.#pump(), finished: (end) => this.finished(end) });
     this.#claiming = true;
     this.wake();
   }
@@ -108,6 +107,7 @@ export class Dispatcher {
   pause(): void {
     this.#claiming = false;
     this.#paused.abort();
+    this.#parts.triage?.stop();
   }
 
   /** Claim again. */
@@ -119,6 +119,7 @@ export class Dispatcher {
 
   /** An attempt ended. */
   finished(end: Finished): void {
+    if (this.#parts.triage?.ended(end)) return this.#pump();
     const settlement = settlementOf(end, this.#settler);
     if (!end.settled) this.#pending.push(settlement);
     const { attempts } = this.#parts.events;
@@ -134,7 +135,7 @@ export class Dispatcher {
 
   /** Whether nothing waits to be settled. */
   get settledAll(): boolean {
-    return this.#pending.length === 0 && this.#underway.size === 0;
+    return this.#pending.length === 0 && this.#underway.size === 0 && !this.#parts.triage?.hasReturns;
   }
 
   /** Whether the database answers, as far as the last statement told. */
@@ -150,17 +151,51 @@ export class Dispatcher {
   }
 
   #pump(): void {
+    this.#pumpTriage();
     while (this.#underway.size < IN_FLIGHT && this.#retry === undefined && !this.#doubtful) {
       const limit = this.#limit();
       if (!this.#isWorthwhile(limit)) break;
-      clearTimeout(this.#gathering);
-      this.#gathering = undefined;
-      this.#gathered = false;
+      this.#gathering.end();
       const settlements = this.#pending.splice(0, BATCH);
       if (limit > 0) this.#hungry = false;
       void this.#run(settlements, limit);
     }
     if (this.#doubtful && this.#underway.size === 0 && this.#retry === undefined) void this.#reconcile();
+  }
+
+  #pumpTriage(): void {
+    const { triage } = this.#parts;
+    if (!triage || this.#aside || this.#retry !== undefined || this.#doubtful) return;
+    const asked = { claiming: this.#claiming, hungry: this.#hungry || this.#more };
+    const work = triage.work(this.instance, this.#claimUnderway, asked);
+    if (work) void this.#besides(work);
+  }
+
+  /** A statement besides the exchange, one at a time; what it claimed goes to the pool. */
+  async #besides(work: () => Promise<Claimed[]>): Promise<void> {
+    const marker: Settlement[] = [];
+    this.#aside = true;
+    this.#underway.add(marker);
+    const sentAt = this.#parts.clock.now();
+    try {
+      const claimed = await work();
+      this.#recovered();
+      this.#take(claimed, sentAt);
+    } catch (error) {
+      this.#failed([], 1, error);
+    } finally {
+      this.#aside = false;
+      this.#underway.delete(marker);
+      this.#pump();
+    }
+  }
+
+  #take(claimed: Claimed[], sentAt: number): void {
+    if (claimed.length === 0) return;
+    this.totals.claimed += claimed.length;
+    this.#parts.claimed?.(claimed, sentAt);
+    this.#tell(claimed);
+    this.#pool.submit(claimed);
   }
 
   /** Whether to run a statement now, or to gather more for it. */
@@ -170,17 +205,13 @@ export class Dispatcher {
     // Nobody is held up by what gathers while another statement is under way.
     if (this.#underway.size > 0) return limit > 0 && this.#pool.idle;
     if (waiting === 0) return limit > 0;
-    if (!this.#pool.hasPlenty || this.#gathered) return true;
-    this.#gathering ??= setTimeout(() => {
-      this.#gathered = true;
-      this.#pump();
-    }, GATHER_MS);
-    return false;
+    return !this.#pool.hasPlenty || this.#gathering.isOver();
   }
 
   #limit(): number {
     if (!this.#claiming || !(this.#hungry || this.#more) || this.#pending.length >= UNSETTLED) return 0;
-    return Math.max(0, Math.min(BATCH, this.#pool.room() - this.#claimUnderway));
+    const held = this.#claimUnderway + (this.#parts.triage?.held ?? 0);
+    return Math.max(0, Math.min(BATCH, this.#pool.room() - held));
   }
 
   async #run(settlements: Settlement[], limit: number): Promise<void> {
@@ -192,14 +223,9 @@ export class Dispatcher {
         ? await this.#claim(settlements, limit)
         : await this.#exchange(settlements, limit);
       this.#recovered();
-      this.totals.claimed += exchanged.claimed.length;
       this.#account(settlements, exchanged.settled);
       this.#tellSettled(settlements, exchanged.settled, sentAt);
-      if (exchanged.claimed.length > 0) {
-        this.#parts.claimed?.(exchanged.claimed, sentAt);
-        this.#tell(exchanged.claimed);
-        this.#pool.submit(exchanged.claimed);
-      }
+      this.#take(this.#parts.triage?.admit(exchanged.claimed) ?? exchanged.claimed, sentAt);
     } catch (error) {
       this.#failed(settlements, limit, error);
     } finally {
@@ -221,19 +247,35 @@ export class Dispatcher {
     if (settlements.length > 0 && settles.wanted) settles.emit({ started, at: clock.now(), settled });
   }
 
-  async #exchange(settlements: Settlement[], limit: number, floors?: Floor[]): Promise<Exchanged> {
+  async #exchange(
+    settlements: Settlement[],
+    limit: number,
+    more: Pick<Exchange, "floors" | "lane"> = {},
+  ): Promise<Exchanged> {
     const { store, queues } = this.#parts;
     const { node } = this.#settler;
-    return await store.exchange({ node, instance: this.instance, settlements, queues, limit, floors });
+    return await store.exchange({ node, instance: this.instance, settlements, queues, limit, ...more });
+  }
+
+  /** From one lane, whose turn it is; the rest of the room is the next claim's. */
+  async #claimOf(lane: Lane, settlements: Settlement[], room: number): Promise<Exchanged> {
+    const limit = Math.ceil(room / 2);
+    this.#more = true;
+    const exchanged = await this.#exchange(settlements, limit, { lane });
+    this.#parts.triage!.took(lane, exchanged.claimed.length, limit);
+    return exchanged;
   }
 
   async #claim(settlements: Settlement[], limit: number): Promise<Exchanged> {
+    const lane = this.#parts.triage?.turn();
+    if (lane) return await this.#claimOf(lane, settlements, limit);
     const look = this.#floors.look();
     try {
-      const exchanged = await this.#exchange(settlements, limit, look.floors);
+      const exchanged = await this.#exchange(settlements, limit, { floors: look.floors });
       const { all, reached, last } = exchanged;
       // One that was full, or to which a queue gave its whole share, says that more may wait.
       this.#more = !all;
+      this.#parts.triage?.claimed(exchanged);
       this.#floors.done(look, { all, reached, last });
       if (all && look.floors.length > 0) this.#sweepLater();
       return exchanged;
@@ -257,7 +299,10 @@ export class Dispatcher {
     const watched: string[] = [];
     let released = false;
     let restage = false;
-    this.#stale(settlements.filter((s) => !settled.has(s.uuid) && !s.doubtful));
+    this.totals.stale += sayStale(
+      this.#parts.events,
+      settlements.filter((s) => !settled.has(s.uuid) && !s.doubtful),
+    );
     for (const s of settlements) {
       if (!settled.has(s.uuid)) {
         // It has settled itself, or is another node's: who waits looks again.
@@ -274,18 +319,6 @@ export class Dispatcher {
     if (released) this.#hungry = true;
     if (watched.length > 0 || released || restage) {
       this.#parts.settled(watched, released ? this.#parts.queues : [], restage);
-    }
-  }
-
-  #stale(stale: Settlement[]): void {
-    this.totals.stale += stale.length;
-    const text = "Settled nothing: the attempt was stale";
-    for (const { uuid, fence, outcome } of stale.slice(0, STALE_LINES)) {
-      this.#parts.events.emit("warning", "settle.stale", text, { uuid, fence, outcome });
-    }
-    const rest = stale.length - STALE_LINES;
-    if (rest > 0) {
-      this.#parts.events.emit("warning", "settle.stale", `Settled nothing: ${rest} more attempts were stale`);
     }
   }
 
@@ -342,7 +375,7 @@ export class Dispatcher {
     const marker: Settlement[] = [];
     this.#underway.add(marker);
     try {
-      const held = [...this.#pool.holds(), ...this.#pending];
+      const held = [...this.#pool.holds(), ...this.#pending, ...this.#parts.triage?.returning ?? []];
       const given = await this.#parts.store.reconcile(this.instance, held);
       this.#doubtful = false;
       this.#recovered();

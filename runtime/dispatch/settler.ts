@@ -39,7 +39,12 @@ export function settlementOf(end: Finished, options: SettlerOptions): Settlement
     ran,
     result: end.outcome === "completed" ? end.text : null,
     error: failed && (outcome !== "released" || postponed) ? end.text : null,
-    delay: outcome === "retry" || postponed ? delayOf(end, options, postponed) : null,
+    delay: outcome === "retry" || postponed
+      ? delayOf(end, options, postponed)
+      // Its thread may still be busy.
+      : end.preempted
+      ? end.notBefore ?? null
+      : null,
     solo: end.solo ?? false,
     progress: end.progress,
     watch: isWatched(claimed),
@@ -89,7 +94,7 @@ function recordOf(end: Finished, outcome: Outcome, node: string): string {
     worker,
     started_at: started === null ? null : new Date(started).toISOString(),
     finished_at: new Date(finished).toISOString(),
-    outcome,
+    outcome: end.preempted && outcome === "released" ? "preempted" : outcome,
   });
   return end.outcome === "completed" || end.text === null
     ? text

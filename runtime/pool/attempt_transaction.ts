@@ -5,10 +5,14 @@
  * @module
  */
 import { DispatcherError } from "../errors.ts";
-import type { PublishOptions } from "../envelope.ts";
+import type { PublishOptions, Sealed } from "../envelope.ts";
 import type { OwnAttempt } from "../store/completion.ts";
+import type { Put } from "../store/store.ts";
 import type { TaskContext, Transaction } from "../task.ts";
 import type { AskWhat, Job } from "./protocol.ts";
+
+/** Envelopes in one statement at most. */
+const BATCH = 500;
 
 /** What is known of the attempt; see `Own` of the context. */
 interface Attempt {
@@ -97,8 +101,10 @@ export class AttemptTransaction {
   }
 
   #publisher(tx: Transaction): TaskContext["publish"] {
+    let put: ((envelope: Sealed) => Promise<Put>) | undefined;
     return async (task: string, args: unknown[] = [], options: PublishOptions = {}) => {
-      const [{ seal }, { publishIn }, { wakesOf }, { packing }] = await Promise.all([
+      const [{ coalesce }, { seal }, { publishIn }, { wakesOf }, { packing }] = await Promise.all([
+        import("../coalesce.ts"),
         import("../envelope.ts"),
         import("../store/postgres_publish.ts"),
         import("../publisher.ts"),
@@ -109,7 +115,9 @@ export class AttemptTransaction {
       }
       const { guid, traceparent } = this.#job.options;
       const envelope = await packing.pack(seal(task, args, { guid, traceparent, ...options }));
-      const [{ isNew, duplicateOf }] = await publishIn(tx as never, [envelope]);
+      // Those that are on their way at once share a statement.
+      put ??= coalesce((batch: Sealed[]) => publishIn(tx as never, batch), { max: BATCH });
+      const { isNew, duplicateOf } = await put(envelope);
       for (const queue of wakesOf(envelope)) this.#wakes.add(queue);
       const { uuid, queue } = envelope;
       return { uuid, queue, known: !isNew && duplicateOf === null, duplicateOf };

@@ -5,6 +5,7 @@
  */
 import type { Clock } from "../clock.ts";
 import type { ErrorRecord } from "../errors.ts";
+import { readResources, type Resources } from "../resources.ts";
 import { readPolicy, type RetryPolicy } from "../retry_policy.ts";
 import type { Claimed } from "../store/store.ts";
 import type { AbortReason, Done } from "./protocol.ts";
@@ -15,6 +16,7 @@ const OUTCOME_OF: Record<AbortReason, Finished["outcome"]> = {
   TimeoutError: "failed",
   CancelledError: "cancelled",
   ShutdownError: "released",
+  Preempted: "released",
 };
 
 /** What the books tell. */
@@ -33,6 +35,8 @@ export class Endings {
   busyMs = 0;
   // What tasks say of their attempts; one entry a task that says something and was run here.
   readonly #policies = new Map<string, RetryPolicy>();
+  /** Tasks that may be stopped for something more urgent, as far as they were run here. */
+  readonly preemptible: Set<string> = new Set();
   readonly totals: { finished: number; cancelled: number } = { finished: 0, cancelled: 0 };
 
   constructor(clock: Clock, events: EndingEvents) {
@@ -57,6 +61,12 @@ export class Endings {
     const { claimed, aborted, progress } = running;
     slot.heap = done.heap;
     this.#book(slot, done.started, done.finished);
+    // What was to end meanwhile does, and asks for nothing any more.
+    const asks = done.asks === undefined || aborted ? undefined : readResources(done.asks);
+    if (asks !== undefined) {
+      this.#asks(claimed, asks);
+      return true;
+    }
     this.#events.finished({
       claimed,
       worker: slot.worker,
@@ -72,8 +82,25 @@ export class Endings {
       verdict: aborted ? undefined : done.verdict,
       delay: done.delay,
       keyless: done.keyless,
+      preempted: !done.ok && aborted === "Preempted",
     });
     return true;
+  }
+
+  /** It has not begun, for its task needs resources; as it is given back, nobody sees a trace of it. */
+  #asks(claimed: Claimed, asks: Resources | string): void {
+    const wrong = typeof asks === "string";
+    const message = `The resources of "${claimed.task}" cannot be read: ${asks}`;
+    this.#events.finished({
+      claimed,
+      worker: null,
+      outcome: wrong ? "failed" : "released",
+      text: wrong ? JSON.stringify({ name: "ResourcesError", message }) : null,
+      started: null,
+      finished: this.#clock.now(),
+      progress: null,
+      ...(wrong ? { hopeless: true } : { asks }),
+    });
   }
 
   /** The worker cannot speak for itself. What was asked to end ends for that reason, whatever happened then. */
@@ -93,6 +120,7 @@ export class Endings {
       finished,
       progress,
       policy: this.#policies.get(claimed.task),
+      preempted: aborted === "Preempted",
       ...more,
     });
   }

@@ -20,6 +20,7 @@ type ContentSettings = Pick<WorkerEnv, "maxResultBytes" | "encrypts">;
 /** What the executor may say while a task runs. */
 export interface ExecutorEvents {
   timeout(uuid: string, seconds: number): void;
+  preemptible(task: string): void;
   policy(task: string, policy: { maxAttempts?: number; backoff?: unknown }): void;
   progress(uuid: string, text: string): void;
   /** Ask the dispatcher; rejects with its error. */
@@ -44,6 +45,7 @@ const MESSAGES: Record<AbortReason, string> = {
   TimeoutError: "The task ran longer than its timeout",
   CancelledError: "The task was cancelled",
   ShutdownError: "The node is shutting down",
+  Preempted: "The task gives way to something more urgent",
 };
 
 /** Executes jobs, one at a time. */
@@ -87,6 +89,8 @@ export class Executor {
     try {
       definition = (await this.#registry.load(job.task)).definition;
       this.#tellPolicy(job.task, definition);
+      const asks = resourcesOf(definition);
+      if (asks !== undefined && job.options.resources === undefined) return report(false, "null", { asks });
       await this.#hooks.preTask?.(hookTask(job));
       const text = await this.#result(job, definition, controller.signal, own);
       await this.#after(job, true, controller.signal);
@@ -138,9 +142,11 @@ export class Executor {
   }
 
   /** Told before it runs, since whoever is killed cannot tell; a function stays here. */
-  #tellPolicy(task: string, { options: { maxAttempts, backoff } }: TaskDefinition): void {
-    if ((maxAttempts === undefined && backoff === undefined) || this.#told.has(task)) return;
+  #tellPolicy(task: string, { options: { maxAttempts, backoff, preemptible } }: TaskDefinition): void {
+    if (this.#told.has(task)) return;
     this.#told.add(task);
+    if (preemptible) this.#events.preemptible(task);
+    if (maxAttempts === undefined && backoff === undefined) return;
     const data = typeof backoff === "function" ? undefined : backoff;
     this.#events.policy(task, { maxAttempts, backoff: data });
   }
@@ -196,6 +202,11 @@ export class Executor {
     if (!bound) return await invoke(...args);
     return await invoke(bound.contextOf(job, signal, this.#events, own), ...args);
   }
+}
+
+/** What a task asks for besides its code, undefined when that is nothing; whether it makes sense the node checks. */
+function resourcesOf({ options: { resources } }: TaskDefinition): unknown {
+  return Object.values(resources ?? {}).some((amount) => amount !== 0) ? resources : undefined;
 }
 
 function hookTask({ uuid, origin, task, attempt }: Job): HookTask {

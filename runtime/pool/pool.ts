@@ -44,6 +44,8 @@ export interface PoolEvents {
   progress(claimed: Claimed, text: string): void;
   /** There may be room for more. */
   room(): void;
+  /** A host process has ended. */
+  gone?(pid: number): void;
   /** Something that a person may want to know. */
   notice(level: "info" | "warning" | "error", text: string, fields?: Record<string, unknown>): void;
   output(line: string): void;
@@ -58,9 +60,7 @@ const TICK_MS = { ahead: 25, busy: 100, idle: 1_000 };
 /** What a worker that is not stuck has for its hook and its end, less than its host has to answer. */
 const PEACE_MS = 1_000;
 const POLL_MS = 10;
-/** So many envelopes, or milliseconds. */
-const PLENTY = 250;
-const PLENTY_MS = 20;
+const PLENTY = { envelopes: 250, ms: 20 };
 const ANSWER_SECONDS = 3;
 const SHUTDOWN = abortError("ShutdownError", null);
 
@@ -118,7 +118,7 @@ export class Pool {
   get hasPlenty(): boolean {
     const { length } = this.intake;
     const ms = length * (this.endings.meanMs ?? 0) / Math.max(1, this.fleet.slots.size);
-    return length >= PLENTY || ms >= PLENTY_MS;
+    return length >= PLENTY.envelopes || ms >= PLENTY.ms;
   }
 
   /** What is here, in a slot or before one. */
@@ -240,6 +240,8 @@ export class Pool {
         return this.#ready(slot, report.heap);
       case "timeout":
         return slot.hasTimeout(report.uuid, report.seconds);
+      case "preemptible":
+        return void this.endings.preemptible.add(report.task);
       case "policy":
         return this.endings.learn(report.task, report.policy);
       case "progress":
@@ -322,7 +324,7 @@ export class Pool {
     });
     slot.host.leaky = true;
     // The thread may run on until its host ends: a next attempt must not begin before that.
-    this.endings.broken(slot, "released", SHUTDOWN, { notBefore: this.options.leakyWait });
+    this.endings.broken(slot, "released", SHUTDOWN, { notBefore: this.options.leakyWait, lingers: pid });
     this.feeder.abandon(slot);
     slot.state = "error";
     slot.stopSentAt = this.clock.monotonic();
@@ -356,6 +358,7 @@ export class Pool {
       // The host may have begun one or another of them: its last reports are lost.
       for (const claimed of this.feeder.lose(slot)) this.endings.unsure(claimed, slot.worker, error, crashed);
     }
+    this.#events.gone?.(host.pid);
     this.#hurry();
     this.#freed();
   }

@@ -67,7 +67,7 @@ export interface Job {
 }
 
 /** Why a running attempt is asked to end; the name of `signal.reason`. */
-export type AbortReason = "TimeoutError" | "CancelledError" | "ShutdownError";
+export type AbortReason = "TimeoutError" | "CancelledError" | "ShutdownError" | "Preempted";
 
 /** Worker to dispatcher: a header in JSON, then, behind a line feed, the JSON text that it is about. */
 export type Report =
@@ -76,6 +76,8 @@ export type Report =
   | { t: "timeout"; uuid: string; seconds: number }
   /** What a task says of its attempts; told once by each worker, before it first runs it. */
   | { t: "policy"; task: string; policy: { maxAttempts?: number; backoff?: unknown } }
+  /** It may be stopped for something more urgent; told likewise. */
+  | { t: "preemptible"; task: string }
   /** The text is the progress. */
   | { t: "progress"; uuid: string }
   /** The text is the result, or an ErrorRecord when `ok` is false. */
@@ -114,6 +116,8 @@ export interface Done {
   delay?: number;
   /** What it carries is encrypted with a key that is not here: it waits for a node that has it. */
   keyless?: boolean;
+  /** It has not begun: the task needs resources, of which its message says nothing. */
+  asks?: unknown;
 }
 
 /** Put a report into text. */

@@ -13,6 +13,7 @@
  */
 import type { ErrorRecord } from "../errors.ts";
 import type { Claimed } from "../store/store.ts";
+import type { Resources } from "../resources.ts";
 import type { RetryPolicy } from "../retry_policy.ts";
 import type { Verdict } from "../verdicts.ts";
 import type { HostProcess } from "./host_process.ts";
@@ -57,6 +58,12 @@ export interface Finished {
   keyless?: boolean;
   /** Its own transaction has settled it. */
   settled?: boolean;
+  /** It made way for something more urgent. */
+  preempted?: boolean;
+  /** It has not begun: its task asks for these. */
+  asks?: Resources;
+  /** The process in which its thread may still be busy. */
+  lingers?: number;
   /** Its own transaction may have settled it. */
   doubtful?: boolean;
 }
@@ -167,5 +174,7 @@ export function abortError(reason: AbortReason, timeout: number | null): ErrorRe
       return { name: reason, message: "Cancelled" };
     case "ShutdownError":
       return { name: reason, message: "Interrupted by the shutdown of its node" };
+    case "Preempted":
+      return { name: reason, message: "Stopped for something more urgent" };
   }
 }

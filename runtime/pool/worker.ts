@@ -40,6 +40,7 @@ class Worker {
     this.#idleMs = env.idleSeconds * 1000;
     this.#executor = new Executor(new Registry(env), hooks, {
       timeout: (uuid, seconds) => voice.say({ t: "timeout", uuid, seconds }),
+      preemptible: (task) => voice.say({ t: "preemptible", task }),
       policy: (task, policy) => voice.say({ t: "policy", task, policy }),
       progress: (uuid, text) => voice.progress(uuid, text),
       ask: (uuid, what, payload) => voice.ask(uuid, what, payload),

@@ -20,16 +20,9 @@
  * @module
  */
 import { DispatcherError, errorLine } from "../errors.ts";
+import { connectOnce } from "./connect_once.ts";
 import { connect, isTransient, type Sql } from "./connection.ts";
-import {
-  begin,
-  COMMIT_SECONDS,
-  committed,
-  connectOnce,
-  guarded,
-  last,
-  ROLLBACK_SECONDS,
-} from "./one_transaction.ts";
+import { begin, COMMIT_SECONDS, committed, guarded, last, ROLLBACK_SECONDS } from "./one_transaction.ts";
 import { PostgresStore } from "./postgres.ts";
 import type { Settlement, Token } from "./store.ts";
 

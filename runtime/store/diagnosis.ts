@@ -38,7 +38,7 @@ select to_regclass(format('dispatcher.archive_%s', to_char(now() at time zone 'u
 
 const WAITING_TASKS = `
 select task, count(*)::int waiting from dispatcher.envelope
-where state in ('available', 'scheduled', 'retryable') group by task order by 2 desc, 1 limit 1000`;
+where state in ('available', 'asking', 'scheduled', 'retryable') group by task order by 2 desc, 1 limit 1000`;
 
 /** The server's version, and whether it takes writes. */
 export async function serverOf(sql: Sql): Promise<{ version: string; standby: boolean }> {

@@ -50,6 +50,10 @@ union all
 select 'function', format('%s(%s)', proname, pg_get_function_identity_arguments(oid)),
   format('%s %s', pg_get_function_result(oid), prosrc), pg_get_functiondef(oid) || ';'
 from pg_proc where pronamespace = to_regnamespace('SCHEMA')
+union all
+select 'trigger', format('%s of %s', tgname, t.relname), pg_get_triggerdef(g.oid), pg_get_triggerdef(g.oid) || ';'
+from pg_trigger g join pg_class t on t.oid = g.tgrelid
+where t.relnamespace = to_regnamespace('SCHEMA') and not tgisinternal and t.relname !~ '^archive_[0-9]{8}'
 order by 1, 2`;
 
 const OWN = "dispatcher";
@@ -87,7 +91,7 @@ function compare(wanted: Thing[], there: Thing[]): Drift[] {
     // With its table everything on it is gone: said once.
     const table = kind === "column"
       ? name.split(".")[0]
-      : kind === "constraint"
+      : kind === "constraint" || kind === "trigger"
       ? name.split(" of ")[1]
       : null;
     if (table !== null && !tables.has(table)) return [];

@@ -66,6 +66,38 @@ export interface TableLook {
   vacuumed_at: string | null;
 }
 
+/** A callback receiver, as its last report has it. */
+export interface ReceiverRow {
+  name: string;
+  pid: number;
+  host: string;
+  source: "redis" | "postgres";
+  /** ISO. */
+  started_at: string;
+  last_seen: string;
+  popped: number;
+  saved: number;
+  set_aside: number;
+  in_memory: number;
+  queue_size: number | null;
+  /** Seconds. */
+  lag_p95: number | null;
+  /** Heard of within the last 10 seconds. */
+  alive: boolean;
+}
+
+/** An event of a job that could not be written. */
+export interface SetAsideRow {
+  id: number;
+  job_id: number | null;
+  /** The beginning of its text. */
+  event: string;
+  reason: string;
+  tries: number;
+  /** ISO. */
+  at: string;
+}
+
 /** Discarded envelopes that died alike. */
 export type FailureGroup = Pick<FailureRow, "task" | "error" | "message">;
 
@@ -87,4 +119,8 @@ export interface LookStore<Row> {
   groups(limit: number): Promise<FailureRow[]>;
   /** Uuids of such a group. */
   failed(group: FailureGroup): Promise<string[]>;
+  /** The callback receivers; none where the control plane's tables are not. */
+  receivers(): Promise<ReceiverRow[]>;
+  /** What receivers set aside last. */
+  setAside(limit: number): Promise<SetAsideRow[]>;
 }

@@ -45,6 +45,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 9, name: "0009_audit", worksWith: 1 },
   { version: 10, name: "0010_rollup", worksWith: 1 },
   { version: 11, name: "0011_logs", worksWith: 1 },
+  { version: 12, name: "0012_resources", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {

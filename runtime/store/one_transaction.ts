@@ -1,20 +1,12 @@
 /**
- * One client for one transaction, not `begin()` or `reserve()` of a pool: those write to a connection that is gone,
- * which ends the process (porsager/postgres#1208). A client of one connection would open another one instead, on which
- * the rest of the statements would commit one by one; so this one gets no second socket. Nothing of one transaction
- * (settings, temporary tables, a statement that nobody awaited) reaches another.
+ * One client for one transaction (`connect_once.ts`): nothing of one transaction (settings, temporary tables, a statement
+ * that nobody awaited) reaches another.
  *
  * @module
  */
-import { Duplex } from "node:stream";
-import postgres from "postgres";
 import { DispatcherError } from "../errors.ts";
-import { CONNECT_SECONDS, type Sql } from "./connection.ts";
-import { firstHostOf, Hosts } from "./hosts.ts";
-import { type Address, Sockets } from "./socket.ts";
-
-/** Breaks the connection. */
-export type Cut = (why: Error) => void;
+import { connectOnce, type Cut } from "./connect_once.ts";
+import type { Sql } from "./connection.ts";
 
 /** Seconds that the commit's answer may take. */
 export const COMMIT_SECONDS = 30;
@@ -98,34 +90,4 @@ export async function last(sql: Sql, cut: Cut, seconds: number, statement: strin
 export function committed(command: string): void {
   if (command === "COMMIT") return;
   throw new DispatcherError("refused", "Cannot commit: a statement that was not awaited has failed");
-}
-
-/** A client with the defaults of the package and one connection, which is never replaced. */
-export function connectOnce(url: string): { sql: Sql; cut: Cut } {
-  const sockets = new Sockets(new Hosts(url));
-  let connected = false;
-  const socket = (address: Address) => {
-    if (connected) return lostSocket();
-    return sockets.make(address).once("connect", () => connected = true);
-  };
-  const sql = postgres(firstHostOf(url), {
-    max: 1,
-    // A statement that is named would have to be forgotten, too, where the way leads through a pooler.
-    prepare: false,
-    connect_timeout: CONNECT_SECONDS,
-    backoff: () => 0,
-    onnotice: () => {},
-    ...{ socket },
-    connection: { application_name: "edge-dispatcher transaction" },
-  });
-  return { sql, cut: (why) => sockets.cut(Infinity, why) };
-}
-
-/** Takes nothing: whatever the client would send over another connection fails. */
-function lostSocket(): Duplex {
-  const error = new Error("The connection of the transaction was lost, and what it did is rolled back");
-  return new Duplex({
-    read() {},
-    write: (_chunk, _encoding, done) => done(Object.assign(error, { code: "CONNECTION_CLOSED" })),
-  });
 }

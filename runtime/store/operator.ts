@@ -58,6 +58,12 @@ export interface Holdups {
   head: { uuid: string; state: State } | null;
   /** Available ones of its queue that are claimed before it, counted up to 1,000. */
   ahead: number;
+  /** How often it was stopped for something more urgent. */
+  preempted: number;
+  /** Nodes that run something less urgent which gives way. */
+  victims: string[];
+  /** Seconds since it was published, or due. */
+  waited: number;
 }
 
 /** Something that somebody did over HTTP; without arguments and secrets. */

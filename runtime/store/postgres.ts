@@ -14,8 +14,9 @@ import { contentParams, publishBy, publishParams, publishPlain } from "./postgre
 import { prune } from "./pruning.ts";
 import { shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
-import { claimParams, settleParams } from "./postgres_exchange.ts";
-import { filterParams, OperatorStatements, uuidRange } from "./postgres_operator.ts";
+import { claimedOf, claimParams, settleParams } from "./postgres_exchange.ts";
+import { filterParams, uuidRange } from "./postgres_operator.ts";
+import { TriageStatements } from "./postgres_triage.ts";
 import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
@@ -23,7 +24,7 @@ import { type Param, type Row, runStatement } from "./statements.ts";
 import type * as Port from "./store.ts";
 
 /** The store over a connection pool. `close` ends the pool. */
-export class PostgresStore extends OperatorStatements implements Port.Store {
+export class PostgresStore extends TriageStatements implements Port.Store {
   readonly #sql: Sql;
   readonly look: LookStatements;
 
@@ -72,12 +73,12 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
     const settled = new Set(s.map((x) => x.uuid));
     const reached = new Map<string, Port.Floor>();
     const counts = new Map<string, number>();
-    let last = 0;
+    let [last, asking] = [0, false];
     // In the order of claiming.
     for (const row of rows) {
       const { queue, priority } = row;
       const id = Number(row.id);
-      if (row.uuid === null) last = id;
+      if (row.uuid === null) [last, asking] = [id, row.rare !== null];
       else if (row.fence === null) settled.delete(row.uuid);
       else {
         claimed.push(claimedOf(row));
@@ -86,7 +87,7 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
       }
     }
     const all = claimed.length < work.limit && [...counts.values()].every((count) => count < share);
-    return { claimed, all, settled, reached: [...reached.values()], last };
+    return { claimed, all, settled, reached: [...reached.values()], last, asking };
   }
 
   async reconcile(instance: string, held: Port.Token[]): Promise<number> {
@@ -126,7 +127,8 @@ export class PostgresStore extends OperatorStatements implements Port.Store {
 
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
     const own = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
-    return (await this.#run(NODE.HEARTBEAT, [...own, b.minSlots, b.maxSlots]))[0];
+    const resources = b.resources ? JSON.stringify({ instance: b.instance, ...b.resources }) : null;
+    return (await this.#run(NODE.HEARTBEAT, [...own, b.minSlots, b.maxSlots, resources]))[0];
   }
 
   async unregister(instance: string): Promise<void> {
@@ -282,27 +284,4 @@ function firstOfEach(all: Port.Settlement[]): [first: Port.Settlement[], later: 
   const later: Port.Settlement[] = [];
   const first = all.filter((s) => seen.size < seen.add(s.uuid).size || (later.push(s), false));
   return [first, later];
-}
-
-/** What the statement does not say of an envelope that has nothing special. */
-const USUAL = [null, null, false, null, false, 0] as const;
-
-function claimedOf(row: Row): Port.Claimed {
-  const [maxAttempts, timeout, solo, origin, keyed, forgiven] = row.rare ?? USUAL;
-  return {
-    uuid: row.uuid,
-    fence: row.fence,
-    task: row.task,
-    queue: row.queue,
-    args: row.args,
-    kwargs: row.kwargs,
-    options: row.options,
-    attempt: row.attempt,
-    forgiven,
-    maxAttempts,
-    timeout,
-    solo,
-    origin,
-    keyed,
-  };
 }

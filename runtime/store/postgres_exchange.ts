@@ -1,11 +1,12 @@
 /**
- * From what is to be claimed and settled to the parameters of the statements: an array a column.
+ * From what is to be claimed and settled to the parameters of the statements, an array a column, and from the rows of a
+ * claim to envelopes.
  *
  * @module
  */
 import { arrayLiteral, bareArray, jsonTexts } from "./connection.ts";
 import { rangesOf } from "./ranges.ts";
-import type { Param } from "./statements.ts";
+import type { Param, Row } from "./statements.ts";
 import type * as Port from "./store.ts";
 
 /** What EXCHANGE takes of the settlements, behind those of CLAIM. */
@@ -26,9 +27,37 @@ export function settleParams(s: Port.Settlement[]): Param[] {
   ];
 }
 
+/** What the statement does not say of an envelope that has nothing special. */
+const USUAL = [null, null, false, null, false, 0] as const;
+
+/** A row of a claim. */
+export function claimedOf(row: Row): Port.Claimed {
+  const [maxAttempts, timeout, solo, origin, keyed, forgiven] = row.rare ?? USUAL;
+  return {
+    uuid: row.uuid,
+    fence: row.fence,
+    task: row.task,
+    queue: row.queue,
+    args: row.args,
+    kwargs: row.kwargs,
+    options: row.options,
+    priority: row.priority,
+    attempt: row.attempt,
+    forgiven,
+    maxAttempts,
+    timeout,
+    solo,
+    origin,
+    keyed,
+  };
+}
+
 /** Of CLAIM; `share` is what one queue gives at most. */
 export function claimParams(work: Port.Exchange, share: number): Param[] {
-  const ranges = rangesOf(work.queues, work.floors);
+  const { lane } = work;
+  const ranges = lane
+    ? [{ queue: lane.queue, low: lane.priority, past: -1, high: lane.priority }]
+    : rangesOf(work.queues, work.floors);
   return [
     arrayLiteral(ranges.map((x) => x.queue)),
     bareArray(ranges.map((x) => x.low)),

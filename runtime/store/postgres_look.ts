@@ -8,9 +8,10 @@ import { isFinal, type State } from "../state.ts";
 import { arrayLiteral } from "./connection.ts";
 
 import type * as Look from "./look.ts";
-import { uuidRange } from "./postgres_operator.ts";
+import { statesParam, uuidRange } from "./postgres_operator.ts";
 import type { EnvelopeRow } from "./store.ts";
 import * as SQL from "./sql_page.ts";
+import { HAS_RECEIVERS, LAST_SET_ASIDE, RECEIVERS } from "./sql_receiver.ts";
 import type { Param, Row } from "./statements.ts";
 
 /** Rows of each table that a page looks through at most. */
@@ -103,7 +104,28 @@ export class LookStatements implements Look.LookStore<EnvelopeRow> {
   async failed({ task, error, message }: Look.FailureGroup): Promise<string[]> {
     return (await this.#run(SQL.FAILED, [COUNT_CAP, task, error, message])).map((row) => row.uuid);
   }
+
+  receivers(): Promise<Look.ReceiverRow[]> {
+    return this.#ofReceivers(RECEIVERS);
+  }
+
+  setAside(limit: number): Promise<Look.SetAsideRow[]> {
+    return this.#ofReceivers(LAST_SET_ASIDE, [limit]);
+  }
+
+  /** The control plane's tables are not everywhere, nor may everybody look at them. Asked first: errors fill logs. */
+  async #ofReceivers(statement: string, params: Param[] = []): Promise<Row[]> {
+    try {
+      const [{ there }] = await this.#run(HAS_RECEIVERS);
+      return there ? await this.#run(statement, params) : [];
+    } catch (error) {
+      if ((error as { code?: string }).code === NO_PRIVILEGE) return [];
+      throw error;
+    }
+  }
 }
+
+const NO_PRIVILEGE = "42501";
 
 const FIRST_UUID = "00000000-0000-0000-0000-000000000000";
 const LAST_UUID = "ffffffff-ffff-ffff-ffff-ffffffffffff";
@@ -149,7 +171,7 @@ function narrows({ state, queue, task, node, uuid, args }: Look.PageFilter): boo
 function filterParams({ state, queue, task, node, uuid, args }: Look.PageFilter): Param[] {
   const [from, to] = uuid === undefined ? [null, null] : uuidRange(uuid);
   return [
-    state ? arrayLiteral(state) : null,
+    state ? statesParam(state) : null,
     queue ?? null,
     task === undefined ? null : likeOf(task),
     node ?? null,

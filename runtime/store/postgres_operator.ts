@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { State } from "../state.ts";
 import { arrayLiteral } from "./connection.ts";
 import { CANCEL, CANCEL_FREE } from "./sql.ts";
 import * as AUDIT from "./sql_audit.ts";
@@ -81,8 +82,16 @@ export class OperatorStatements implements Operator.OperatorStore {
   async holdups(uuid: string): Promise<Operator.Holdups | null> {
     const [row] = await this.#run(HOLDUPS, [uuid]);
     if (!row) return null;
-    const { blocked, paused, ahead, head, head_state } = row;
-    return { blocked, paused, ahead, head: head === null ? null : { uuid: head, state: head_state } };
+    const { blocked, paused, ahead, head, head_state, preempted, victims, waited } = row;
+    return {
+      blocked,
+      paused,
+      ahead,
+      preempted,
+      victims,
+      waited,
+      head: head === null ? null : { uuid: head, state: head_state },
+    };
   }
 
   async audit(entries: Operator.AuditEntry[]): Promise<void> {
@@ -109,9 +118,14 @@ export class OperatorStatements implements Operator.OperatorStore {
 /** A filter in the order of the statements. */
 export function filterParams(f: Port.EnvelopeFilter): Param[] {
   const [from, to] = f.uuid === undefined ? [null, null] : uuidRange(f.uuid);
-  const states = f.state ? arrayLiteral(f.state) : null;
+  const states = f.state ? statesParam(f.state) : null;
   const { queue, task, node, limit, olderSeconds } = f;
   return [states, queue ?? null, task ?? null, node ?? null, from, to, limit, olderSeconds ?? null];
+}
+
+/** States as the tables have them: what is available may wait apart, for the resources that it asks for. */
+export function statesParam(states: readonly State[]): string {
+  return arrayLiteral(states.includes("available") ? [...states, "asking"] : states);
 }
 
 /** The first and the last uuid that begin with a prefix; dashes may be left out. */

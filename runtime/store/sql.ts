@@ -74,6 +74,18 @@ select asked::text, case when got <> asked then got::text end from uniques where
 /** Tell the nodes of these queues that there is work; committed already, see the function. */
 export const WAKE = `select dispatcher.wake($1::text[])`;
 
+/** Take what the rows of `open` name, for a node and its instance. */
+export const taking = (node: string, instance: string): string =>
+  `update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1,
+    node = ${node}, instance = ${instance}::uuid, claimed_at = clock_timestamp(), progress = null
+  -- Not a join: a plan that does not know the limit would hash the whole table for it.
+  where e.uuid = any(array(select uuid from open))
+  returning e.uuid, e.fence, e.task, e.queue, e.args, e.kwargs, e.options, e.attempt, e.priority, e.id,
+    -- Few have any of these: a column costs the client as much as a short text.
+    case when e.max_attempts is not null or e.timeout is not null or e.solo or e.origin is not null
+      or e.dedupe is not null or e.forgiven <> 0
+      then json_build_array(e.max_attempts, e.timeout, e.solo, e.origin, e.dedupe is not null, e.forgiven) end rare`;
+
 /**
  * What a claim is made of. It goes queue by queue through LATERAL: `queue = any(…)` loses the index order (167 rows/s
  * against 2,700 with 150,000 waiting). MATERIALIZED keeps the planner from running the LIMIT twice. A queue may come in
@@ -94,25 +106,20 @@ const CLAIMING = `open as materialized (
       select from dispatcher.node n where n.name = $7 and (n.instance <> $8::uuid or n.state in ('stopped', 'lost')))
   order by e.priority, e.id limit $6
 ), claimed as (
-  update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1,
-    node = $7, instance = $8::uuid, claimed_at = clock_timestamp(), progress = null
-  -- Not a join: a plan that does not know the limit would hash the whole table for it.
-  where e.uuid = any(array(select uuid from open))
-  returning e.uuid, e.fence, e.task, e.queue, e.args, e.kwargs, e.options, e.attempt, e.priority, e.id,
-    -- Few have any of these: a column costs the client as much as a short text.
-    case when e.max_attempts is not null or e.timeout is not null or e.solo or e.origin is not null
-      or e.dedupe is not null or e.forgiven <> 0
-      then json_build_array(e.max_attempts, e.timeout, e.solo, e.origin, e.dedupe is not null, e.forgiven) end rare
+  ${taking("$7", "$8")}
 )`;
 
-const CLAIMED = `
+export const CLAIMED = `
 select uuid::text, fence, task, queue, args::text, kwargs::text, options::text, attempt, priority, id, rare from claimed`;
+// And whether anything asks for resources: a step down an index that is empty as a rule.
 const LAST = `
 union all
-select null, null, null, null, null, null, null, null, null, last_value, null from dispatcher.envelope_id_seq
+select null, null, null, null, null, null, null, null, null, last_value, case when exists (
+  select from dispatcher.envelope e where e.queue = any($1::text[]) and e.state = 'asking') then 'true'::json end
+from dispatcher.envelope_id_seq
 order by priority, id`;
 
-/** Claim. Of a node that has nothing to settle, for which the statement below costs twice as much. Index: envelope_claim. */
+/** Claim. Of a node that has nothing to settle, for which the statement below costs twice as much. Indexes: envelope_claim, envelope_asking. */
 export const CLAIM = `with ${CLAIMING} ${CLAIMED} ${LAST}`;
 
 /**
@@ -135,7 +142,7 @@ export const CLAIM = `with ${CLAIMING} ${CLAIMED} ${LAST}`;
  *
  * JSON texts come as one text each, with a character between two that no JSON has: nothing in them is escaped.
  *
- * Indexes: primary key, envelope_claim.
+ * Indexes: primary key, envelope_claim, envelope_asking.
  */
 export const EXCHANGE = `
 with texts as materialized (

@@ -6,6 +6,8 @@
  * @module
  */
 
+import { SHOWN_STATE } from "./sql_look.ts";
+
 /** What the archive takes of a row as it is. */
 const KEPT =
   `uuid, origin, queue, task, args, kwargs, options, priority, attempt, max_attempts, timeout, time_pub,
@@ -64,8 +66,8 @@ with held as materialized (
 )
 select uuid::text, case when blocked then 'blocked' else 'retried' end did, null node, queue from hurried
 union all select uuid::text, case when blocked then 'blocked' else 'retried' end, null, queue from revived
-union all select uuid::text, state, node, null from dispatcher.envelope
-  where uuid = any($1::uuid[]) and state in ('available', 'running')
+union all select uuid::text, ${SHOWN_STATE}, node, null from dispatcher.envelope
+  where uuid = any($1::uuid[]) and state in ('available', 'asking', 'running')
 union all select uuid::text, state, node, null from dispatcher.archive
   where uuid = any($1::uuid[]) and state = 'completed'`;
 

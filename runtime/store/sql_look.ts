@@ -11,9 +11,16 @@ where adopter = $1 and state in ('scheduled', 'retryable')
   and ($2::text is null or task = $2) and ($3::uuid is null or uuid = $3 or origin = $3)
 order by id limit $4`;
 
+/** What waits apart because it asks for resources is available, to whoever looks (0012_resources.sql). */
+export const SHOWN_STATE = "case state when 'asking' then 'available' else state end state";
+
+/** Seconds since `e` was published, or due. By its text: what JSON keeps, `->>` may refuse. */
+export const WAITED = `greatest(0, extract(epoch from clock_timestamp() - greatest(e.created_at,
+    to_timestamp(substring(e.options::text from '"due" ?: ?(\\d{1,14})')::float8 / 1000))))::float8`;
+
 /** Columns of both tables in one shape. */
 export const LIVE: string =
-  `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
+  `uuid::text, origin::text, queue, task, args, kwargs, options, ${SHOWN_STATE}, priority, attempt, max_attempts,
   timeout, time_pub, created_at, due_at, node, claimed_at, null::timestamptz finished_at, cancel_at, progress,
   null::json result, error, to_json(attempts) attempts`;
 /** The record of an attempt that completed is not kept as such: it is made of what is. */
@@ -51,20 +58,30 @@ select * from (
 ) both_tables order by uuid::uuid desc limit $7`;
 
 /** Uuids and states of what a filter finds in both tables, in the order of the uuids, behind one. Index: primary key. */
-export const MATCHING = `
-(select uuid::text, state from dispatcher.envelope where ${MATCH} and ($9::uuid is null or uuid > $9)
+export const MATCHING: string = `
+(select uuid::text, ${SHOWN_STATE} from dispatcher.envelope where ${MATCH} and ($9::uuid is null or uuid > $9)
   order by dispatcher.envelope.uuid limit $7)
 union all
 (select uuid::text, state from dispatcher.archive where ${MATCH} and ($9::uuid is null or uuid > $9)
   order by dispatcher.archive.uuid limit $7)
 order by uuid limit $7`;
 
-/** What holds an envelope back, besides its own row; what goes before it is counted up to 1,000. Index: envelope_claim. */
-export const HOLDUPS = `
-select e.blocked, exists (select from dispatcher.queue q where q.name = e.queue and q.paused_at is not null) paused,
+/**
+ * What holds an envelope back, besides its own row; what goes before it, of what asks for the same, is counted up to
+ * 1,000. Indexes: envelope_claim, envelope_asking, envelope_running.
+ */
+export const HOLDUPS: string = `
+select e.blocked, e.preempted, exists (select from dispatcher.queue q where q.name = e.queue and q.paused_at is not null) paused,
   h.uuid::text head, h.state head_state,
-  (select count(*)::int from (select from dispatcher.envelope o where o.queue = e.queue and o.state = 'available'
-    and (o.priority, o.id) < (e.priority, e.id) limit 1000) before) ahead
+  case when e.state = 'asking'
+    then (select count(*)::int from (select from dispatcher.envelope o where o.queue = e.queue and o.state = 'asking'
+      and o.demand = e.demand and (o.priority, o.id) < (e.priority, e.id) limit 1000) before)
+    else (select count(*)::int from (select from dispatcher.envelope o where o.queue = e.queue and o.state = 'available'
+      and (o.priority, o.id) < (e.priority, e.id) limit 1000) before) end ahead,
+  ${WAITED} waited,
+  (select coalesce(json_agg(distinct r.node), '[]') from dispatcher.envelope r
+    where r.state = 'running' and r.priority > e.priority and r.preempted < 3
+      and r.options::text ~ '"preemptible" ?: ?true') victims
 from dispatcher.envelope e
 left join lateral (
   select h.uuid, h.state from dispatcher.envelope h where h.dedupe = e.dedupe and not h.blocked and h.uuid <> e.uuid limit 1
@@ -83,8 +100,8 @@ from (select *, expires_at <= clock_timestamp() ended from dispatcher.broadcast 
 order by id desc limit $3`;
 
 /** Where the given uuids stand. Indexes: primary key, archive_uuid. */
-export const OUTCOMES = `
-select uuid::text, state, null::json result, error from dispatcher.envelope where uuid = any($1::uuid[])
+export const OUTCOMES: string = `
+select uuid::text, ${SHOWN_STATE}, null::json result, error from dispatcher.envelope where uuid = any($1::uuid[])
 union all
 select uuid::text, state, result, error from dispatcher.archive where uuid = any($1::uuid[])`;
 
@@ -95,15 +112,16 @@ select coalesce(c.queue, q.name) queue, coalesce(scheduled, 0) scheduled, coales
 from (
   select queue,
     count(*) filter (where state = 'scheduled')::int scheduled,
-    count(*) filter (where state = 'available')::int available,
+    count(*) filter (where state in ('available', 'asking'))::int available,
     count(*) filter (where state = 'running')::int running,
     count(*) filter (where state = 'retryable')::int retryable,
-    extract(epoch from clock_timestamp() - min(created_at) filter (where state = 'available'))::float8 oldest_seconds
+    extract(epoch from clock_timestamp() - min(created_at) filter (where state in ('available', 'asking')))::float8
+      oldest_seconds
   from dispatcher.envelope group by queue
 ) c full join dispatcher.queue q on q.name = c.queue
 order by 1`;
 
-/** Work that could run now. Index: envelope_claim. */
+/** Work that could run now, but for what asks for resources. Index: envelope_claim. */
 export const WAITING = `
 select count(*)::int n from dispatcher.envelope
 where queue = any($1::text[]) and state in ('available', 'scheduled', 'retryable')`;

@@ -22,7 +22,8 @@ returning n.name`;
 export const HEARTBEAT = `
 with me as (
   update dispatcher.node set last_seen = clock_timestamp(), state = $2, slots = $3, busy = $4,
-    listener = $7, rss = $8, min_slots = $9, max_slots = $10, lease_until = clock_timestamp() + $5::float8 * interval '1 second'
+    listener = $7, rss = $8, min_slots = $9, max_slots = $10,
+    resources = $11::text::json, lease_until = clock_timestamp() + $5::float8 * interval '1 second'
   where instance = $1::uuid and state not in ('lost', 'stopped')
   returning name
 ), led as (
@@ -103,7 +104,9 @@ select queue, count(*)::int as rescued from rescued group by queue`;
 export const NODES = `
 select n.name, n.instance::text, runtime, version, host, pid, boot, state,
   lease_until > clock_timestamp() and state in ('running', 'draining') alive,
-  min_slots "min", max_slots "max", slots, busy, listener, rss::float8 rss, to_json(queues) queues, started_at, last_seen, lease_until,
+  min_slots "min", max_slots "max", slots, busy, listener, rss::float8 rss,
+  -- What an instance of before has told is not this one's.
+  case when resources ->> 'instance' = n.instance::text then resources::jsonb - 'instance' end resources, to_json(queues) queues, started_at, last_seen, lease_until,
   coalesce(l.instance = n.instance and l.until > clock_timestamp(), false) leader
 from dispatcher.node n left join dispatcher.leader l on true
 order by alive desc, name`;

@@ -5,7 +5,7 @@
  */
 import { LIVE_STATES } from "../state.ts";
 import { DEAD_MESSAGE, DEAD_NAME } from "./sql_dead.ts";
-import { FINAL, LIVE } from "./sql_look.ts";
+import { FINAL, LIVE, SHOWN_STATE } from "./sql_look.ts";
 
 /** `->` and `->>` refuse these in text that json keeps. */
 const ODD_ESCAPE = String.raw`\\u(0000|d[89a-f])`;
@@ -27,7 +27,7 @@ const BEHIND = `($11::uuid is null or uuid < $11)`;
 
 const ZERO = "00000000-0000-0000-0000-000000000000";
 
-const SHORT = "uuid::text, state";
+const SHORT = `uuid::text, ${SHOWN_STATE}`;
 
 const place = (table: string, only: string) =>
   `(select uuid from dispatcher.${table} where ${only} and ${BEHIND} order by uuid desc offset $13::int - 1 limit 1)`;
@@ -83,16 +83,18 @@ export const PAGE_DEAD: string = ended("state = 'discarded'");
 const counted = (state: string, from: string) =>
   `select '${state}' state, count(*)::int n from (select from ${from} where state = '${state}' limit $1) part`;
 
-const LIVE_COUNTS = LIVE_STATES.map((state) => counted(state, "dispatcher.envelope")).join(" union all ");
+const LIVE_COUNTS = [...LIVE_STATES, "asking"].map((state) => counted(state, "dispatcher.envelope"))
+  .join(" union all ");
 const DEAD_COUNT = counted("discarded", "dispatcher.archive");
 
 /**
- * How many there are, up to a bound. Indexes: envelope_claim, envelope_due, envelope_running, archive_discarded.
+ * How many there are, up to a bound. Indexes: envelope_claim, envelope_asking, envelope_due, envelope_running,
+ * archive_discarded.
  */
 export const COUNTS = `
 select clock_timestamp() now,
   (select json_object_agg(state, n) from (
-    ${LIVE_COUNTS}
+    select ${SHOWN_STATE}, sum(n) n from (${LIVE_COUNTS}) each group by 1
   ) live) live,
   (select n from (${DEAD_COUNT}) dead) discarded,
   recent.states, recent.since
@@ -105,7 +107,7 @@ from (
 
 /**
  * What stands in each queue, up to a bound each. The queues of what is available are found by going from one to the
- * next in the index, not by reading it. Indexes: envelope_claim, envelope_due, envelope_running.
+ * next in the index, not by reading it. Indexes: envelope_claim, envelope_asking, envelope_due, envelope_running.
  */
 export const QUEUE_LOOK = `
 with recursive head as (
@@ -116,8 +118,20 @@ with recursive head as (
     select e.queue, e.priority, e.created_at from dispatcher.envelope e
     where e.state = 'available' and (e.queue, e.priority) > (h.queue, h.priority)
     order by e.queue, e.priority, e.id limit 1) n
+), asking as (
+  (select queue, demand, priority, created_at from dispatcher.envelope where state = 'asking'
+    order by queue, demand, priority, id limit 1)
+  union all
+  select n.* from asking a cross join lateral (
+    select e.queue, e.demand, e.priority, e.created_at from dispatcher.envelope e
+    where e.state = 'asking' and (e.queue, e.demand, e.priority) > (a.queue, a.demand, a.priority)
+    order by e.queue, e.demand, e.priority, e.id limit 1) n
 ), oldest as (
-  select queue, min(created_at) at from (select * from head limit 1000) part group by queue
+  select queue, min(created_at) at from (
+    (select queue, created_at from head limit 1000)
+    union all
+    (select queue, created_at from asking limit 1000)) part
+  group by queue
 ), running as (
   select queue, count(*)::int n from (
     select queue from dispatcher.envelope where state = 'running' limit $1) part group by queue
@@ -138,7 +152,9 @@ select queue, coalesce(later.scheduled, 0) scheduled, coalesce(waiting.n, 0) ava
 from known left join oldest using (queue) left join running using (queue) left join later using (queue)
 left join lateral (
   select count(*)::int n from (
-    select from dispatcher.envelope e where e.state = 'available' and e.queue = known.queue limit $1) part
+    (select from dispatcher.envelope e where e.state = 'available' and e.queue = known.queue limit $1)
+    union all
+    (select from dispatcher.envelope e where e.state = 'asking' and e.queue = known.queue limit $1)) part
 ) waiting on oldest.queue is not null
 order by 1`;
 

@@ -17,9 +17,9 @@ from json_to_recordset($2::text::json) r (age float8, queue text, published int,
 export const ROLL_STATES = `
 insert into dispatcher.rollup (minute, queue, scheduled, available, running, retryable, oldest_seconds)
 select date_trunc('minute', clock_timestamp() - $1::float8 * interval '1 second'), queue,
-  count(*) filter (where state = 'scheduled'), count(*) filter (where state = 'available'),
+  count(*) filter (where state = 'scheduled'), count(*) filter (where state in ('available', 'asking')),
   count(*) filter (where state = 'running'), count(*) filter (where state = 'retryable'),
-  extract(epoch from clock_timestamp() - min(created_at) filter (where state = 'available'))
+  extract(epoch from clock_timestamp() - min(created_at) filter (where state in ('available', 'asking')))
 from dispatcher.envelope group by queue`;
 
 /**

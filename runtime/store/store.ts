@@ -14,6 +14,7 @@ import type { Outcome, State } from "../state.ts";
 import type { LogStore } from "./log.ts";
 import type { LookStore } from "./look.ts";
 import type { OperatorStore } from "./operator.ts";
+import type { Floor, Lane, NodeResources, TriageStore } from "./triage.ts";
 
 /** What proves that an attempt is still ours: a write that carries an old one changes nothing. */
 export interface Token {
@@ -32,6 +33,7 @@ export interface Claimed extends Token {
   kwargs: string;
   /** JSON text. */
   options: string;
+  priority: number;
   attempt: number;
   /** Attempts that do not count, since somebody has given it a new allowance after them. */
   forgiven: number;
@@ -53,16 +55,12 @@ export interface AttemptRecord {
   worker: string | null;
   started_at: string | null;
   finished_at: string;
-  outcome: Outcome;
+  outcome: Outcome | "preempted";
   error?: ErrorRecord;
 }
 
 /** Where and when an attempt ran, in milliseconds since 1970. */
-export interface Ran {
-  worker: string | null;
-  started: number | null;
-  finished: number;
-}
+export type Ran = { worker: string | null; started: number | null; finished: number };
 
 /** The verdict on an attempt, on its way to the database. */
 export interface Settlement extends Token {
@@ -99,14 +97,11 @@ export interface Exchange {
   limit: number;
   /** What these name is claimed only if it was written later; by default everything is. */
   floors?: Floor[];
+  /** From this alone. */
+  lane?: Lane;
 }
 
-/** A place in the order of claiming: a queue, a priority, and the number of an envelope. */
-export interface Floor {
-  queue: string;
-  priority: number;
-  id: number;
-}
+export type { Floor };
 
 /** What an exchange did. */
 export interface Exchanged {
@@ -119,6 +114,8 @@ export interface Exchanged {
   reached: Floor[];
   /** The last number that was drawn by anybody. */
   last: number;
+  /** Whether anything in these queues waits and asks for resources. */
+  asking: boolean;
 }
 
 /** A node as it announces itself. */
@@ -155,6 +152,7 @@ export interface Heartbeat {
   listener: "connected" | "isolated";
   /** Bytes, of the dispatcher and its hosts. */
   rss: number;
+  resources?: NodeResources;
   leaseSeconds: number;
   leaderSeconds: number;
 }
@@ -191,6 +189,8 @@ export interface NodeRow {
   listener: "connected" | "isolated";
   /** Bytes, of the dispatcher and its hosts; null before the first heartbeat. */
   rss: number | null;
+  /** By its last heartbeat; null before the first, and of a node that knows nothing of them. */
+  resources: NodeResources | null;
   queues: string[];
   started_at: string;
   last_seen: string;
@@ -299,13 +299,8 @@ export interface AdoptedRow {
   blocked: boolean;
 }
 
-/** Which of them to look at; what is left out does not narrow. */
-export interface AdoptedFilter {
-  task?: string;
-  /** Its own, or that of the message it is a copy of. */
-  uuid?: string;
-  limit: number;
-}
+/** Which to look at; what is left out does not narrow. The uuid is its own, or that of what it is a copy of. */
+export type AdoptedFilter = { task?: string; uuid?: string; limit: number };
 
 /** What was done to the archive's partitions. */
 export interface Pruned {
@@ -325,7 +320,7 @@ export interface Adoption {
 }
 
 /** The port. */
-export interface Store extends OperatorStore, LogStore {
+export interface Store extends OperatorStore, LogStore, TriageStore<Claimed> {
   /** For those who look. */
   readonly look: LookStore<EnvelopeRow>;
 

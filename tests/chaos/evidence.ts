@@ -16,6 +16,9 @@ export interface Published {
   priority: number;
   maxAttempts: number;
   serial: boolean;
+  /** Units of what each node has a few of. */
+  units: number;
+  preemptible: boolean;
   via: "client" | "sql" | "wire";
   /** Which of the publishers it was; each waits for one broadcast before the next. */
   publisher: number;

@@ -29,7 +29,12 @@ export const TIMES = {
   self_check_seconds: 2,
   self_check_timeout: 1,
   shutdown_wait: 2,
+  priority_ageing_seconds: 2,
+  reserve_after_seconds: 1,
+  preempt_after_seconds: 0.2,
 };
+/** What each node has of what some envelopes ask for. */
+export const UNITS = 3;
 
 /** A line that a node wrote. */
 export interface LogLine {
@@ -72,6 +77,7 @@ export class ChaosNode {
       this.#config,
       JSON.stringify({
         ...TIMES,
+        resources: { unit: UNITS },
         backoff: { base: 0.1, factor: 1.5, max: 0.5 },
         pool: { min_workers: 3, max_workers: 4, slots_per_host: 2, abort_grace: 0.3 },
         log_format: "json",

@@ -14,6 +14,8 @@ const call = (fields: Partial<Published> = {}): Published => ({
   priority: 0,
   maxAttempts: 1,
   serial: false,
+  units: 0,
+  preemptible: false,
   via: "client",
   publisher: 0,
   ackedAt: 0,
@@ -123,6 +125,7 @@ test("all laws are content with what is in order", () => {
         result: 2,
         attempts: [
           attempt({ outcome: "released", worker: null }),
+          attempt({ outcome: "preempted" }),
           attempt({ outcome: "retry", node: "b" }),
           attempt({ attempt: 2 }),
         ],
@@ -132,6 +135,19 @@ test("all laws are content with what is in order", () => {
   });
   for (const [law, breaches] of Object.entries(judge({ ...LAWS, ...LOG_LAWS }, good))) {
     assert.deepEqual(breaches, [], law);
+  }
+});
+
+test("resources: what ran together and is more than its node offers is found", () => {
+  const law = "what ran together fitted into what its node offers";
+  const other = (began: number, node: string) => ({
+    published: [call({ units: 2 }), call({ uuid: "u2", units: 2 })],
+    archive: [row(), row({ uuid: "u2", attempts: [attempt({ node })], node })],
+    runs: [run(), run({ uuid: "u2", began, ended: 250, node })],
+  });
+  assert.equal(broken(law, other(150, "a")), "a ran 4 units of 3 when u2 began");
+  for (const apart of [other(200, "a"), other(150, "b")]) {
+    assert.deepEqual(judge({ [law]: LAWS[law] }, evidence(apart))[law], []);
   }
 });
 

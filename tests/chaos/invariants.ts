@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { UNITS } from "./fleet.ts";
 import type { ArchiveRow, AttemptRow, Evidence, RunRow } from "./evidence.ts";
 
 export type Law = (evidence: Evidence) => string[];
@@ -35,7 +36,7 @@ export const gaplessHistory: Law = ({ archive }) =>
     for (const [i, one] of attempts.entries()) {
       if (one.attempt !== next) return [`${uuid} has attempt ${one.attempt} where ${next} is due: ${said}`];
       if (one.outcome === "retry") next++;
-      else if (one.outcome !== "released" && i < attempts.length - 1) {
+      else if (!["released", "preempted"].includes(one.outcome) && i < attempts.length - 1) {
         return [`${uuid} went on after its end: ${said}`];
       }
     }
@@ -164,6 +165,20 @@ export const noPartitionLost: Law = ({ partitions, partitionsBefore, archive }) 
     : [...gone, `partitions hold ${sum} rows, the archive shows ${archive.length}`];
 };
 
+/** What ran together on a node fitted into what it offers. */
+export const withinOffers: Law = ({ archive, published, runs }) => {
+  const units = new Map(published.map((call) => [call.uuid, call.units]));
+  const rows = new Map(archive.map((row) => [row.uuid, row]));
+  const asking = runs.filter(({ uuid }) => (units.get(uuid) ?? 0) > 0);
+  return [...groupBy(asking, ({ node }) => node)].flatMap(([node, of]) =>
+    of.flatMap(({ uuid, began }) => {
+      const together = of.filter((run) => run.began <= began && endOf(run, rows.get(run.uuid)) > began);
+      const used = together.reduce((sum, run) => sum + units.get(run.uuid)!, 0);
+      return used <= UNITS ? [] : [`${node} ran ${used} units of ${UNITS} when ${uuid} began`];
+    })
+  );
+};
+
 export const LAWS: Readonly<Record<string, Law>> = {
   "every acknowledged publish is final exactly once": finalOnce,
   "nothing is there twice": nothingTwice,
@@ -176,6 +191,7 @@ export const LAWS: Readonly<Record<string, Law>> = {
   "serial groups ran one at a time": serialAlone,
   "charged attempts stay within maxAttempts": withinMaxAttempts,
   "only what was asked to is cancelled": cancelledOnDemand,
+  "what ran together fitted into what its node offers": withinOffers,
   "results are right": rightResults,
   "no partition is lost": noPartitionLost,
 };

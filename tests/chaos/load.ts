@@ -10,6 +10,7 @@ import { connect } from "../../mod.ts";
 import type { Client } from "../../runtime/client.ts";
 import { isTransient } from "../../runtime/store/connection.ts";
 import type { Published } from "./evidence.ts";
+import { UNITS } from "./fleet.ts";
 import { Random } from "./random.ts";
 
 type Call = Omit<Published, "via" | "publisher" | "ackedAt">;
@@ -30,6 +31,8 @@ export function callOf(random: Random, nodes: readonly string[]): Call {
     priority: 0,
     maxAttempts: 1,
     serial: false,
+    units: 0,
+    preemptible: false,
   };
   const dice = random.next();
   if (dice < 0.3) {
@@ -43,7 +46,15 @@ export function callOf(random: Random, nodes: readonly string[]): Call {
   if (random.chance(0.2) && !call.serial) call.queue = random.pick(nodes);
   if (random.chance(0.15)) call.delay = random.between(100, 3_000) / 1000;
   if (random.chance(0.3)) call.priority = random.between(-5, 5);
+  if (random.chance(0.3)) call.units = random.between(1, UNITS);
+  call.preemptible = random.chance(0.4);
   return call;
+}
+
+function needsOf(
+  { units, preemptible }: Call,
+): { resources?: Record<string, number>; preemptible?: boolean } {
+  return { ...(units > 0 ? { resources: { unit: units } } : {}), ...(preemptible ? { preemptible } : {}) };
 }
 
 /** Publishes until it is told to stop. */
@@ -122,14 +133,25 @@ export class Load {
     }
   }
 
-  async #byClient({ uuid, task, args, queue, delay, priority, maxAttempts, serial }: Call): Promise<void> {
+  async #byClient(call: Call): Promise<void> {
+    const { uuid, task, args, queue, delay, priority, maxAttempts, serial } = call;
     const onDuplicate = serial ? "serial" as const : undefined;
-    const options = { uuid, queue, priority, maxAttempts, onDuplicate, delay: delay || undefined };
+    const options = {
+      uuid,
+      queue,
+      priority,
+      maxAttempts,
+      onDuplicate,
+      delay: delay || undefined,
+      ...needsOf(call),
+    };
     await this.#client.publish(task, args, options);
   }
 
-  async #bySql({ uuid, task, args, queue, delay, priority, maxAttempts, serial }: Call): Promise<void> {
+  async #bySql(call: Call): Promise<void> {
+    const { uuid, task, args, queue, delay, priority, maxAttempts, serial } = call;
     const options = {
+      ...needsOf(call),
       uuid,
       priority,
       max_attempts: maxAttempts,
@@ -144,6 +166,7 @@ export class Load {
   async #wire(call: Call): Promise<void> {
     const { uuid, task, args, queue, delay, serial } = call;
     const message = {
+      ...needsOf(call),
       uuid,
       task,
       args,

@@ -12,6 +12,7 @@ export function claimed(fields: Partial<Claimed> = {}): Claimed {
     args: "[1,1]",
     kwargs: "{}",
     options: "{}",
+    priority: 0,
     attempt: 1,
     forgiven: 0,
     maxAttempts: null,

@@ -10,6 +10,7 @@ import { nodes } from "./store/nodes.ts";
 import { publishing } from "./store/publish.ts";
 import { recovering } from "./store/recover.ts";
 import { settling } from "./store/settle.ts";
+import { choosing } from "./store/triage.ts";
 
 export type { MakeStore };
 
@@ -37,6 +38,7 @@ export function storeConformance(name: string, makeStore: MakeStore, only?: read
       overlooking,
       operating,
       auditing,
+      choosing,
     ]
   ) {
     part(chosen);

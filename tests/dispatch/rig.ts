@@ -31,7 +31,7 @@ export class FakeStore {
     const settled = work.settlements.map((s) => s.uuid).filter((uuid) => !this.stale.has(uuid));
     const claimed = this.waiting.splice(0, work.limit);
     const all = claimed.length < work.limit;
-    const answer = { claimed, all, settled: new Set(settled), reached: [], last: 0 };
+    const answer = { claimed, all, settled: new Set(settled), reached: [], last: 0, asking: false };
     await this.after(work);
     return answer;
   }

@@ -17,7 +17,14 @@ const JOB: Job = {
   options: {},
   timed: true,
 };
-const silent = { timeout() {}, policy() {}, progress() {}, ask: () => Promise.resolve(null), log() {} };
+const silent = {
+  timeout() {},
+  preemptible() {},
+  policy() {},
+  progress() {},
+  ask: () => Promise.resolve(null),
+  log() {},
+};
 
 /** An executor whose modules come when they are given. */
 function executor() {

@@ -112,6 +112,7 @@ function claim(task: string, args: unknown[], more: Partial<Claimed>): Claimed {
     args: JSON.stringify(args),
     kwargs: "{}",
     options: "{}",
+    priority: 0,
     attempt: 1,
     forgiven: 0,
     maxAttempts: null,

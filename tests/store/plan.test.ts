@@ -4,6 +4,7 @@ import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
 import { CLAIM, EXCHANGE, RECONCILE, STAGE } from "../../runtime/store/sql.ts";
 import { HEARTBEAT } from "../../runtime/store/sql_nodes.ts";
+import { ASK, CLAIM_ASKING, CONTENDERS, PREEMPT } from "../../runtime/store/sql_triage.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { database, needsServer, test, type TestContext } from "../harness.ts";
 
@@ -120,14 +121,18 @@ test("EXCHANGE holds no row against all outcomes, also where the table was empty
   }
 });
 
-test("STAGE, RECONCILE and HEARTBEAT read envelopes by index only", async (t) => {
+test("STAGE, RECONCILE, HEARTBEAT and the statements of the triage read envelopes by index only", async (t) => {
   const sql = await loaded(t);
   await sql`analyze`;
   const uuid = uuid7();
   const statements: [string, string, (string | number)[]][] = [
     ["STAGE", STAGE, [1_000]],
     ["RECONCILE", RECONCILE, [uuid, `{${uuid}}`, "{1}"]],
-    ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15, "connected", 1_000, 4, 60]],
+    ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15, "connected", 1_000, 4, 60, "{}"]],
+    ["CONTENDERS", CONTENDERS, ['{"queue 0","queue 1"}', 16, ""]],
+    ["CLAIM_ASKING", CLAIM_ASKING, [`{${uuid}}`, "node-1", uuid]],
+    ["ASK", ASK, [uuid, `{${uuid}}`, "{1}", "{gpu=1}", '{"{\\"gpu\\":1}"}']],
+    ["PREEMPT", PREEMPT, [uuid, `{${uuid}}`, "{1}", 3]],
   ];
   for (const mode of ["force_generic_plan", "auto"]) {
     await sql.unsafe(`set plan_cache_mode = ${mode}`);

@@ -44,7 +44,16 @@ test("publish() in SQL makes an envelope of a name alone", async (t) => {
 test("publish() in SQL takes every argument and option", async (t) => {
   const { sql, store } = await open(t);
   const own = uuid7().toUpperCase();
-  const options = { uuid: own, timeout: 2.5, priority: -3, max_attempts: 4, guid: "g", delay: 3_600 };
+  const asks = { resources: { gpu: 2 }, preemptible: true };
+  const options = {
+    uuid: own,
+    timeout: 2.5,
+    priority: -3,
+    max_attempts: 4,
+    guid: "g",
+    delay: 3_600,
+    ...asks,
+  };
   const uuid = await call(
     sql,
     `dispatcher.publish('a', '[1, "\\u0000"]', '{"b": 2}', 'mail', '${JSON.stringify(options)}')`,
@@ -52,10 +61,30 @@ test("publish() in SQL takes every argument and option", async (t) => {
   assert.equal(uuid, own.toLowerCase());
   const kept = await row(store, uuid);
   const { due, ...rest } = kept.options as { due: number };
-  assert.deepEqual([kept.args, kept.kwargs, kept.queue, rest], [[1, "\0"], { b: 2 }, "mail", { guid: "g" }]);
+  assert.deepEqual([kept.args, kept.kwargs, kept.queue, rest], [[1, "\0"], { b: 2 }, "mail", {
+    guid: "g",
+    ...asks,
+  }]);
   assert.ok(Math.abs(due - Date.parse(kept.due_at!)) < 1_000);
   assert.deepEqual([kept.timeout, kept.priority, kept.max_attempts, kept.state], [2.5, -3, 4, "scheduled"]);
   assert.ok(Date.parse(kept.due_at!) > Date.now() + 3_000_000);
+});
+
+test("publish() in SQL asks for resources, and its waiting counts from when it is due", async (t) => {
+  const { sql, store } = await open(t);
+  const asks = JSON.stringify({ resources: { gpu: 2, cpu: 0.5 }, delay: 0.01 });
+  const due = await call(sql, `dispatcher.publish('a', options => '${asks}')`);
+  const old = await call(
+    sql,
+    `dispatcher.publish('a', options => '${JSON.stringify({ resources: { gpu: 1 } })}')`,
+  );
+  await sql`update dispatcher.envelope set created_at = created_at - interval '1 hour'`;
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await store.stage(10);
+  const found = new Map((await store.contenders(["default"], 9)).map((one) => [one.uuid, one]));
+  assert.deepEqual([found.get(due)?.demand, found.get(old)?.demand], [{ gpu: 2, cpu: 0.5 }, { gpu: 1 }]);
+  assert.ok(found.get(due)!.waited < 60 && found.get(old)!.waited > 3_599);
+  assert.ok((await store.holdups(due))!.waited < 60);
 });
 
 test("publish() in SQL takes a time, which may have passed", async (t) => {
@@ -233,6 +262,18 @@ const BAD: [args: string, error: RegExp][] = [
   [`'a', options => '{"max_attempts": 0}'`, /^Cannot publish "a": max_attempts 0 is not between 1 and 1000$/],
   [`'a', options => '{"max_attempts": 1001}'`, /^Cannot publish "a": max_attempts 1001 is not between/],
   [`'a', options => '{"on_duplicate": "maybe"}'`, /on_duplicate.*maybe/],
+  [`'a', options => '{"preemptible": 1}'`, /^Cannot publish "a": preemptible 1 is not true or false$/],
+  [`'a', options => '{"resources": [1]}'`, /^Cannot publish "a": resources is array, not an object$/],
+  [
+    `'a', options => '{"resources": {"gpu": -1}}'`,
+    /^Cannot publish "a": resources has -1 of gpu: it must be/,
+  ],
+  [`'a', options => '{"resources": {"gpu": "1"}}'`, /^Cannot publish "a": resources has "1" of gpu: it must/],
+  [
+    `'a', options => '{"resources": {"1gpu": 1}}'`,
+    /^Cannot publish "a": resources has 1 of 1gpu: it must be/,
+  ],
+  [`'a', options => '{"resources": {"gpu": 1e13}}'`, /^Cannot publish "a": resources has 1e13 of gpu: it/],
 ];
 
 for (const name of ["publish", "broadcast"]) {

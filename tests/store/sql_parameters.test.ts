@@ -18,12 +18,15 @@ const ALLOWED: Record<string, Record<string, string>> = {
     CLAIMED: "a constant, a part of two statements",
     LAST: "a constant, a part of two statements",
     PUBLISH: "a constant, the same statement as a part",
+    node: "the number of a parameter, given by the two constants made of it",
+    instance: "the number of a parameter, given by the two constants made of it",
     lock: "one of two constants, given by the two constants made of it",
   },
   "runtime/store/sql_dead.ts": {
     DEAD_NAME: "a constant expression",
     DEAD_MESSAGE: "a constant expression",
     KEPT: "a constant list of columns",
+    SHOWN_STATE: "a constant expression",
     lock: "one of two constants, given by the constants made of it",
   },
   "runtime/store/pruning.ts": {
@@ -34,8 +37,18 @@ const ALLOWED: Record<string, Record<string, string>> = {
     LIVE: "a constant list of columns",
     FINAL: "a constant list of columns",
     MATCH: "a constant condition, with parameters in it",
+    SHOWN_STATE: "a constant expression",
+    WAITED: "a constant expression",
+  },
+  "runtime/store/sql_triage.ts": {
+    WAITED: "a constant expression",
+    CLAIMED: "a constant, a part of a statement",
+    MOST_KINDS: "a constant number",
+    MOST_ROWS: "a constant number",
+    'taking("$2", "$3")': "a constant text with the numbers of two parameters",
   },
   "runtime/store/sql_page.ts": {
+    SHOWN_STATE: "a constant expression",
     FINAL: "a constant list of columns",
     MATCH: "a constant condition, with parameters in it",
     BEHIND: "a constant condition, with parameters in it",
@@ -65,6 +78,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
   },
   "runtime/store/roles.ts": { schema: "a name that extension.ts has checked" },
   "runtime/store/embedded/probe.ts": { DATABASE: "a constant" },
+  "runtime/store/sql_receiver.ts": { conflict: "one of two constants" },
   "runtime/doctor/checks.ts": {
     table: "printed for those who repair, never run; the name comes from our own list of tables",
     pid: "printed for those who repair, never run; a number",
@@ -85,11 +99,14 @@ const CALLS: Record<string, Record<string, string>> = {
     text: "one of two constants, given by its callers",
     "paused ? DEAD.PAUSE : DEAD.RESUME": "one of two constants",
   },
+  "runtime/receiver/postgres_source.ts": {
+    text: "passes on what its callers give: constants of sql_receiver.ts, and words of transactions",
+  },
   "runtime/store/drift.ts": {
     'parts.join("\\n")': "constants, the migrations, and a name of hexadecimal digits in the place of theirs",
   },
   "runtime/store/postgres_look.ts": {
-    statement: "one of two constants",
+    statement: "one of two constants, in both places",
     "statementOf(filter.state)": "one of three constants",
   },
   "runtime/store/roles.ts": { "await rolesSql(own)": "the file roles.sql" },

@@ -53,6 +53,28 @@ async function both(t: TestContext) {
   return { former, store, sql, old, young };
 }
 
+test("the former code runs nothing that asks for resources, whatever it writes", async (t) => {
+  const { former, store, old, young } = await both(t);
+  const asks = { resources: { gpu: 1 }, maxAttempts: 3 };
+  const [now, later] = [await publish(former, asks), await publish(store, { ...asks, delay: 0.01 })];
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  await former.stage(10);
+  const take = async () => {
+    assert.deepEqual(await claim(former, old), []);
+    return await store.claimAsking("new", young.instance, [now.uuid, later.uuid]);
+  };
+  const claimed = await take();
+  assert.equal(claimed.length, 2);
+  await finish(former, young, claimed[0], { outcome: "released" });
+  await finish(former, young, claimed[1], { outcome: "retry", delay: 0 });
+  await former.stage(10);
+  assert.equal((await take()).length, 2);
+  await lapse(store, young);
+  assert.equal((await former.rescue()).rescued, 2);
+  assert.deepEqual(await claim(former, old), []);
+  assert.equal((await store.contenders(["default"], 9)).length, 2);
+});
+
 for (const direction of ["former to present", "present to former"] as const) {
   const pick = <T>(former: T, present: T): [T, T] =>
     direction === "former to present" ? [former, present] : [present, former];

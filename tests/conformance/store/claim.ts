@@ -106,6 +106,7 @@ export function claiming(test: StoreTest): void {
       args: "[1]",
       kwargs: '{"b":2}',
       options: '{"guid":"g"}',
+      priority: 1,
       attempt: 1,
       forgiven: 0,
       maxAttempts: 3,

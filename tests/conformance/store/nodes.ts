@@ -53,6 +53,7 @@ function registering(test: StoreTest): void {
       busy: 0,
       listener: "connected",
       rss: null,
+      resources: null,
       queues: ["default", "n", "a'b"],
       leader: false,
     });
