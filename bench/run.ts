@@ -29,6 +29,7 @@ const QUESTIONS: Record<string, () => Promise<{ default: Question }>> = {
   pool: () => import("./pool.ts"),
   claims: () => import("./claims.ts"),
   footprint: () => import("./footprint.ts"),
+  receiver: () => import("./receiver.ts"),
   dashboard: () => import("./dashboard.ts"),
   observe: () => import("./observe.ts"),
   bloat: () => import("./bloat.ts"),

@@ -55,6 +55,8 @@ export interface Site extends SiteOptions {
   settle(url: string): Promise<void>;
   /** A dispatcher node; resolves when it is ready. */
   node(url: string, name: string, options?: NodeOptions): Promise<Process>;
+  /** A callback receiver; resolves when it is ready. */
+  receiver(url: string, args?: string[]): Promise<Process>;
   /** A script of `bench/`; resolves when it prints its first line. */
   start(script: string, runtime: Runtime): Promise<Process>;
   /** A module of `bench/` that calls `act()`, which gets the settings; on Node unless told. */
@@ -127,6 +129,11 @@ export async function openSite(options: SiteOptions): Promise<Site> {
         ...["--tasks", tasks, "--database-url", url],
         ...http ? ["--http", http] : ["--no-http"],
       ]));
+    },
+    async receiver(url, args = []) {
+      const { runtime } = options;
+      const program = [runtime === "deno" ? MAIN : LAUNCHER, "callback-receiver"];
+      return await ready(run(runtime, [...program, "--database-url", url, "--no-http", ...args]));
     },
     start: async (script, runtime) => await ready(run(runtime, [pathOf(script)])),
     actor: (module, settings, runtime = "node") =>

@@ -21,6 +21,7 @@ function claim(): Claimed {
     args: "[]",
     kwargs: "{}",
     options: "{}",
+    priority: 0,
     attempt: 1,
     forgiven: 0,
     maxAttempts: null,

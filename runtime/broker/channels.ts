@@ -11,6 +11,9 @@ export const WAKE_CHANNEL = "dispatcher_wake";
 /** Uuids, separated by commas, that were settled and that somebody watches. */
 export const SETTLED_CHANNEL = "dispatcher_settled";
 
+/** Where callback receivers are asked, apart from the nodes: who waits for those must not count these. */
+export const RECEIVERS_CHANNEL = "awx_receivers";
+
 /** A channel for the replies to one request. */
 export function replyChannel(): string {
   return `dispatcher_reply_${uuid7().replaceAll("-", "_")}`;

@@ -8,6 +8,7 @@ import { type EnvelopeExtras, LONGEST_SECONDS, ON_DUPLICATE, replyName, type Sea
 import { DispatcherError } from "../errors.ts";
 import { encodeJson } from "../json.ts";
 import { MAX_BYTES, sizeFault } from "../packing.ts";
+import { resourcesSchema } from "../resources.ts";
 import { hashUuid, isUuid, timeOf, uuid7 } from "../uuid.ts";
 import { CHUNK_KEY } from "./chunks.ts";
 
@@ -35,6 +36,8 @@ const taskMessage = z.looseObject({
   priority: optional(z.int().min(-32768).max(32767)),
   on_duplicate: optional(z.enum(ON_DUPLICATE)),
   max_attempts: optional(z.int().min(1).max(1_000)),
+  resources: optional(resourcesSchema),
+  preemptible: optional(z.boolean()),
 });
 
 const controlMessage = z.looseObject({
@@ -107,10 +110,14 @@ function sealed(message: z.output<typeof taskMessage>, queue: string, now: numbe
     priority,
     on_duplicate,
     max_attempts,
+    resources,
+    preemptible,
     ...rest
   } = message;
   const extras: EnvelopeExtras = { ...rest };
   if (on_duplicate) extras.on_duplicate = on_duplicate;
+  if (resources) extras.resources = resources;
+  if (preemptible !== undefined) extras.preemptible = preemptible;
   // Where the uuid does not tell when it is due.
   if (!("due" in rest) && (delay !== undefined || (uuid !== undefined && timeOf(uuid) === null))) {
     extras.due = Math.round(1000 * ((time_pub ?? now / 1000) + (delay ?? 0)));
