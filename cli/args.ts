@@ -19,19 +19,21 @@ export interface Flag {
   choices?: readonly string[];
   /** One letter that stands for it, behind one dash. */
   short?: string;
+  /** May be given several times; then its value is a list, in their order. */
+  many?: boolean;
 }
 export type Flags = Readonly<Record<string, Flag>>;
 
 /** What was given. */
 export interface Parsed {
-  flags: Record<string, string | number | boolean | undefined>;
+  flags: Record<string, string | number | boolean | string[] | undefined>;
   rest: string[];
 }
 
 /** A parser: splits words into raw flags and the rest. It need not know types, nor refuse anything. */
 export interface ArgsParser {
   readonly name: string;
-  split(argv: string[], spec: { strings: string[]; booleans: string[] }): {
+  split(argv: string[], spec: { strings: string[]; booleans: string[]; many: string[] }): {
     flags: Record<string, unknown>;
     rest: string[];
     unknown: string[];
@@ -41,7 +43,7 @@ export interface ArgsParser {
 /** Node's parser. */
 export const nodeParser: ArgsParser = {
   name: "node:util",
-  split(argv, { strings, booleans }) {
+  split(argv, { strings, booleans, many }) {
     const options = Object.fromEntries([
       ...strings.map((name) => [name, { type: "string" as const }]),
       ...booleans.map((name) => [name, { type: "boolean" as const }]),
@@ -60,7 +62,9 @@ export const nodeParser: ArgsParser = {
       if (token.kind === "positional") rest.push(token.value);
       if (token.kind !== "option") continue;
       if (!Object.hasOwn(options, token.name)) unknown.push(token.rawName);
-      else flags[token.name] = strings.includes(token.name) ? givenValue(token) : true;
+      else if (many.includes(token.name)) {
+        flags[token.name] = [...flags[token.name] as string[] ?? [], givenValue(token)];
+      } else flags[token.name] = strings.includes(token.name) ? givenValue(token) : true;
     }
     return { flags, rest, unknown };
   },
@@ -79,11 +83,12 @@ export async function stdParser(): Promise<ArgsParser | undefined> {
     const std = await import(specifier);
     return {
       name: "@std/cli",
-      split(argv, { strings, booleans }) {
+      split(argv, { strings, booleans, many }) {
         const unknown: string[] = [];
         const { _: rest, "--": more = [], ...flags } = std.parseArgs(argv, {
           string: [...strings, "_"],
           boolean: booleans,
+          collect: many,
           "--": true,
           unknown: (arg: string, key?: string) => {
             if (key === undefined) return true;
@@ -93,9 +98,10 @@ export async function stdParser(): Promise<ArgsParser | undefined> {
         });
         const given: Record<string, unknown> = {};
         for (const name of strings) {
-          if (flags[name] !== undefined) {
-            given[name] = flags[name] === "" ? null : flags[name];
-          }
+          const value = flags[name];
+          if (many.includes(name)) {
+            if (value?.length > 0) given[name] = value.map((one: string) => one === "" ? null : one);
+          } else if (value !== undefined) given[name] = value === "" ? null : value;
         }
         for (const name of booleans) if (flags[name]) given[name] = true;
         return { flags: given, rest: [...rest.map(String), ...more], unknown };
@@ -106,10 +112,10 @@ export async function stdParser(): Promise<ArgsParser | undefined> {
   }
 }
 
-// Marked on the way through the parser: -1, which is no flag; true and false, which @std/cli takes for the value
+// Marked on the way through the parser: -1 and -, which are no flags; true and false, which @std/cli takes for the value
 // of a switch before them; and what is empty, which it takes for missing.
 const MARK = "\u0001";
-const MARKED = /^(-\d|true$|false$|$)/;
+const MARKED = /^(-\d|-$|true$|false$|$)/;
 const mark = (word: string) => MARKED.test(word) ? MARK + word : /^--[^=]+=$/.test(word) ? word + MARK : word;
 const unmark = (word: string) => word.replace(MARK, "");
 
@@ -124,12 +130,17 @@ export function readArgs(argv: string[], flags: Flags, parser: ArgsParser = node
   const { flags: raw, rest, unknown } = parser.split(withoutShorts(argv, flags).map(mark), {
     strings: names.filter((name) => flags[name].type !== "boolean"),
     booleans: names.filter((name) => flags[name].type === "boolean"),
+    many: names.filter((name) => flags[name].many),
   });
   if (unknown.length > 0) {
     throw usage(`Unknown flag "${unknown[0]}"${didYouMean(unknown[0], names.map((name) => `--${name}`))}`);
   }
   const values: Parsed["flags"] = {};
-  for (const [name, value] of Object.entries(raw)) values[name] = valueOf(name, value, flags[name]);
+  for (const [name, value] of Object.entries(raw)) {
+    values[name] = Array.isArray(value)
+      ? value.map((one) => valueOf(name, one, flags[name]) as string)
+      : valueOf(name, value, flags[name]);
+  }
   return { flags: values, rest: rest.map(unmark) };
 }
 

@@ -14,6 +14,7 @@ import { VERSION } from "../runtime/version.ts";
 import { nodeParser, readArgs, stdParser } from "./args.ts";
 import type { Command, Context } from "./command.ts";
 import { COMMANDS } from "./commands/index.ts";
+import { extensionFound } from "./extension.ts";
 import { commandHelp, groupHelp, mainHelp } from "./help.ts";
 import { flush, type IO, processIO } from "./io.ts";
 
@@ -45,13 +46,16 @@ export async function run(argv: string[], io: IO): Promise<number> {
 }
 
 async function dispatch(argv: string[], io: IO): Promise<number> {
+  // As the installed command takes it: `dispatcher NAME` is NAME.
+  if (argv[0] === "dispatcher" && argv[1] === "callback-receiver") argv = argv.slice(1);
   const [first = "--help"] = argv;
   if (first === "--version") return say(io, VERSION);
   const helped = ["--help", "-h", "help"].includes(first);
   const own = Object.keys(COMMANDS).some((name) => name.split(" ")[0] === first);
   const extension = own ? undefined : await extensionFound(helped);
-  const commands = { ...await extension?.commands?.() as Commands, ...COMMANDS };
-  if (helped) return say(io, mainHelp(commands));
+  const more = await extension?.commands?.() as Commands | undefined;
+  if (helped) return say(io, mainHelp(COMMANDS, more, extension?.summary));
+  const commands = { ...more, ...COMMANDS };
   for (let words = MOST_WORDS; words > 0; words--) {
     const name = argv.slice(0, words).join(" ");
     if (argv.length >= words && Object.hasOwn(commands, name)) {
@@ -79,20 +83,6 @@ function lost([first, ...rest]: string[], commands: Commands, io: IO): number {
   }
   const word = `${group} ${next}`;
   throw new DispatcherError("usage", `Unknown command "${word}"${didYouMean(word, members)}`);
-}
-
-/** That of the tasks root; a configuration that cannot be used must not stand in the way of the help. */
-async function extensionFound(lenient: boolean): Promise<LoadedExtension | undefined> {
-  try {
-    const [{ config }, { loadExtension }] = await Promise.all([
-      loadConfig(),
-      import("../runtime/extension.ts"),
-    ]);
-    return await loadExtension(config);
-  } catch (error) {
-    if (lenient) return undefined;
-    throw error;
-  }
 }
 
 /** Not left alone: `migrate stats` must not migrate, nor `status n1` show all nodes. */

@@ -1,5 +1,6 @@
 import { usage } from "../args.ts";
 import type { Command } from "../command.ts";
+import { extensionFound } from "../extension.ts";
 import { bashScript } from "../completions/bash.ts";
 import { fishScript } from "../completions/fish.ts";
 import type { Commands } from "../completions/words.ts";
@@ -27,7 +28,8 @@ function completions(
       if (!NAME.test(name)) throw usage(`Cannot complete "${name}": it is no name of a command`);
       // Here, since the table has this command in it.
       const { COMMANDS } = await import("./index.ts");
-      io.out(script(COMMANDS, name));
+      const more = (await extensionFound(true))?.commands;
+      io.out(script({ ...await more?.() as Commands | undefined, ...COMMANDS }, name));
     },
   };
 }

@@ -10,6 +10,7 @@ import type { DispatcherNode } from "../../runtime/node.ts";
 import { systemd } from "../../runtime/systemd.ts";
 import type { Parsed } from "../args.ts";
 import { type Command, DATABASE_FLAGS } from "../command.ts";
+import { type Signals, watchSignals } from "../signals.ts";
 
 const ONCE_POLL_MS = 100;
 
@@ -28,6 +29,7 @@ export const dispatcher: Command = {
       help: "Name of the node and of its direct queue, by default the host's",
     },
     queues: { type: "string", value: "a,b", help: "Shared queues, by default `default`" },
+    resources: { type: "string", value: "R", help: "What the node offers, as cpu=4,gpu=1" },
     tasks: { type: "string", value: "DIR", help: "Root of the tasks, by default ./tasks" },
     ...DATABASE_FLAGS,
     http: {
@@ -91,6 +93,7 @@ function configFlags(flags: Parsed["flags"]): Record<string, unknown> {
     queues: typeof flags.queues === "string"
       ? flags.queues.split(",").map((queue) => queue.trim())
       : undefined,
+    resources: flags.resources,
     tasks: flags.tasks,
     http: flags["no-http"] ? HTTP_OFF : flags.http,
     http_base_path: flags["base-path"],
@@ -101,28 +104,6 @@ function configFlags(flags: Parsed["flags"]): Record<string, unknown> {
       max_workers: flags.workers ?? flags["max-workers"],
     },
   };
-}
-
-interface Signals {
-  /** Stop: the first signal. */
-  stop: AbortSignal;
-  /** Wait no longer: the second one. */
-  hurry: AbortSignal;
-  end(): void;
-}
-
-/** SIGTERM or Ctrl-C drains, a second one skips the wait, a third one ends the process. */
-function watchSignals(): Signals {
-  const stop = new AbortController();
-  const hurry = new AbortController();
-  const count = () => {
-    if (!stop.signal.aborted) stop.abort();
-    else if (!hurry.signal.aborted) hurry.abort();
-    else process.exit(EXIT.forced);
-  };
-  process.on("SIGINT", count);
-  process.on("SIGTERM", count);
-  return { stop: stop.signal, hurry: hurry.signal, end: () => stop.abort() };
 }
 
 async function drainWhenIdle(node: DispatcherNode, signals: Signals): Promise<void> {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Command } from "../command.ts";
+import { callbackReceiver } from "./callback_receiver.ts";
 import { cancel } from "./cancel.ts";
 import { completionsBash, completionsFish, completionsZsh } from "./completions.ts";
 import { configCheck, configSchemaCommand, configShow } from "./config.ts";
@@ -37,6 +38,7 @@ import { why } from "./why.ts";
 
 export const COMMANDS: Readonly<Record<string, Command>> = {
   dispatcher,
+  "callback-receiver": callbackReceiver,
   publish,
   status,
   top,

@@ -1,5 +1,6 @@
 import { DispatcherError, EXIT } from "../../runtime/errors.ts";
 import type { NodeStatus } from "../../runtime/control/node_status.ts";
+import { usageWords } from "../../runtime/resources.ts";
 import { didYouMean } from "../../runtime/suggest.ts";
 import { usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
@@ -43,6 +44,11 @@ export const nodeShow: Command = {
   },
 };
 
+/** Of what it offers, what is in use. */
+function resourcesOf(resources: NodeRow["resources"] | undefined): string {
+  return resources ? `${usageWords(resources)} in use` : "-";
+}
+
 function lines(row: NodeRow, status: NodeStatus | null): string[] {
   const facts: [string, string][] = [
     ["state", row.alive ? row.state : row.state === "stopped" ? "stopped" : "lost"],
@@ -51,6 +57,7 @@ function lines(row: NodeRow, status: NodeStatus | null): string[] {
     ["queues", row.queues.join(", ")],
     ["slots", `${row.slots} (${row.min} to ${row.max}), ${row.busy} busy`],
     ["memory", row.rss === null ? "-" : megabytes(row.rss)],
+    ["resources", resourcesOf(status?.resources ?? row.resources)],
     ["leader", row.leader ? "yes" : "no"],
     ["listens", row.listener],
     ["instance", row.instance],

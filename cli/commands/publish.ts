@@ -1,5 +1,6 @@
 import { EXIT } from "../../runtime/errors.ts";
 import type { PublishOptions } from "../../runtime/envelope.ts";
+import { type Resources, resourcesOf } from "../../runtime/resources.ts";
 import { type Parsed, parseJson, secondsOf, usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS } from "../command.ts";
 import { publishLines, tell } from "./publish_lines.ts";
@@ -17,6 +18,15 @@ export const publish: Command = {
     at: { type: "string", value: "ISO", help: "Time before which it may not run" },
     timeout: { type: "number", value: "S", help: "Seconds that an attempt may take" },
     priority: { type: "number", value: "N", help: "Smaller runs earlier, by default 0" },
+    resources: {
+      type: "string",
+      value: "R",
+      help: "What it needs of its node while it runs, as cpu=2,gpu=1",
+    },
+    preemptible: {
+      type: "boolean",
+      help: "It may be stopped for something more urgent, and runs again later",
+    },
     "max-attempts": { type: "number", value: "N", help: "Attempts at most, by default what the task says" },
     "on-duplicate": {
       type: "string",
@@ -46,6 +56,12 @@ export const publish: Command = {
   },
 };
 
+function readResources(text: string): Resources {
+  const resources = resourcesOf(text);
+  if (!resources) throw usage(`Cannot read --resources ${JSON.stringify(text)}: give it as cpu=2,gpu=1`);
+  return resources;
+}
+
 function optionsOf(flags: Parsed["flags"]): PublishOptions {
   if (flags.broadcast && flags.queue !== undefined) {
     throw usage("Cannot use --broadcast together with --queue");
@@ -58,6 +74,8 @@ function optionsOf(flags: Parsed["flags"]): PublishOptions {
     at: flags.at as string,
     timeout: flags.timeout as number,
     priority: flags.priority as number,
+    resources: flags.resources === undefined ? undefined : readResources(flags.resources as string),
+    preemptible: flags.preemptible as boolean,
     maxAttempts: flags["max-attempts"] as number,
     onDuplicate: flags["on-duplicate"] as PublishOptions["onDuplicate"],
     volatile: flags.volatile as boolean,

@@ -1,6 +1,8 @@
 import type { Client } from "../../runtime/client.ts";
 import type { ErrorRecord } from "../../runtime/errors.ts";
 import { callText, redact } from "../../runtime/redact.ts";
+import { resourcesText } from "../../runtime/resources.ts";
+import { demandIn } from "../../runtime/why_resources.ts";
 import { usage } from "../args.ts";
 import { type Command, DATABASE_FLAGS, JSON_FLAG } from "../command.ts";
 import type { IO } from "../io.ts";
@@ -33,6 +35,8 @@ function writeRow(io: IO, row: Row): void {
   line("task", callText(row.task, row.args));
   line("queue", row.queue);
   line("priority", `${row.priority}`);
+  line("resources", resourcesText(demandIn(row.options)) || null);
+  line("preemptible", row.options.preemptible === true ? "yes" : null);
   line("attempts", `${row.attempt}${row.max_attempts === null ? "" : ` of ${row.max_attempts}`}`);
   line("timeout", row.timeout === null ? null : `${row.timeout} s`);
   line("published", row.created_at);

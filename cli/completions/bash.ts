@@ -13,12 +13,12 @@ export function bashScript(commands: Commands, name: string): string {
   const members = [...groups].map(([group, list]) => `    "${group}") words="${words(list)}" ;;`);
   return `# Completions of ${name} for bash: source <(${name} completions bash)
 ${fn}() {
-  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" first="" second="" words="" i
+  local cur="\${COMP_WORDS[COMP_CWORD]}" prev="\${COMP_WORDS[COMP_CWORD-1]}" plain="" words="" i
   COMPREPLY=()
   for ((i = 1; i < COMP_CWORD; i++)); do
     case "\${COMP_WORDS[i]}" in
       -*) ;;
-      *) if [ -z "$first" ]; then first="\${COMP_WORDS[i]}"; elif [ -z "$second" ]; then second="\${COMP_WORDS[i]}"; fi ;;
+      *) plain="$plain\${plain:+ }\${COMP_WORDS[i]}" ;;
     esac
   done
   case "$prev" in
@@ -26,22 +26,24 @@ ${choices.join("\n")}
     ${filesOf(all).join("|")}) COMPREPLY=($(compgen -f -- "$cur")); return ;;
     ${valuedOf(all).join("|")}) return ;;
   esac
-  if [ -z "$first" ]; then
+  if [ -z "$plain" ]; then
     COMPREPLY=($(compgen -W "${words(first)} --help --version" -- "$cur"))
     return
   fi
-  if [[ "$cur" != -* && -z "$second" ]]; then
-    case "$first" in
+  if [[ "$cur" != -* ]]; then
+    case "$plain" in
 ${members.join("\n").replaceAll(/^ {4}/gm, "      ")}
     esac
     if [ -n "$words" ]; then COMPREPLY=($(compgen -W "$words" -- "$cur")); return; fi
   fi
-  case "$first $second" in
-${flags.filter((line) => /^ {4}"[^" ]+ [^"]+"/.test(line)).join("\n")}
-    *) case "$first" in
-${flags.filter((line) => !/^ {4}"[^" ]+ [^"]+"/.test(line)).join("\n").replaceAll(/^ {4}/gm, "      ")}
-    esac ;;
-  esac
+  # The most words that are a command's; what stands behind it are its own.
+  while [ -n "$plain" ]; do
+    case "$plain" in
+${flags.join("\n").replaceAll(/^ {4}/gm, "      ")}
+    esac
+    if [ -n "$words" ] || [[ "$plain" != *" "* ]]; then break; fi
+    plain="\${plain% *}"
+  done
   COMPREPLY=($(compgen -W "$words" -- "$cur"))
 }
 complete -o default -F ${fn} ${name}`;

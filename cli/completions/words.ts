@@ -19,23 +19,30 @@ export interface Completed extends Word {
   flags: (Word & Pick<Flag, "value" | "choices">)[];
 }
 
-/** All commands by name, and the first words of groups. */
+/** All commands by name, the first words, and what may follow on the words of each group. */
 export function completed(
   commands: Commands,
 ): { first: Word[]; groups: Map<string, Word[]>; all: Completed[] } {
   const groups = new Map<string, Word[]>();
   const first = new Map<string, string>();
   const all: Completed[] = [];
-  for (const [word, { summary, flags }] of Object.entries(commands)) {
-    const [head, tail] = word.split(" ");
-    if (tail === undefined) first.set(head, summary);
-    else {
-      groups.set(head, [...groups.get(head) ?? [], { word: tail, help: summary }]);
-      if (!first.has(head)) first.set(head, `Commands of ${head}`);
+  for (const [name, { summary, flags }] of Object.entries(commands)) {
+    const words = name.split(" ");
+    for (const [i, word] of words.entries()) {
+      const group = words.slice(0, i).join(" ");
+      const own = i === words.length - 1;
+      const help = own ? summary : `Commands of ${words.slice(0, i + 1).join(" ")}`;
+      if (i > 0) add(groups, group, { word, help });
+      else if (own || !first.has(word)) first.set(word, help);
     }
-    all.push({ word, help: summary, flags: flagsOf(flags) });
+    all.push({ word: name, help: summary, flags: flagsOf(flags) });
   }
   return { first: [...first].map(([word, help]) => ({ word, help })), groups, all };
+}
+
+function add(groups: Map<string, Word[]>, group: string, member: Word): void {
+  const members = groups.get(group) ?? [];
+  if (!members.some(({ word }) => word === member.word)) groups.set(group, [...members, member]);
 }
 
 function flagsOf(flags: Command["flags"]): Completed["flags"] {
@@ -48,10 +55,13 @@ function flagsOf(flags: Command["flags"]): Completed["flags"] {
   return [...own, { word: "--help", help: "Show this", value: undefined, choices: undefined }];
 }
 
-/** The flags whose values are known, by flag: the same on every command. */
+/** The flags whose values are known, by flag: those of every command that has it. */
 export function choicesOf(all: Completed[]): Map<string, readonly string[]> {
-  const known = all.flatMap(({ flags }) => flags).filter((flag) => flag.choices !== undefined);
-  return new Map(known.map(({ word, choices }) => [word, choices!]));
+  const known = new Map<string, readonly string[]>();
+  for (const { word, choices } of all.flatMap(({ flags }) => flags)) {
+    if (choices) known.set(word, [...new Set([...known.get(word) ?? [], ...choices])]);
+  }
+  return known;
 }
 
 /** The flags that take files. */

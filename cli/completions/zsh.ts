@@ -13,8 +13,6 @@ export function zshScript(commands: Commands, name: string): string {
   );
   const members = [...groups].map(([group, list]) => `      '${group}') list=(${items(list)}) ;;`);
   const flags = all.map(({ word, flags }) => `    '${word}') list=(${items(flags)}) ;;`);
-  const pairs = flags.filter((line) => /^ {4}'[^' ]+ [^']+'\)/.test(line));
-  const alone = flags.filter((line) => !/^ {4}'[^' ]+ [^']+'\)/.test(line)).map((line) => `  ${line}`);
   return `#compdef ${name}
 # Completions of ${name} for zsh: source <(${name} completions zsh)
 ${fn}() {
@@ -30,18 +28,19 @@ ${choices.join("\n")}
     _describe -t commands command list
     return
   fi
-  if [[ "$cur" != -* ]] && (( \${#plain} == 1 )); then
-    case "\${plain[1]}" in
+  if [[ "$cur" != -* ]]; then
+    case "\${(j: :)plain}" in
 ${members.join("\n")}
     esac
     if (( \${#list} > 0 )); then _describe -t commands command list; return; fi
   fi
-  case "\${plain[1]} \${plain[2]}" in
-${pairs.join("\n")}
-    *) case "\${plain[1]}" in
-${alone.join("\n")}
-    esac ;;
-  esac
+  # The most words that are a command's; what stands behind it are its own.
+  while (( \${#plain} > 0 && \${#list} == 0 )); do
+    case "\${(j: :)plain}" in
+${flags.map((line) => `  ${line}`).join("\n")}
+    esac
+    plain=(\${plain[1,-2]})
+  done
   _describe -t flags flag list
 }
 # Sourced, it registers itself; from fpath, zsh calls the file.

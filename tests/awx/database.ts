@@ -18,8 +18,8 @@ export interface AwxDatabase {
 }
 
 /** Make one; dropped after the test. */
-export async function awxDatabase(t: TestContext): Promise<AwxDatabase> {
-  const db = await database({ migrated: true });
+export async function awxDatabase(t: Pick<TestContext, "after">): Promise<AwxDatabase> {
+  const db = await database({ migrated: MIGRATIONS });
   t.after(() => db.drop());
   const client = await connect({ databaseUrl: db.url, migrations: MIGRATIONS });
   t.after(() => client.close());

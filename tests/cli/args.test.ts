@@ -9,6 +9,7 @@ const FLAGS: Flags = {
   priority: { type: "number", value: "N", help: "a number" },
   wait: { type: "boolean", help: "a switch" },
   json: { type: "boolean", help: "another switch" },
+  var: { type: "string", value: "V", help: "a text, several times", many: true, short: "e" },
   "no-http": { type: "boolean", help: "a switch that begins with no-" },
 };
 
@@ -32,6 +33,12 @@ const READ: { title: string; argv: string[]; flags?: Parsed["flags"]; rest?: str
   { title: "a negative number as a text", argv: ["--queue", "-3"], flags: { queue: "-3" } },
   { title: "negative numbers as words", argv: ["-1", "-1.5", "-2e3"], rest: ["-1", "-1.5", "-2e3"] },
   { title: "the last of a flag given twice", argv: ["--queue", "a", "--queue", "b"], flags: { queue: "b" } },
+  { title: "one of a flag that may be many as a list", argv: ["--var", "a=1"], flags: { var: ["a=1"] } },
+  {
+    title: "all of a flag that may be many, in their order",
+    argv: ["-e", "b=2", "--wait", "--var=a=1", "--var", "true", "--var", ""],
+    flags: { var: ["b=2", "a=1", "true", ""], wait: true },
+  },
   { title: "a switch", argv: ["--wait"], flags: { wait: true } },
   { title: "two switches", argv: ["--wait", "--json"], flags: { wait: true, json: true } },
   { title: "a switch that begins with no-", argv: ["--no-http"], flags: { "no-http": true } },
@@ -44,6 +51,7 @@ const READ: { title: string; argv: string[]; flags?: Parsed["flags"]; rest?: str
     flags: { wait: true, queue: "q" },
     rest: ["a", "b", "c"],
   },
+  { title: "- as a value", argv: ["--queue", "-", "a"], flags: { queue: "-" }, rest: ["a"] },
   { title: "- as a word", argv: ["-"], rest: ["-"] },
   {
     title: "what follows -- as words",

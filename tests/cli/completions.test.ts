@@ -5,10 +5,14 @@ import { spawnSync } from "node:child_process";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { COMMANDS } from "../../cli/commands/index.ts";
+import type { Command } from "../../cli/command.ts";
+import { bashScript } from "../../cli/completions/bash.ts";
+import { fishScript } from "../../cli/completions/fish.ts";
 import { run } from "../../cli/main.ts";
 import { tempDir, test } from "../harness.ts";
 import { fakeIO } from "./fake_io.ts";
 
+const KIND = { type: "string", value: "K", help: "Of this kind" } as const;
 const missing = (shell: string) => spawnSync(shell, ["-c", "true"]).error ? `no ${shell} here` : false;
 
 async function script(shell: string, ...args: string[]): Promise<string> {
@@ -49,6 +53,40 @@ test(
   },
 );
 
+test("the commands of an extension are completed word by word", { skip: missing("fish") }, () => {
+  const command: Command = { ...COMMANDS.list, flags: { kind: { ...KIND, choices: ["mail", "call"] } } };
+  const other: Command = { ...COMMANDS.list, flags: { kind: { ...KIND, choices: ["fax"] } } };
+  const more = {
+    ...COMMANDS,
+    "crm contact list": command,
+    "crm contact add": other,
+    "crm queue drain": other,
+  };
+  const write = (shell: string, text: string) => {
+    const file = join(tempDir(), shell);
+    writeFileSync(file, `${text}\n`);
+    return file;
+  };
+  const bash = write("bash", bashScript(more, "dispatcherctl"));
+  const fish = write("fish", fishScript(more, "dispatcherctl"));
+  const expected: [line: string, words: string[]][] = [
+    ["dispatcherctl cr", ["crm"]],
+    ["dispatcherctl crm ", ["contact", "queue"]],
+    ["dispatcherctl crm contact ", ["add", "list"]],
+    ["dispatcherctl crm queue ", ["drain"]],
+    ["dispatcherctl queue pa", ["pause"]],
+    ["dispatcherctl crm contact list --k", ["--kind"]],
+    ["dispatcherctl crm contact list x y --k", ["--kind"]],
+    ["dispatcherctl crm contact list --kind ", ["call", "fax", "mail"]],
+  ];
+  for (const [line, words] of expected) {
+    assert.deepEqual(offered(bash, line).sort(), words, line);
+    // Fish knows the values of each command's own flags.
+    if (!line.includes("--kind ")) assert.deepEqual(fishOffers(fish, line).sort(), words, line);
+  }
+  assert.deepEqual(fishOffers(fish, "dispatcherctl crm contact add --kind "), ["fax"]);
+});
+
 test("bash knows every flag of every command", { skip: missing("bash") }, async () => {
   const file = await script("bash");
   for (
@@ -84,18 +122,21 @@ test("zsh completes commands and flags", { skip: missing("zsh") }, async () => {
   assert.equal(registered, "_dispatcherctl");
 });
 
+/** What fish offers there. */
+function fishOffers(file: string, line: string): string[] {
+  const text = `source ${file}; complete -C "${line}"`;
+  const env = { ...process.env, HOME: tempDir(), XDG_CONFIG_HOME: tempDir() };
+  const { stdout, stderr, status } = spawnSync("fish", ["--no-config", "-c", text], {
+    encoding: "utf8",
+    env,
+  });
+  assert.deepEqual([status, stderr], [0, ""]);
+  return stdout.split("\n").filter((one) => one !== "").map((one) => one.split("\t")[0]);
+}
+
 test("fish completes commands and flags", { skip: missing("fish") }, async () => {
   const file = await script("fish");
-  const offers = (line: string) => {
-    const text = `source ${file}; complete -C "${line}"`;
-    const env = { ...process.env, HOME: tempDir(), XDG_CONFIG_HOME: tempDir() };
-    const { stdout, stderr, status } = spawnSync("fish", ["--no-config", "-c", text], {
-      encoding: "utf8",
-      env,
-    });
-    assert.deepEqual([status, stderr], [0, ""]);
-    return stdout.split("\n").filter((one) => one !== "").map((one) => one.split("\t")[0]);
-  };
+  const offers = (line: string) => fishOffers(file, line);
   assert.deepEqual(offers("dispatcherctl pub"), ["publish"]);
   assert.deepEqual(offers("dispatcherctl queue p"), ["pause", "purge"]);
   assert.deepEqual(offers("dispatcherctl list --sta"), ["--state"]);

@@ -84,6 +84,7 @@ const node = {
   busy: 1,
   listener: "connected",
   rss: 106_730_000,
+  resources: { offers: { cpu: 2, gpu: 1 }, used: { gpu: 1 }, ageing: 300, reserved: null },
   queues: ["default", "alpha"],
   started_at: at(7_200),
   last_seen: at(2),
@@ -120,6 +121,7 @@ export const STATUS = {
   min: 4,
   max: 60,
   rss: 106_730_000,
+  resources: node.resources,
   workers: [
     { ...worker, tid: 1, running: [] },
     { ...worker, tid: 2, finished: 11, qsize: 1, running: [running] },
@@ -179,6 +181,7 @@ export const fakeClient = {
   list: () => Promise.resolve(rows),
   find: (prefix: string) => Promise.resolve(rows.filter((row) => row.uuid.startsWith(prefix))),
   nodes: () => Promise.resolve(nodes),
+  receivers: () => Promise.resolve([]),
   queues: () => Promise.resolve(queues),
   rates: () =>
     Promise.resolve([{ queue: "default", settled_60s: 431.2 }, { queue: "quiet", settled_60s: 0.05 }]),

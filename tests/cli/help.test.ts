@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { COMMANDS } from "../../cli/commands/index.ts";
+import { groupHelp, mainHelp } from "../../cli/help.ts";
 import { run } from "../../cli/main.ts";
 import { VERSION } from "../../runtime/version.ts";
 import { test } from "../harness.ts";
@@ -145,4 +146,22 @@ test("the program itself ends with help on stdout and 0, and with an error on st
   assert.match(help.stdout, /^Usage: cli publish TASK \[JSON-ARGS…\] \| -\n/);
   assert.deepEqual({ code: wrong.code, stdout: wrong.stdout }, { code: 2, stdout: "" });
   assert.match(wrong.stderr, /^Unknown command "publsh" \(did you mean "publish"\?\)$/m);
+});
+
+test("the commands of an extension are one line of the help, and theirs a line for each word", () => {
+  const command = { ...COMMANDS.list, summary: "Does it" };
+  const extension = { "crm mail send": command, "crm mail list": command, "crm sync": command };
+  const help = mainHelp(COMMANDS, extension, "Customers").split("\n");
+  assert.equal(help.filter((line) => line.includes("crm")).length, 1);
+  assert.ok(help.some((line) => /^ {2}crm … +Customers; see cli crm --help$/.test(line)));
+  assert.deepEqual(groupHelp("crm", extension).split("\n"), [
+    "Usage: cli crm COMMAND",
+    "",
+    "  crm mail …  send, list",
+    "  crm sync    Does it",
+  ]);
+  assert.deepEqual(groupHelp("crm mail", extension).split("\n").slice(2), [
+    "  crm mail send  Does it",
+    "  crm mail list  Does it",
+  ]);
 });

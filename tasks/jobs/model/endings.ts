@@ -27,11 +27,20 @@ import {
  * ```
  */
 export async function finish(db: Db, publish: Publish, ending: Ending): Promise<UnifiedJob | undefined> {
-  const job = await writeEnding(db, ending);
-  if (!job) return undefined;
-  if (job.events_closed_at !== null) await notify(publish, job.id, eventOf(ending.status));
-  await trigger(publish);
-  return job;
+  return (await finishAll(db, publish, [ending]))[0];
+}
+
+/** End many, and have the managers look once; returns those that it has ended. */
+export async function finishAll(db: Db, publish: Publish, endings: readonly Ending[]): Promise<UnifiedJob[]> {
+  const ended: UnifiedJob[] = [];
+  for (const ending of endings) {
+    const job = await writeEnding(db, ending);
+    if (!job) continue;
+    if (job.events_closed_at !== null) await notify(publish, job.id, eventOf(ending.status));
+    ended.push(job);
+  }
+  if (ended.length > 0) await trigger(publish);
+  return ended;
 }
 
 /**

@@ -5,6 +5,8 @@
  */
 import { z } from "zod";
 import { type Db, notFound, row } from "./rows.ts";
+import { leavesProject } from "./paths.ts";
+import { idSchema, nameSchema, type Table, wholeSeconds } from "./table.ts";
 import { variables } from "./unified_job.ts";
 
 export const inventorySchema = z.object({
@@ -59,3 +61,46 @@ export async function hostCount(db: Db, inventoryId: number | null): Promise<num
   );
   return count as number;
 }
+
+/** Inventories as they are made and changed; see `table.ts`. `inventory_deletion.ts` deletes them. */
+export const INVENTORIES: Table<Inventory> = {
+  kind: "inventory",
+  noun: "inventory",
+  row: inventorySchema,
+  input: z.strictObject({ name: nameSchema, variables: variables.optional() }),
+};
+
+/** Sources as they are made and changed. Their names are unique in their inventory. */
+export const INVENTORY_SOURCES: Table<InventorySource> = {
+  kind: "inventory_source",
+  noun: "inventory source",
+  row: inventorySourceSchema,
+  input: z.strictObject({
+    inventory_id: idSchema,
+    name: nameSchema,
+    kind: inventorySourceSchema.shape.kind,
+    content: z.string().max(50_000_000).optional(),
+    path: z.string().max(4_096).optional(),
+    project_id: idSchema.nullable().optional(),
+    source_vars: variables.optional(),
+    overwrite: z.boolean().optional(),
+    update_on_launch: z.boolean().optional(),
+    update_cache_timeout: wholeSeconds.optional(),
+    timeout: wholeSeconds.optional(),
+    credential_id: idSchema.nullable().optional(),
+  }),
+  rule({ kind, content = "", path = "", project_id = null }) {
+    switch (kind) {
+      case "static":
+      case "script":
+        return content === "" ? `a ${kind} source needs content` : undefined;
+      case "file":
+        return path === "" ? "a file source needs a path" : undefined;
+      case "project":
+        if (project_id === null || path === "") return "a project source needs a project_id and a path in it";
+        return leavesProject(path)
+          ? `path leads out of the project: given ${JSON.stringify(path)}`
+          : undefined;
+    }
+  },
+};

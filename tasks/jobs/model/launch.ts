@@ -5,7 +5,7 @@
  * @module
  */
 import { DispatcherError } from "edge-dispatcher";
-import { hostCount, inventoryById, inventorySourceById } from "./inventories.ts";
+import { hostCount, type Inventory, inventoryById, inventorySourceById } from "./inventories.ts";
 import { projectById } from "./projects.ts";
 import { type Db, json, list, row } from "./rows.ts";
 import { SYSTEM_JOBS } from "./system_jobs.ts";
@@ -34,8 +34,10 @@ export interface LaunchOptions {
   launchType?: LaunchType;
   /** Over those of the template, name by name. */
   extraVars?: Variables;
-  /** Instead of the template's. */
+  /** These three: instead of a job template's. */
   hostLimit?: string;
+  jobTags?: string;
+  inventoryId?: number;
   workflowJobId?: number;
   priority?: number;
   /** Of the dependency manager: already looked at. */
@@ -90,19 +92,13 @@ export async function launch(
 
 const DRAFTS: Readonly<Record<TemplateKind, (db: Db, id: number, options: LaunchOptions) => Promise<Draft>>> =
   {
-    async job_template(db, id, { hostLimit }) {
-      const template = await jobTemplateById(db, id);
-      if (template.inventory_id !== null) {
-        const inventory = await inventoryById(db, template.inventory_id);
-        if (inventory.pending_deletion) {
-          throw new DispatcherError(
-            "refused",
-            `Cannot launch "${template.name}": its inventory is being deleted`,
-          );
-        }
-      }
-      const { kind, playbook, command, forks, job_tags, skip_tags, verbosity } = template;
+    async job_template(db, id, { hostLimit, jobTags, inventoryId }) {
+      const own = await jobTemplateById(db, id);
+      const template = { ...own, inventory_id: inventoryId ?? own.inventory_id };
+      if (template.inventory_id !== null) await usableInventory(db, template.inventory_id, template.name);
+      const { kind, playbook, command, forks, skip_tags, verbosity } = template;
       const host_limit = hostLimit ?? template.host_limit;
+      const job_tags = jobTags ?? template.job_tags;
       return {
         ...template,
         kind: "job",
@@ -123,7 +119,7 @@ const DRAFTS: Readonly<Record<TemplateKind, (db: Db, id: number, options: Launch
     },
     async inventory_source(db, id) {
       const source = await inventorySourceById(db, id);
-      const inventory = await inventoryById(db, source.inventory_id);
+      const inventory = await usableInventory(db, source.inventory_id, source.name);
       return {
         kind: "inventory_update",
         name: `${inventory.name}: ${source.name}`,
@@ -177,7 +173,7 @@ export async function launchAdHoc(
   options: LaunchOptions = {},
 ): Promise<UnifiedJob> {
   const { inventoryId, module, args = "", hostLimit = "", forks = 0, verbosity = 0 } = command;
-  const inventory = await inventoryById(db, inventoryId);
+  const inventory = await usableInventory(db, inventoryId, module);
   return await insert(db, {
     kind: "ad_hoc_command",
     name: `${module}${args === "" ? "" : `: ${args.slice(0, 80)}`}`,
@@ -248,6 +244,16 @@ async function insert(db: Db, draft: Draft, options: LaunchOptions): Promise<Uni
     ],
   );
   return job!;
+}
+
+/** An inventory that is not about to go. */
+async function usableInventory(db: Db, id: number, name: string): Promise<Inventory> {
+  const inventory = await inventoryById(db, id);
+  if (!inventory.pending_deletion) return inventory;
+  throw new DispatcherError(
+    "refused",
+    `Cannot launch "${name}": its inventory "${inventory.name}" is being deleted`,
+  );
 }
 
 /** Forks of capacity that a run takes. */

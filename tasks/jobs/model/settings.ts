@@ -35,8 +35,11 @@ export type Settings = z.infer<typeof settingsSchema>;
 export type SettingKey = keyof Settings;
 export const SETTING_KEYS = Object.keys(settingsSchema.shape) as SettingKey[];
 
-/** How long a value may be old where nobody told of its change, in milliseconds. */
-const FRESH_MS = 1_000;
+/**
+ * How long a value may be old where nobody told of its change, in milliseconds. A broadcast reaches one worker of each
+ * node; the others, and nodes that were cut off, show a change within a second by this alone.
+ */
+const FRESH_MS = 500;
 
 let kept: { settings: Settings; at: number } | undefined;
 

@@ -35,7 +35,11 @@ export const workflowJobNodeSchema = z.object({
   ...node,
   workflow_job_id: z.int(),
   job_id: z.int().nullable(),
+  /** Once, also when the job's row is gone since. */
+  launched: z.boolean(),
   do_not_run: z.boolean(),
+  /** Why no job could be launched; counts as a failure. */
+  error: z.string(),
 });
 export type WorkflowJobNode = z.infer<typeof workflowJobNodeSchema>;
 

@@ -206,6 +206,10 @@ create index unified_job_template on awx.unified_job (template_kind, template_id
 create index unified_job_workflow on awx.unified_job (workflow_job_id) where workflow_job_id is not null;
 create index unified_job_project on awx.unified_job (project_id, finished desc) where kind = 'project_update';
 create index unified_job_source on awx.unified_job (inventory_source_id, finished desc) where kind = 'inventory_update';
+-- Pages: the latest of a status, the latest workflows, and who waits for a job.
+create index unified_job_status on awx.unified_job (status, id desc);
+create index unified_job_workflow_runs on awx.unified_job (id desc) where kind = 'workflow_job';
+create index unified_job_dependents on awx.unified_job using gin (depends_on) where depends_on <> '{}';
 
 -- A running workflow's own copy of its nodes and edges.
 create table awx.workflow_job_node (
@@ -218,7 +222,9 @@ create table awx.workflow_job_node (
   extra_vars          jsonb not null default '{}',
   host_limit          text not null default '',
   job_id              bigint references awx.unified_job (id) on delete set null,
-  do_not_run          boolean not null default false,
+  launched            boolean not null default false, -- once, also when the job's row is gone since
+  do_not_run          boolean not null default false, -- it can never run any more
+  error               text not null default '',       -- why no job could be launched: counts as a failure
   unique (workflow_job_id, identifier)
 );
 create table awx.workflow_job_edge (
@@ -249,26 +255,89 @@ create table awx.job_event (
 ) partition by range (created);
 create index job_event_order on awx.job_event (job_id, counter);
 create table awx.job_event_default partition of awx.job_event default;
--- Events that could not be written, with the reason; the text is as it came, escaped where a text may not hold it.
+
+-- Make the partitions of today and the `ahead` days that follow; what is of another day lies in the default one. A day
+-- whose rows already lie there is left there: moving them would lock the table that everybody writes.
+create function awx.create_event_partitions(ahead int) returns int language plpgsql as $$
+declare
+  day date;
+  made int := 0;
+begin
+  perform pg_advisory_xact_lock(hashtextextended('awx.create_event_partitions', 0));
+  for day in select (now() at time zone 'utc')::date + n from generate_series(0, ahead) n loop
+    if to_regclass(format('awx.job_event_%s', to_char(day, 'YYYYMMDD'))) is null
+      and not exists (
+        select from awx.job_event_default
+        where created >= day::timestamp at time zone 'utc' and created < (day + 1)::timestamp at time zone 'utc')
+    then
+      execute format('create table awx.job_event_%s partition of awx.job_event for values from (%L) to (%L)',
+        to_char(day, 'YYYYMMDD'), day::timestamp at time zone 'utc', (day + 1)::timestamp at time zone 'utc');
+      made := made + 1;
+    end if;
+  end loop;
+  return made;
+end $$;
+select awx.create_event_partitions(3);
+
+-- Drop the partition of a day; false when there is none.
+create function awx.drop_event_partition(day date) returns boolean language plpgsql as $$
+begin
+  if to_regclass(format('awx.job_event_%s', to_char(day, 'YYYYMMDD'))) is null then
+    return false;
+  end if;
+  execute format('drop table awx.job_event_%s', to_char(day, 'YYYYMMDD'));
+  return true;
+end $$;
+-- Making and dropping is for the owner of the tables; nodes that have a role of their own do it through these.
+alter function awx.create_event_partitions(int) security definer set search_path = pg_catalog;
+alter function awx.drop_event_partition(date) security definer set search_path = pg_catalog;
+revoke execute on function awx.create_event_partitions(int), awx.drop_event_partition(date) from public;
+
+-- Events that could not be written, with the reason; the text is as it came, escaped where a text may not hold it. The
+-- same text is set aside once, however often it comes.
 create table awx.job_event_set_aside (
   id                  bigint generated always as identity primary key,
   job_id              bigint,
   event               text not null,
   reason              text not null,
   tries               int not null,
-  at                  timestamptz not null default clock_timestamp()
+  at                  timestamptz not null default clock_timestamp(),
+  digest              uuid not null generated always as (md5(event)::uuid) stored unique
 );
+create index job_event_set_aside_job on awx.job_event_set_aside (job_id) where job_id is not null;
 -- Where events wait for the receiver when there is no Redis.
 create table awx.job_event_queue (
   id                  bigint generated always as identity primary key,
   payload             text not null
+);
+-- Ends of streams that came before the last of their events did: closed when those are there, or after a while.
+create table awx.job_event_eof (
+  job_id              bigint primary key references awx.unified_job (id) on delete cascade,
+  final_counter       int not null,
+  at                  timestamptz not null default clock_timestamp()
+);
+-- The receivers; written by each one's report every other second, deleted when it ends in order.
+create table awx.receiver (
+  name                text primary key,
+  pid                 int not null,
+  host                text not null,
+  source              text not null check (source in ('redis', 'postgres')),
+  started_at          timestamptz not null,
+  last_seen           timestamptz not null default clock_timestamp(),
+  popped              bigint not null default 0,
+  saved               bigint not null default 0,
+  set_aside           bigint not null default 0,
+  in_memory           int not null default 0,
+  queue_size          bigint,                     -- null: the source does not answer
+  lag_p95             double precision            -- seconds from an event's own time to its commit; null: none came lately
 );
 
 create table awx.schedule (
   id                  bigint generated always as identity primary key,
   name                text not null unique check (btrim(name) <> ''),
   rrule               text not null,              -- iCal: DTSTART and RRULE
-  template_kind       text not null,
+  template_kind       text not null check (template_kind in
+                        ('job_template', 'project', 'inventory_source', 'workflow_template', 'system')),
   template_id         bigint not null,
   extra_vars          jsonb not null default '{}',
   enabled             boolean not null default true,
