@@ -1,0 +1,1 @@
+export { default } from "../../../../../tasks/scheduler/run_task_manager.ts";
