@@ -1,0 +1,1 @@
+export { default } from "../../../../../tasks/system/awx_reaper.ts";

@@ -1,0 +1,1 @@
+export { default } from "../../../../../tasks/system/cluster_node_heartbeat.ts";

@@ -1,0 +1,1 @@
+export { default } from "../../../../../tasks/system/delete_inventory.ts";

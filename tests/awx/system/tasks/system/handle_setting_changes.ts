@@ -1,0 +1,1 @@
+export { default } from "../../../../../tasks/system/handle_setting_changes.ts";
