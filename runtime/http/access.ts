@@ -21,7 +21,7 @@ import { HTTPException } from "hono/http-exception";
 import { type Credential, httpAddress, isLoopback } from "../http_access.ts";
 import { Buckets } from "./buckets.ts";
 import type { Ctx, Env, Who } from "./env.ts";
-import type { HttpParts } from "./parts.ts";
+import type { Guarded } from "./parts.ts";
 import { problem } from "./problem.ts";
 
 /** Wrong credentials that an address may send at once, and then each second. */
@@ -30,13 +30,12 @@ const LOCAL: Who = { name: "local", role: "operator", how: "local" };
 const REALM = `realm="edge-dispatcher"`;
 
 /** Let in whom the configuration knows, and say who it is. */
-export function access(parts: HttpParts): MiddlewareHandler<Env> {
+export function access(parts: Guarded): MiddlewareHandler<Env> {
   const { http_auth: credentials, http, http_hosts: hosts } = parts.config;
   const knows = credentials.map(checkOf);
   const isOurs = hostCheck(httpAddress(http)?.host ?? "127.0.0.1", hosts);
   const guesses = new Buckets(parts.clock, GUESSES);
   return async (c, next) => {
-    c.set("parts", parts);
     const host = hostOf(c);
     if (!isOurs(host)) {
       return problem(c, 421, `Cannot answer for host "${host}": it is not among http_hosts`);

@@ -118,11 +118,14 @@ class Site {
     if (!deed) throw new HTTPException(404, { message: `Cannot ${verb} ${thing}: no such action` });
     const fields = await fieldsOf(c);
     let flash: Flash;
+    let then: string | undefined;
     try {
       const target = deed.target(fields);
       const text = await act(c, deed.action, target, async (client) => {
         if (thing === "queue" && verb === "purge") confirm(fields, target);
-        return await deed.run(client, fields);
+        const done = await deed.run(client, fields);
+        then = done.then;
+        return done;
       });
       flash = { ok: true, text };
     } catch (error) {
@@ -137,7 +140,7 @@ class Site {
       JSON.stringify({ ...flash, text: flash.text.slice(0, FLASH_CHARS) }),
       this.#cookie(60),
     );
-    return c.redirect(this.#back(fields), 303);
+    return c.redirect(then === undefined ? this.#back(fields) : this.#desk.to(localPath(then)), 303);
   }
 
   async taste(c: Ctx): Promise<Response> {

@@ -4,10 +4,18 @@
  * @module
  */
 import { Hono } from "hono";
-import type { HttpParts } from "./parts.ts";
+
+/** Who is probed. */
+export interface Probed {
+  node: {
+    readonly name: string;
+    /** Whether it can do its work, and what it has of what that takes. */
+    readiness(): { ready: boolean };
+  };
+}
 
 /** The probes of a supervisor; they need no credentials and tell no secrets. */
-export function health({ node }: HttpParts): Hono {
+export function health({ node }: Probed): Hono {
   const app = new Hono();
   app.get("/livez", (c) => c.json({ status: "ok" }));
   app.get("/readyz", (c) => {

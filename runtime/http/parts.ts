@@ -48,6 +48,9 @@ export interface HttpParts {
   closing: AbortSignal;
 }
 
+/** What the doors know. */
+export type Guarded = Pick<HttpParts, "config" | "clock" | "events">;
+
 /** Who asks, as far as the connection tells. */
 export interface Remote {
   /** The address of the other side. */

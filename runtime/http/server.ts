@@ -4,9 +4,11 @@
  * @module
  */
 import { DispatcherError, errorLine } from "../errors.ts";
+import type { Events } from "../events.ts";
 import { addressText, DEFAULT_HTTP, HTTP_OFF, httpAddress } from "../http_access.ts";
 import type { Platform, Served } from "../platform/platform.ts";
-import type { HttpParts } from "./parts.ts";
+import type { Probed } from "./health.ts";
+import type { Guarded, HttpParts } from "./parts.ts";
 import type { Chapter } from "./view/book.ts";
 
 /** A server that listens. */
@@ -26,14 +28,42 @@ export async function serveHttp(
   parts: Omit<HttpParts, "closing">,
   { platform, chapter }: { platform: Platform; chapter?(): Promise<Chapter> },
 ): Promise<HttpServer | undefined> {
-  const { http } = parts.config;
+  const { config, origins, events } = parts;
+  const chosen = config.http !== DEFAULT_HTTP || (origins.http ?? "default") !== "default";
+  return await listen({ http: config.http, chosen, events }, platform, async (closing) => {
+    const [{ buildApp }, more] = await Promise.all([import("./app.ts"), chapter?.()]);
+    return buildApp({ ...parts, closing }, more);
+  });
+}
+
+/** Listen for probes and metrics alone; see {@link serveHttp}. */
+export async function serveProbes(
+  parts: Guarded & Probed & Pick<HttpParts, "metrics">,
+  address: { http: string; chosen: boolean },
+  platform: Platform,
+): Promise<HttpServer | undefined> {
+  return await listen({ ...address, events: parts.events }, platform, async () => {
+    const { buildProbes } = await import("./app.ts");
+    return buildProbes(parts);
+  });
+}
+
+interface Listening {
+  http: string;
+  /** Whether somebody chose the address. */
+  chosen: boolean;
+  events: Events;
+}
+
+async function listen(where: Listening, platform: Platform, build: Build): Promise<HttpServer | undefined> {
+  const { http, chosen } = where;
   if (http === HTTP_OFF) return undefined;
   const { host, port } = httpAddress(http)!;
   const closing = new AbortController();
-  const fetch = lazily({ ...parts, closing: closing.signal }, chapter);
+  const fetch = lazily(build, closing.signal);
   const served = await platform.serve({ hostname: host, port, fetch }).catch((error) => {
-    if (http !== DEFAULT_HTTP || (parts.origins.http ?? "default") !== "default") throw refused(http, error);
-    return elsewhere(parts, platform, { hostname: host, port: 0, fetch });
+    if (chosen) throw refused(http, error);
+    return elsewhere(where, platform, { hostname: host, port: 0, fetch });
   });
   return {
     address: addressText({ host, port: served.port }),
@@ -45,17 +75,17 @@ export async function serveHttp(
 }
 
 async function elsewhere(
-  { config, events }: Pick<HttpParts, "config" | "events">,
+  { http, events }: Listening,
   platform: Platform,
   options: Parameters<Platform["serve"]>[0],
 ): Promise<Served> {
   const served = await platform.serve(options).catch((error) => {
-    throw refused(config.http, error);
+    throw refused(http, error);
   });
   events.emit(
     "warning",
     "http.elsewhere",
-    `HTTP address ${config.http} is taken: port ${served.port} is used`,
+    `HTTP address ${http} is taken: port ${served.port} is used`,
   );
   return served;
 }
@@ -66,16 +96,14 @@ function refused(http: string, error: unknown): DispatcherError {
   });
 }
 
+type App = ReturnType<typeof import("./app.ts").buildApp>;
+type Build = (closing: AbortSignal) => Promise<App>;
+
 /** The pages and their libraries cost a tenth of a second, which no start should wait for. */
-function lazily(
-  parts: HttpParts,
-  chapter?: () => Promise<Chapter>,
-): Parameters<Platform["serve"]>[0]["fetch"] {
-  let app: Promise<ReturnType<typeof import("./app.ts").buildApp>> | undefined;
+function lazily(build: Build, closing: AbortSignal): Parameters<Platform["serve"]>[0]["fetch"] {
+  let app: Promise<App> | undefined;
   return async (request, address) => {
-    app ??= Promise.all([import("./app.ts"), chapter?.()]).then(([{ buildApp }, more]) =>
-      buildApp(parts, more)
-    );
+    app ??= build(closing);
     return await (await app).fetch(request, { address });
   };
 }

@@ -7,6 +7,7 @@ import { seal } from "../../runtime/envelope.ts";
 import { cluster } from "../integration/cluster.ts";
 import { database, eventually, test, type TestContext } from "../harness.ts";
 import { bearer, site } from "./site.ts";
+import { visitor } from "./visitor.ts";
 
 const CREDENTIALS: Credential[] = [
   { kind: "basic", role: "operator", user: "ada", password: "long-password" },
@@ -19,16 +20,11 @@ const PAGES = [
   "/nodes",
   "/schedules",
   "/failures",
+  "/receivers",
   "/system",
   "/charts",
   "/help",
 ];
-
-interface Answer {
-  status: number;
-  text: string;
-  location: string | null;
-}
 
 async function open(t: TestContext, config = {}) {
   const db = await database({ migrated: true });
@@ -36,34 +32,7 @@ async function open(t: TestContext, config = {}) {
   const client = await connect({ databaseUrl: db.url });
   t.after(() => client.close());
   const made = await site({ client, config });
-  let cookies = "";
-  /** As a browser would: with its cookies. */
-  async function ask(path: string, init: RequestInit = {}): Promise<Answer> {
-    await made.clock.advance(1_000);
-    const response = await made.ask(path, { ...init, headers: { ...init.headers, cookie: cookies } });
-    const set = response.headers.getSetCookie();
-    if (set.length > 0) {
-      cookies = set.filter((one) => !/Max-Age=0/.test(one)).map((one) => one.split(";")[0]).join("; ");
-    }
-    return {
-      status: response.status,
-      text: await response.text(),
-      location: response.headers.get("location"),
-    };
-  }
-  /** Send a form with the token of a page, and go where it leads. */
-  async function act(path: string, fields: Record<string, string | string[]>): Promise<string> {
-    const [, token] = /name="_csrf"\s+value="([^"]+)"/.exec((await ask("/help")).text) ?? [];
-    const body = new URLSearchParams({ _csrf: token, back: "/queues" });
-    for (const [name, value] of Object.entries(fields)) {
-      for (const one of [value].flat()) body.append(name, one);
-    }
-    const answer = await ask(path, { method: "POST", body, headers: { "sec-fetch-site": "same-origin" } });
-    assert.equal(answer.status, 303, answer.text);
-    const { text } = await ask(answer.location!);
-    return /class="flash \w+"[^>]*>([^<]*)</.exec(text)?.[1].replaceAll("&quot;", '"') ?? "";
-  }
-  return { ...made, client, get: ask, act };
+  return { ...made, client, ...visitor(made) };
 }
 
 const stateOf = async (client: Client, uuid: string) => (await client.find(uuid))[0].state;

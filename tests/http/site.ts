@@ -10,6 +10,7 @@ import { DispatcherError } from "../../runtime/errors.ts";
 import { type DispatcherEvent, Events } from "../../runtime/events.ts";
 import { buildApp } from "../../runtime/http/app.ts";
 import type { HttpParts } from "../../runtime/http/parts.ts";
+import type { Chapter } from "../../runtime/http/view/book.ts";
 import { FakeClock } from "../fake_clock.ts";
 import { database, type TestContext } from "../harness.ts";
 
@@ -18,6 +19,8 @@ export interface SiteOptions {
   config?: Partial<Config>;
   /** Without: the database is away. */
   client?: Client;
+  /** What an extension adds. */
+  chapter?: Chapter;
 }
 
 /** What a request has besides the usual. */
@@ -31,7 +34,7 @@ export interface Ask extends RequestInit {
 export type Site = Awaited<ReturnType<typeof site>>;
 
 /** Build the surface of a node. */
-export async function site({ config, client }: SiteOptions = {}) {
+export async function site({ config, client, chapter }: SiteOptions = {}) {
   const loaded = await loadConfig({ env: {} });
   const clock = new FakeClock();
   const events = new Events();
@@ -53,7 +56,7 @@ export async function site({ config, client }: SiteOptions = {}) {
       client ? Promise.resolve(client) : Promise.reject(new DispatcherError("unavailable", "No database")),
     closing: new AbortController().signal,
   };
-  const app = buildApp(parts);
+  const app = buildApp(parts, chapter);
   return {
     app,
     parts,

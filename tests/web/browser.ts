@@ -79,11 +79,16 @@ interface Violation {
   nodes: { target: string[]; failureSummary?: string }[];
 }
 
-/** What axe-core finds wrong, a line each. */
-export async function axe(page: Page): Promise<string[]> {
+/**
+ * What axe-core finds wrong, a line each.
+ *
+ * @param rules By default all of them.
+ */
+export async function axe(page: Page, rules?: string[]): Promise<string[]> {
   await page.evaluate(AXE);
+  const options = JSON.stringify(rules ? { runOnly: rules } : {});
   const violations = await page.evaluate(
-    `axe.run(document).then((found) => found.violations)`,
+    `axe.run(document, ${options}).then((found) => found.violations)`,
   ) as Violation[];
   return violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, failureSummary }) => `${id} at ${target.join(" ")}: ${failureSummary}`)

@@ -36,6 +36,7 @@ async function busy(t: TestContext) {
     nodes: "/nodes",
     schedules: "/schedules",
     failures: "/failures",
+    receivers: "/receivers",
     system: "/system",
     charts: "/charts",
     help: "/help",

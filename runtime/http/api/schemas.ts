@@ -39,6 +39,9 @@ const call = z.object({
   kwargs: z.record(z.string(), json).optional(),
 });
 
+/** By name. */
+const amounts = z.record(z.string(), z.number().min(0));
+
 const optionsShape = {
   args: z.array(json).optional().meta({ description: "Positional arguments" }),
   kwargs: z.record(z.string(), json).optional().meta({
@@ -52,6 +55,10 @@ const optionsShape = {
   at: z.string().optional().meta({ description: "Time before which it may not run, with an offset or Z" }),
   timeout: z.number().positive().optional().meta({ description: "Seconds that an attempt may take" }),
   priority: z.int().min(-32768).max(32767).optional().meta({ description: "Smaller runs earlier" }),
+  resources: amounts.optional().meta({
+    description: "What it needs of its node while it runs, such as {cpu: 2, gpu: 1}",
+  }),
+  preemptible: z.boolean().optional().meta({ description: "It may be stopped for something more urgent" }),
   max_attempts: z.int().min(1).max(1000).optional(),
   on_duplicate: z.enum(ON_DUPLICATE).optional(),
   volatile: z.boolean().optional().meta({ description: "Over the broker only: lost when nobody listens" }),
@@ -199,6 +206,14 @@ export const node = z.strictObject({
   busy: z.int(),
   listener: z.enum(["connected", "isolated"]),
   rss: nullable(z.number()),
+  resources: nullable(z.strictObject({
+    offers: amounts,
+    used: amounts,
+    ageing: z.number().meta({
+      description: "Seconds of waiting that are worth one step of priority; 0: none are",
+    }),
+    reserved: nullable(z.string()).meta({ description: "The envelope for which it holds room" }),
+  })),
   queues: z.array(z.string()),
   started_at: time,
   last_seen: time,

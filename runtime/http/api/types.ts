@@ -29,6 +29,10 @@ export interface PublishOptions {
   timeout?: number;
   /** Smaller runs earlier. */
   priority?: number;
+  /** What it needs of its node while it runs, such as `{ cpu: 2, gpu: 1 }`. */
+  resources?: Record<string, number>;
+  /** It may be stopped for something more urgent, and runs again later. */
+  preemptible?: boolean;
   max_attempts?: number;
   on_duplicate?: "parallel" | "discard" | "serial" | "queue_one";
   /** Over the broker only: lost when nobody listens. */
@@ -173,6 +177,13 @@ export interface Node {
   listener: "connected" | "isolated";
   /** Bytes. */
   rss: number | null;
+  /** What it offers, what is in use, seconds that are worth a step of priority, and for which envelope it holds room. */
+  resources: {
+    offers: Record<string, number>;
+    used: Record<string, number>;
+    ageing: number;
+    reserved: string | null;
+  } | null;
   queues: string[];
   started_at: string;
   last_seen: string;

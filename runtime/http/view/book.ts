@@ -26,6 +26,7 @@ const PLACES: readonly Place[] = [
   ["/nodes", "Nodes", "n"],
   ["/schedules", "Schedules", "s"],
   ["/failures", "Failures", "f"],
+  ["/receivers", "Receivers", "r"],
   ["/system", "System", "y"],
 ];
 

@@ -38,13 +38,14 @@ export function readSearch(text: string): Search {
   return found;
 }
 
-interface Word {
+/** `key:value`, `key:"a value"` or a word alone. */
+export interface Word {
   key?: string;
   value: string;
 }
 
-/** `key:value`, `key:"a value"` or a word alone. */
-function* words(text: string): Generator<Word> {
+/** The words of what was typed; keys in small letters. */
+export function* words(text: string): Generator<Word> {
   const pattern = /(?:([\w.-]+):)?(?:"((?:[^"\\]|\\.)*)"|(\S+))/g;
   for (const [, key, quoted, plain] of text.matchAll(pattern)) {
     yield {

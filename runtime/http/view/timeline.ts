@@ -56,9 +56,13 @@ function byTime(a: Step, b: Step): number {
     : 0;
 }
 
-/** The line. */
+/** The line of an envelope. */
 export function timeline(row: EnvelopeRow, now: string): Html {
-  const steps = stepsOf(row);
+  return stepLine(stepsOf(row), now);
+}
+
+/** Steps in their order, and how long each took from the one before. */
+export function stepLine(steps: readonly Step[], now: string): Html {
   return html`<ol class="timeline">${
     steps.map(({ name, at, tone }, i) => {
       const before = steps[i - 1]?.at;

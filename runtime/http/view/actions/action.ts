@@ -49,6 +49,12 @@ export interface Question {
   nothing?: boolean;
 }
 
+/** What was done, and what to say of it. */
+export interface Done extends Acted<string> {
+  /** The page to show then, instead of the one that it came from. */
+  then?: string;
+}
+
 /** An action. */
 export interface Deed {
   /** Under which name it is recorded. */
@@ -57,5 +63,5 @@ export interface Deed {
   target(fields: Fields): string;
   ask?(client: Client, fields: Fields): Promise<Question>;
   /** Does it; the value is what to say. */
-  run(client: Client, fields: Fields): Promise<Acted<string>>;
+  run(client: Client, fields: Fields): Promise<Done>;
 }

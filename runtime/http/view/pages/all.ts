@@ -12,6 +12,7 @@ import { help } from "./help.ts";
 import { nodes } from "./nodes.ts";
 import { overview } from "./overview.ts";
 import { queues } from "./queues.ts";
+import { receivers } from "./receivers.ts";
 import { schedules } from "./schedules.ts";
 import { system } from "./system.ts";
 
@@ -23,6 +24,7 @@ export const PAGES: readonly Page[] = [
   nodes,
   schedules,
   failures,
+  receivers,
   system,
   charts,
   help,

@@ -6,8 +6,10 @@
 import type { NodeStatus } from "../../../control/node_status.ts";
 import { DispatcherError } from "../../../errors.ts";
 import { redact } from "../../../redact.ts";
+import { resourcesWords } from "../../../resources.ts";
 import { isFinal } from "../../../state.ts";
 import type { EnvelopeRow } from "../../../store/store.ts";
+import { demandIn } from "../../../why_resources.ts";
 import {
   askButton,
   badge,
@@ -111,11 +113,14 @@ function placeOf(
 
 function head(context: PageContext, row: EnvelopeRow): Html {
   const { uuid, state, queue, priority, attempt, max_attempts, cancel_at, origin } = row;
+  const demand = resourcesWords(demandIn(row.options));
   const tries = max_attempts === null ? `${attempt}` : `${attempt} of ${max_attempts}`;
   return html`<p class="head">${stateBadge(state)}${
     cancel_at === null ? NONE : badge("end asked for", "warn")
   } <span class="mono select">${uuid}</span></p>
 <p>In queue <b>${queue}</b>, attempt ${tries}, priority ${priority}${
+    demand === "" ? NONE : html`, asks for ${demand}`
+  }${
     origin === null
       ? NONE
       : html`, a copy of broadcast <a class="mono" href="${context.to(`/envelopes/${origin}`)}">${origin}</a>`

@@ -5,6 +5,7 @@
  */
 import type { NodeLook } from "../../sampler.ts";
 import { callText } from "../../../redact.ts";
+import { usageWords } from "../../../resources.ts";
 import { isSilent } from "../attention.ts";
 import {
   ago,
@@ -78,6 +79,7 @@ function card(context: PageContext, node: NodeLook): Html {
   const { now } = context;
   const { status } = node;
   const lag = status?.loop_lag;
+  const resources = status?.resources ?? node.resources;
   const facts: [string, Html | string][] = [
     ["Heartbeat", html`<span class="num">${ago(node.last_seen, now)}</span> ago`],
     ["Listener", listener(node)],
@@ -86,6 +88,7 @@ function card(context: PageContext, node: NodeLook): Html {
       "Event loop",
       lag === undefined ? "–" : html`<span class="num" data-tick>${duration(lag)}</span> a round`,
     ],
+    ["Resources", resources ? usageWords(resources) : "–"],
     ["Slots", `${status?.total ?? node.slots} (${status?.min ?? node.min} to ${status?.max ?? node.max})`],
     ["Queues", node.queues.join(", ")],
     ["Runtime", `${node.runtime}, version ${node.version}`],
