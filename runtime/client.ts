@@ -4,13 +4,13 @@
  *
  * @module
  */
-import { WAKE_CHANNEL } from "./broker/channels.ts";
-import type { ClientParts } from "./client_parts.ts";
+import { RECEIVERS_CHANNEL, WAKE_CHANNEL } from "./broker/channels.ts";
+import type { BatchCall, ClientParts } from "./client_parts.ts";
 import { type ChartOptions, type Charts, chartsOf } from "./charts.ts";
 import { coalesce } from "./coalesce.ts";
 import { type Reply, request } from "./control/control.ts";
 import type { WatchedEvent } from "./control/watch.ts";
-import { BROADCAST_QUEUE, checkQueue, DEFAULT_QUEUE, type PublishOptions, seal } from "./envelope.ts";
+import { BROADCAST_QUEUE, checkQueue, type PublishOptions, seal } from "./envelope.ts";
 import { findRows } from "./find.ts";
 import { Hints } from "./hints.ts";
 import type { Json } from "./json.ts";
@@ -24,6 +24,7 @@ import { nextTick } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import type { State } from "./state.ts";
 import type { LogFilter, LogLine } from "./store/log.ts";
+import type { ReceiverRow } from "./store/look.ts";
 import type {
   AuditEntry,
   AuditFilter,
@@ -42,15 +43,12 @@ import type {
   ScheduleRow,
 } from "./store/store.ts";
 import type { Database, Published, TaskContext, Transaction } from "./task.ts";
+import { type SentWith, Transactional } from "./transactional.ts";
 import { watchNodes, type WatchOptions } from "./watcher.ts";
 import { Waiting } from "./waiting.ts";
 import type { Why } from "./why.ts";
 
-/** A call in a batch. */
-export interface BatchCall extends PublishOptions {
-  task: string;
-  args?: unknown[];
-}
+export type { BatchCall };
 
 const AUDIT_BATCH = 1_000;
 const WAIT_SECONDS = 300;
@@ -63,6 +61,7 @@ export class Client {
   readonly #hints: Hints;
   readonly #waiting: Waiting;
   readonly #operator: Operator;
+  readonly #transactional: Transactional;
   /** Pages, counts and what else a dashboard shows. */
   readonly look: Looker;
 
@@ -71,6 +70,7 @@ export class Client {
     this.#operator = new Operator(parts);
     this.look = new Looker(parts, (task, args, options) => this.publish(task, args, options));
     this.#publisher = new Publisher(parts);
+    this.#transactional = new Transactional(parts, this.#publisher);
     this.#hints = new Hints(parts.broker);
     this.#waiting = new Waiting({ ...parts, hints: this.#hints, open: (row) => this.openResult(row) });
     this.#audit = coalesce(async (entries: AuditEntry[]) => {
@@ -119,16 +119,8 @@ export class Client {
     task: string,
     args: unknown[] = [],
     options: PublishOptions = {},
-  ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null; wake(): void }> {
-    return await this.#publisher.traced(
-      [seal(task, args, options, this.#parts.clock.now())],
-      async ([sealed]) => {
-        const envelope = await this.#publisher.pack(sealed);
-        const [{ isNew, duplicateOf }] = await this.#parts.publishIn(transaction, [envelope]);
-        const known = !isNew && duplicateOf === null;
-        return { uuid: envelope.uuid, known, duplicateOf, wake: () => this.#publisher.wake(envelope) };
-      },
-    );
+  ): Promise<SentWith> {
+    return await this.#transactional.publishIn(transaction, task, args, options);
   }
 
   /**
@@ -147,16 +139,7 @@ export class Client {
   async transaction<R>(
     work: (tx: Transaction, publish: TaskContext["publish"]) => R | Promise<R>,
   ): Promise<R> {
-    const wakes: (() => void)[] = [];
-    const value = await this.#parts.transaction((tx) =>
-      work(tx, async (task, args, options) => {
-        const { uuid, known, duplicateOf, wake } = await this.publishIn(tx, task, args, options);
-        wakes.push(wake);
-        return { uuid, queue: options?.queue ?? DEFAULT_QUEUE, known, duplicateOf };
-      })
-    );
-    for (const wake of wakes) wake();
-    return value;
+    return await this.#transactional.run(work);
   }
 
   #published<R>({ uuid, queue, known, duplicateOf, volatile }: Sent): Published<R> {
@@ -183,6 +166,14 @@ export class Client {
    */
   wait(uuid: string, within: number = WAIT_SECONDS, signal?: AbortSignal, patient = false): Promise<Outcome> {
     return this.#waiting.one({ uuid: uuid.toLowerCase(), within, signal }, patient);
+  }
+
+  /** What is known of these envelopes, with the results of those that are final; what is gone is missing. */
+  async outcomes(uuids: string[]): Promise<Outcome[]> {
+    const rows = await this.#parts.store.outcomes(uuids);
+    return await Promise.all([...rows].map(async ([uuid, { state, result, error }]) => {
+      return { uuid, state, result: await this.openResult({ uuid, result }), error };
+    }));
   }
 
   /** Wait until every live node has run a broadcast; the result is an object by node. */
@@ -296,6 +287,20 @@ export class Client {
   /** The nodes, live ones first. */
   nodes(): Promise<NodeRow[]> {
     return this.#parts.store.nodes();
+  }
+
+  /**
+   * The callback receivers by their last reports, and what those that live say of themselves now (null: no answer).
+   *
+   * @param timeout Seconds to wait for them at most.
+   */
+  async receivers(timeout: number = 1): Promise<{ row: ReceiverRow; status: Reply | null }[]> {
+    const rows = await this.look.receivers();
+    const expected = rows.filter(({ alive }) => alive).length;
+    const replies = expected === 0
+      ? []
+      : await this.control("receiver_status", {}, { channel: RECEIVERS_CHANNEL, timeout, expected });
+    return rows.map((row) => ({ row, status: replies.find(({ node_id }) => node_id === row.name) ?? null }));
   }
 
   /** Charts of the last hours: throughput, waits, states, slots. */

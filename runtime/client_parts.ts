@@ -5,7 +5,7 @@
  */
 import type { Broker } from "./broker/broker.ts";
 import type { Clock } from "./clock.ts";
-import type { Sealed } from "./envelope.ts";
+import type { PublishOptions, Sealed } from "./envelope.ts";
 import type { Packing } from "./packing.ts";
 import type { RollupStore } from "./store/rollup.ts";
 import type { Put, Store } from "./store/store.ts";
@@ -27,4 +27,10 @@ export interface ClientParts {
   database(): Database;
   transaction<R>(work: (tx: Transaction) => R | Promise<R>): Promise<R>;
   close(): Promise<void>;
+}
+
+/** A call in a batch. */
+export interface BatchCall extends PublishOptions {
+  task: string;
+  args?: unknown[];
 }

@@ -38,6 +38,8 @@ import type { Migrations } from "./store/migrate.ts";
 export interface Extension {
   /** For messages. */
   name: string;
+  /** What its commands are for, a line of the help. */
+  summary?: string;
   /** Tables of its own, which nodes and commands bring up to date before anything else. */
   migrations?: Migrations;
   /** Schedules besides those of the configuration, which goes before them where a name is the same. */
@@ -63,6 +65,7 @@ const migrationSchema = z.strictObject({
 });
 const shape = z.object({
   name: z.string().min(1),
+  summary: z.string().min(1).optional(),
   migrations: z.strictObject({
     schema: z.string().regex(
       /^(?!dispatcher$)[a-z_][a-z0-9_]{0,62}$/,

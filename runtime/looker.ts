@@ -4,7 +4,7 @@
  *
  * @module
  */
-import type { OnDuplicate, PublishOptions } from "./envelope.ts";
+import type { EnvelopeExtras, PublishOptions } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { Packing } from "./packing.ts";
 import { lastTicks } from "./schedule.ts";
@@ -70,6 +70,16 @@ export class Looker {
     return this.#parts.store.look.failed(...given);
   }
 
+  /** The callback receivers as their last reports have them; none where there is no control plane. */
+  receivers(): ReturnType<LookStore["receivers"]> {
+    return this.#parts.store.look.receivers();
+  }
+
+  /** The events that receivers set aside last. */
+  setAside(...given: Parameters<LookStore["setAside"]>): ReturnType<LookStore["setAside"]> {
+    return this.#parts.store.look.setAside(...given);
+  }
+
   /** Why an envelope does not run, or who runs it, or how it ended; `worker` as its node says. */
   async why(row: EnvelopeRow, nodes: NodeRow[], worker: string | null | undefined): Promise<Why[]> {
     return whyOf({ row, holdups: await this.#parts.store.holdups(row.uuid), nodes, worker });
@@ -102,7 +112,7 @@ export class Looker {
     ).catch((error) => {
       throw new DispatcherError("usage", `Cannot publish a copy of "${uuid}": ${error.message}`);
     });
-    const { on_duplicate } = options as { on_duplicate?: OnDuplicate };
+    const { on_duplicate, resources, preemptible } = options as EnvelopeExtras;
     return await this.#publish(task, call.args, {
       kwargs: call.kwargs,
       queue,
@@ -110,6 +120,8 @@ export class Looker {
       timeout: timeout ?? undefined,
       maxAttempts: max_attempts ?? undefined,
       onDuplicate: on_duplicate,
+      resources,
+      preemptible,
     });
   }
 }

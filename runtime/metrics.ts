@@ -55,14 +55,26 @@ const SERVED = [
 ];
 
 /** Write all metrics. A registry of its own each time: nodes that share a process share no numbers. */
-export async function metricsText(source: MetricsSource): Promise<{ text: string; type: string }> {
+export function metricsText(source: MetricsSource): Promise<MetricsText> {
+  return textOf(async (put) => {
+    ofQueues(put, source);
+    ofNode(put, source);
+    ofPool(put, source);
+    ofDispatcherd(put, source);
+    await Promise.all([ofCluster(put, source), ofProcess(put, source)]);
+  });
+}
+
+/** As Prometheus reads it, and its media type. */
+export interface MetricsText {
+  text: string;
+  type: string;
+}
+
+/** Write what is put. */
+export async function textOf(fill: (put: Putting) => void | Promise<void>): Promise<MetricsText> {
   const registry = new Registry();
-  const put = new Putting(registry);
-  ofQueues(put, source);
-  ofNode(put, source);
-  ofPool(put, source);
-  ofDispatcherd(put, source);
-  await Promise.all([ofCluster(put, source), ofProcess(put, source)]);
+  await fill(new Putting(registry));
   return { text: await registry.metrics(), type: registry.contentType };
 }
 
@@ -70,7 +82,7 @@ type Labels = Record<string, string>;
 type Values = [labels: Labels, value: number][];
 
 /** Puts metrics into a registry. */
-class Putting {
+export class Putting {
   readonly #registry: Registry;
 
   constructor(registry: Registry) {
@@ -90,8 +102,8 @@ class Putting {
     for (const [labels, value] of all) gauge.set(labels, value);
   }
 
-  times(name: string, help: string, all: [labels: Labels, times: Times][]): void {
-    this.#registry.registerMetric(new Counted({ name, help, labelNames: ["queue"], registers: [] }, all));
+  times(name: string, help: string, all: [labels: Labels, times: Times][], labelNames = ["queue"]): void {
+    this.#registry.registerMetric(new Counted({ name, help, labelNames, registers: [] }, all));
   }
 
   #of(values: Values | number): { registers: Registry[]; labelNames: string[]; all: Values } {

@@ -154,6 +154,7 @@ export class DispatcherNode {
         minSlots: pool.options.minSlots,
         maxSlots: pool.options.maxSlots,
         rss: residentBytes(pool),
+        resources: this.#works.triage.resources,
         leaseSeconds: config.lease_seconds,
         leaderSeconds: config.leader_seconds,
       }),
@@ -221,7 +222,9 @@ export class DispatcherNode {
   async idle(): Promise<boolean> {
     await this.#works.store.deliver(this.name);
     const quiet = this.pool.holds().length === 0 && this.#works.dispatcher.settledAll;
-    return quiet && await this.#works.store.waiting(this.queues) === 0;
+    if (!quiet || await this.#works.store.waiting(this.queues) > 0) return false;
+    // What asks for more than it offers is for another node.
+    return !await this.#works.triage.couldRun();
   }
 
   // ---- stopping

@@ -27,6 +27,7 @@ import { Inbox } from "./dispatch/inbox.ts";
 import { OutputWriter } from "./dispatch/output.ts";
 import { OwnSettlements } from "./dispatch/own_settlements.ts";
 import { ProgressWriter } from "./dispatch/progress.ts";
+import { Triage } from "./dispatch/triage.ts";
 import { BROADCAST_QUEUE, type PublishOptions } from "./envelope.ts";
 import type { Events, Level } from "./events.ts";
 import type { LoadedExtension } from "./extension.ts";
@@ -39,6 +40,7 @@ import { Pool } from "./pool/pool.ts";
 import type { AskWhat } from "./pool/protocol.ts";
 import { Publisher } from "./publisher.ts";
 import { redactLine } from "./redact.ts";
+import { offersOf } from "./scheduling.ts";
 import { Leader } from "./service/leader.ts";
 import { Producers } from "./service/producers.ts";
 import { SelfCheck } from "./service/self_check.ts";
@@ -98,6 +100,7 @@ export class Works {
   readonly output: OutputWriter;
   readonly watch: Watch;
   readonly dispatcher: Dispatcher;
+  readonly triage: Triage;
   readonly pool: Pool;
   readonly leader: Leader;
   readonly producers: Producers;
@@ -133,6 +136,7 @@ export class Works {
     this.output = new OutputWriter({ ...this, node: this.name, events: parts.events });
     this.watch = new Watch({ ...this, node: this.name, events: parts.events });
     parts.log.node ??= this.name;
+    this.triage = this.#buildTriage();
     this.dispatcher = this.#buildDispatcher();
     this.pool = this.#buildPool();
     this.leader = this.#buildLeader();
@@ -147,6 +151,13 @@ export class Works {
   /** A service of its own by name, once it is started. */
   service(name: string): Service | undefined {
     return this.services.find((service) => service.name === name);
+  }
+
+  #buildTriage(): Triage {
+    const { config, events } = this.#parts;
+    const { priority_ageing_seconds: ageing, reserve_after_seconds: reserve } = config;
+    const patience = { ageing, reserve, preempt: config.preempt_after_seconds };
+    return new Triage({ ...this, node: this.name, events, offers: offersOf(config.resources), patience });
   }
 
   #buildDispatcher(): Dispatcher {
@@ -164,6 +175,7 @@ export class Works {
         this.announcer.wake(released);
         if (restage) this.announcer.wake([""]);
       },
+      triage: this.triage,
       claimed: (claimed, sentAt) => this.observation.tracing?.claimed(claimed, sentAt),
     }, { node: this.name, backoff: config.backoff, maxAttempts: config.max_attempts });
   }
@@ -182,6 +194,7 @@ export class Works {
       },
       progress: (claimed, text) => progress.put(claimed, text),
       room: () => this.dispatcher.room(),
+      gone: (pid) => this.triage.gone(pid),
       notice: (level, text, fields) => events.emit(level, "pool", text, fields),
       output: (line) => events.emit("info", "task.output", redactLine(line)),
       ask: (claimed, what, payload) => this.#asked(claimed, what, payload),
@@ -298,6 +311,7 @@ export class Works {
       clock: this.clock,
       state: () => this.#state.phase,
       leader: () => this.leader.leading,
+      resources: () => this.triage.resources,
       hearing: () => this.dispatcher.connected ? this.selfCheck.hearing : "down",
       received: () => this.inbox.received,
       chunks: () => this.inbox.chunks(),

@@ -26,7 +26,8 @@ export interface RegistryOptions {
   allow?: readonly string[];
 }
 
-export const DEFAULT_PREFIXES: readonly string[] = ["awx.main.tasks."];
+/** The first that fits is stripped. */
+export const DEFAULT_PREFIXES: readonly string[] = ["awx.main.tasks.", "awx.main."];
 
 /** The name stands for no task here. It is recorded and never tried again. */
 export class UnknownTaskError extends Error {

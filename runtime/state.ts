@@ -8,6 +8,7 @@
  *                                    stage                 │
  *                                      └── retryable ◄─────┘ retry
  * ```
+ * What asks for resources is `asking` in the table where it is available to whoever looks (0012_resources.sql).
  * Final states leave the hot table for the archive; a retry of a final one makes it available again.
  *
  * @module

@@ -36,6 +36,8 @@ export function taskPublisher(client: Client): TaskPublisher {
         queue,
         timeout: options.timeout,
         priority: options.priority,
+        resources: options.resources,
+        preemptible: options.preemptible,
         maxAttempts: options.maxAttempts,
         ...call,
       });

@@ -10,34 +10,39 @@ import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
   "runtime/doctor/{finding,checks}.ts",
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,cipher,packing,outcome,addresses,http_access,acts,sketch,recent,rates,traceparent,count_cap}.ts",
+  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,version,verdicts,retry_policy,why,why_resources,cipher,packing,outcome,addresses,http_access,acts,sketch,recent,rates,traceparent,count_cap,resources}.ts",
 ];
 const PORTS: Globs = [
-  "runtime/store/{store,operator,rollup,log,look}.ts",
+  "runtime/store/{store,operator,rollup,log,look,triage}.ts",
   "runtime/broker/broker.ts",
   "runtime/platform/platform.ts",
 ];
 const ADAPTERS: Globs = [
   "runtime/store/**",
-  "!runtime/store/{store,operator,rollup,log,look}.ts",
+  "!runtime/store/{store,operator,rollup,log,look,triage}.ts",
   "runtime/broker/{pg_notify,socket}.ts",
   "runtime/platform/{deno,bun,node}.ts",
 ];
 const BEHAVIOUR: Globs = [
   "runtime/{dispatch,service,control}/**",
-  "runtime/{client,client_parts,find,operator,publisher,hints,charts,follow,watcher,looker,waiting}.ts",
+  "runtime/{client,client_parts,find,operator,publisher,hints,charts,follow,watcher,looker,waiting,transactional}.ts",
 ];
 /** The bus and its subscribers, the settings, the definitions of tasks, the wire's formats: no adapter among them. */
 const COMMON: Globs = [
-  "runtime/{events,log,tally,metrics,tracing,publish_span,config,task,registry}.ts",
+  "runtime/{events,log,tally,metrics,tracing,publish_span,config,scheduling,task,registry}.ts",
   "runtime/broker/{channels,wire,chunks}.ts",
 ];
 const COMPOSERS: Globs = [
   "runtime/{node,node_works,node_http,node_observe,connect,extension}.ts",
   "runtime/doctor/doctor.ts",
+  "runtime/receiver/start.ts",
 ];
 /** What stands at the door of the runtime for HTTP and the command line. */
-const DOOR: Globs = ["runtime/{client,node,connect,config,admin}.ts", "runtime/doctor/doctor.ts"];
+const DOOR: Globs = [
+  "runtime/{client,node,connect,config,admin}.ts",
+  "runtime/doctor/doctor.ts",
+  "runtime/receiver/start.ts",
+];
 const QUIET_BUILTINS = ["node:buffer", "node:crypto", "node:path", "node:url", "node:util"];
 
 const RULES: Rules = {
@@ -51,7 +56,7 @@ const RULES: Rules = {
     {
       rule: "ports import pure files",
       files: PORTS,
-      may: [...PURE, "runtime/store/{operator,log,look}.ts"],
+      may: [...PURE, "runtime/store/{operator,log,look,triage}.ts"],
       packages: ["zod", ...QUIET_BUILTINS],
     },
     {
@@ -73,10 +78,30 @@ const RULES: Rules = {
       ownRoom: true,
     },
     {
+      rule: "receiver/ takes from its sources and writes by statements; start.ts puts it together",
+      files: ["runtime/receiver/**", "!runtime/receiver/start.ts"],
+      may: [
+        ...PURE,
+        "runtime/broker/{broker,channels,wire}.ts",
+        "runtime/control/control.ts",
+        "runtime/service/service.ts",
+        "runtime/{events,metrics}.ts",
+        "runtime/platform/process_identity.ts",
+        "runtime/store/{connection,connect_once,statements,sql_receiver}.ts",
+      ],
+      packages: ["ioredis", "node:os", "node:process"],
+      ownRoom: true,
+    },
+    {
       rule: "cli/ speaks through client, node, connect, config, admin, the bus, the log and pure files",
       files: ["cli/**"],
       may: [...DOOR, ...PURE, "runtime/{events,log,systemd,extension}.ts"],
-      mayTypes: ["runtime/task.ts", "runtime/control/**"],
+      mayTypes: [
+        "runtime/task.ts",
+        "runtime/control/**",
+        "runtime/receiver/figures.ts",
+        "runtime/store/look.ts",
+      ],
       ownRoom: true,
     },
     {
@@ -101,7 +126,9 @@ const RULES: Rules = {
       types: ["runtime/{publisher,tracing,node_works}.ts"],
     },
     { package: "@opentelemetry/sdk-trace", files: ["runtime/tracing_sdk.ts"] },
+    { package: "ioredis", files: ["runtime/receiver/redis_source.ts", "tasks/jobs/run/event_stores.ts"] },
     { package: "@std/cli", files: ["cli/args.ts"] },
+    { package: "nodemailer", files: ["tasks/notifications/channels/email.ts"] },
   ],
   adapters: ADAPTERS,
   composers: COMPOSERS,
@@ -150,7 +177,8 @@ test("violations() reports what each layer must not import", () => {
     "runtime/connect.ts": `import postgres from "postgres";`,
     "runtime/log.ts": `console.log(globalThis.Deno?.pid);`,
     "runtime/pool/worker.ts": `import { z } from "zod";`,
-    "runtime/receiver/receiver.ts": `import "../store/sql.ts"; import { open } from "../platform/deno.ts";`,
+    "runtime/receiver/writer.ts": `import "../store/sql.ts";`,
+    "runtime/other/other.ts": `import "../store/sql.ts"; import { open } from "../platform/deno.ts";`,
     "runtime/config.ts": "\n".repeat(401),
   };
   for (const [path, text] of Object.entries(breaches)) {

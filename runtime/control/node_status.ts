@@ -7,6 +7,7 @@ import process from "node:process";
 import { setImmediate } from "node:timers";
 import type { Pool } from "../pool/pool.ts";
 import type { Slot } from "../pool/slot.ts";
+import type { NodeResources } from "../store/triage.ts";
 import { heldBy, type Shown, shown } from "./attempts.ts";
 import type { CommandParts } from "./parts.ts";
 
@@ -43,6 +44,8 @@ export interface NodeStatus {
   rss: number;
   /** Seconds that one round of its event loop took just now; missing where an older node answers. */
   loop_lag?: number;
+  /** What it offers, and what is in use; missing where an older node answers. */
+  resources?: NodeResources;
   workers: SlotStatus[];
   /** Claimed and before a slot. */
   queued: Shown[];
@@ -67,6 +70,7 @@ export function nodeStatus(parts: CommandParts): NodeStatus {
     min: pool.options.minSlots,
     max: pool.options.maxSlots,
     rss: residentBytes(pool),
+    resources: parts.resources(),
     workers: slots.map((slot) => slotStatus(slot, parts)),
     queued: heldBy(pool).filter(({ key }) => key === "queued").map((held) => shown(held, clock)),
     log_level: parts.level(),

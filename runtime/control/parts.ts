@@ -8,6 +8,7 @@ import type { Level } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { RecentCounts } from "../recent.ts";
 import type { AdoptedFilter, AdoptedRow } from "../store/store.ts";
+import type { NodeResources } from "../store/triage.ts";
 
 /** What the commands look at. */
 export interface CommandParts {
@@ -20,6 +21,8 @@ export interface CommandParts {
   clock: Clock;
   state(): "running" | "draining";
   leader(): boolean;
+  /** What the node offers, and what is in use. */
+  resources(): NodeResources;
   /** The state of the listening connection. */
   hearing(): "connected" | "isolated" | "down";
   received(): { messages: number; controls: number };

@@ -83,8 +83,10 @@ export function tickUuid(name: string, tick: Date): string {
 
 /** The options of a schedule, from its row or its configuration. */
 export function optionsOf(options: Record<string, unknown>): PublishOptions {
-  const { timeout, priority, max_attempts, on_duplicate } = options as Partial<ScheduleDefinition>;
-  return { timeout, priority, maxAttempts: max_attempts, onDuplicate: on_duplicate };
+  const { max_attempts, on_duplicate, timeout, priority, resources, preemptible } = options as Partial<
+    ScheduleDefinition
+  >;
+  return { timeout, priority, resources, preemptible, maxAttempts: max_attempts, onDuplicate: on_duplicate };
 }
 
 /**
@@ -134,7 +136,8 @@ export function nodeSchedule(name: string, definition: ScheduleDefinition, parts
 
 /** A configured schedule as the table has it. */
 export function rowOf(name: string, d: ScheduleDefinition): Omit<ScheduleRow, "last_at" | "last_uuid"> {
-  const { timeout, priority, max_attempts, on_duplicate } = d;
+  const { timeout, priority, resources, preemptible, max_attempts, on_duplicate } = d;
+  const options = { timeout, priority, resources, preemptible, max_attempts, on_duplicate };
   return {
     name,
     task: d.task,
@@ -142,9 +145,7 @@ export function rowOf(name: string, d: ScheduleDefinition): Omit<ScheduleRow, "l
     kwargs: d.kwargs as ScheduleRow["kwargs"],
     queue: d.queue ?? "default",
     options: Object.fromEntries(
-      Object.entries({ timeout, priority, max_attempts, on_duplicate }).filter(([, value]) =>
-        value !== undefined
-      ),
+      Object.entries(options).filter(([, value]) => value !== undefined),
     ) as ScheduleRow["options"],
     every: d.every ?? null,
     cron: d.cron ?? null,

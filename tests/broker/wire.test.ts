@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { readWire, type Wire } from "../../runtime/broker/wire.ts";
+import { readWire, type Wire, writeTask } from "../../runtime/broker/wire.ts";
+import { seal } from "../../runtime/envelope.ts";
 import { hashUuid } from "../../runtime/uuid.ts";
 import { test } from "../harness.ts";
 
@@ -92,6 +93,13 @@ test("readWire() derives a uuid from an id that is none, the same each time, and
   assert.deepEqual(JSON.parse(sealed.options), { message_uuid: "internal-job-42", due: 1_500 });
 });
 
+test("readWire() takes resources and preemptible, as writeTask() writes them", () => {
+  const asked = seal("a", [1], { resources: { gpu: 2 }, preemptible: true });
+  const { envelope: read } = envelope(writeTask(asked));
+  assert.deepEqual(JSON.parse(read.options), JSON.parse(asked.options));
+  assert.deepEqual(JSON.parse(envelope(task({ resources: null, preemptible: null })).envelope.options), {});
+});
+
 test("readWire() takes a uuid in capitals for the same", () => {
   const uuid = "D520DA7D-66C1-4170-8305-AB89AEC139F6";
   assert.equal(envelope(task({ uuid })).envelope.uuid, uuid.toLowerCase());
@@ -159,6 +167,9 @@ test("readWire() names the field whose value is of the wrong kind", () => {
     [{ priority: 1.5 }, "priority"],
     [{ priority: 40_000 }, "priority"],
     [{ on_duplicate: "sometimes" }, "on_duplicate"],
+    [{ resources: [1] }, "resources"],
+    [{ resources: { gpu: -1 } }, "resources.gpu"],
+    [{ preemptible: 1 }, "preemptible"],
   ];
   for (const [fields, field] of cases) {
     assert.ok(why(task(fields)).startsWith(`Cannot read a task message: ${field}: `), why(task(fields)));

@@ -3,6 +3,7 @@ import { chmodSync, mkdirSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import postgres from "postgres";
+import type { Migrations } from "../../mod.ts";
 
 /** A database of its own for a test. */
 export interface TestDatabase {
@@ -14,13 +15,17 @@ export interface TestDatabase {
 let embedded: Promise<string> | undefined;
 
 /**
- * Create a database, empty or with the schema in it, on the server of this test run: TEST_DATABASE_URL, or TEST_PG15_URL (a system
+ * Create a database, empty or with the schema in it (and an extension's, whose migrations are given), on the server of this test run: TEST_DATABASE_URL, or TEST_PG15_URL (a system
  * PostgreSQL) for `{ server: "pg15" }`. Without TEST_DATABASE_URL it starts the embedded server or attaches to it.
  */
-export async function database(options: { server?: "pg15"; migrated?: boolean } = {}): Promise<TestDatabase> {
+export async function database(
+  options: { server?: "pg15"; migrated?: boolean | Migrations } = {},
+): Promise<TestDatabase> {
   const admin = options.server === "pg15" ? pg15Url() : process.env.TEST_DATABASE_URL ?? await embeddedUrl();
   const name = `t_${randomBytes(6).toString("hex")}`;
-  if (options.migrated) await (await import("./migrated.ts")).createMigrated(admin, name);
+  const { migrated } = options;
+  const own = typeof migrated === "object" ? migrated : undefined;
+  if (migrated) await (await import("./migrated.ts")).createMigrated(admin, name, own);
   // template0: nobody can be connected to it, so that files run at once do not refuse each other.
   else await administer(admin, `create database ${name} template template0`);
   const url = new URL(admin);

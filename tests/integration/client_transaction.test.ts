@@ -43,6 +43,29 @@ test("client.transaction() whose connection is cut fails, and what it did is und
   await eventually(async () => assert.equal((await sql.unsafe("select from account")).length, 0));
 });
 
+test("what is published at once in client.transaction() learns the same of itself as what is published in turn", async (t) => {
+  const { client } = await cluster(t);
+  const calls = (uuid: string, queue: string) => [
+    { uuid, queue },
+    { uuid, queue },
+    ...Array.from({ length: 3 }, () => ({ queue, onDuplicate: "queue_one" as const })),
+    { queue },
+  ];
+  const uuids = ["1", "2"].map((digit) => `0199a2b4-0000-7000-8000-00000000000${digit}`);
+  const atOnce = await client.transaction((_, publish) =>
+    Promise.all(calls(uuids[0], "a").map((options) => publish("examples/add", [1, 2], options)))
+  );
+  const inTurn = await client.transaction(async (_, publish) => {
+    const sent = [];
+    for (const options of calls(uuids[1], "b")) sent.push(await publish("examples/add", [1, 2], options));
+    return sent;
+  });
+  const brief = (sent: typeof atOnce) => sent.map(({ known, duplicateOf }) => [known, duplicateOf !== null]);
+  assert.deepEqual(brief(atOnce), brief(inTurn));
+  assert.equal(brief(atOnce)[1][0], true);
+  assert.equal((await client.list({ queue: "a" })).length, (await client.list({ queue: "b" })).length);
+});
+
 test("a bound task is told its node, and asks the database over connections that its worker shares", async (t) => {
   const { client, node } = await cluster(t);
   await node({ name: "n1", workers: 1, tasks: new URL("../fixtures/tasks", import.meta.url).pathname });

@@ -40,6 +40,7 @@ test("doctor names what is missing from the schema, and its repair repairs it", 
   const { url, sql, cli } = await base(t);
   await sql.unsafe(`
     drop index dispatcher.envelope_due;
+    drop trigger envelope_asks on dispatcher.envelope;
     alter table dispatcher.node drop column rss;
     drop function dispatcher.drop_partition(text);
     create or replace function dispatcher.uuid7() returns uuid language sql volatile as 'select gen_random_uuid()';
@@ -53,6 +54,7 @@ test("doctor names what is missing from the schema, and its repair repairs it", 
     "failed The function drop_partition(name text) is missing",
     "warning The function uuid7() is different",
     "failed The index envelope_due is missing",
+    "failed The trigger envelope_asks of envelope is missing",
   ]);
   const script = await cli("doctor", "--repair");
   assert.equal(script.code, 1);
