@@ -25,6 +25,11 @@ const COLUMNS = [
 /** Of a COPY at once. */
 const CHUNK_ROWS = 500;
 
+const SOURCES = ["redis", "postgres"] as const;
+/** Events before the first that are measured. */
+const WARM = 20_000;
+
+type Source = (typeof SOURCES)[number];
 type Event = ReturnType<typeof jobEvent>;
 
 interface Place {
@@ -45,38 +50,27 @@ export default {
     const jobs: number[] = [];
     for (let i = 0; i < JOBS; i++) jobs.push(await addJob(sql));
     const place: Place = { site, sql, redis, jobs };
-    const sources = { redis: ["--redis", server.url], postgres: [] };
-    const rows = await backlogs(place, url, sources);
+    const receivers = [await site.receiver(url, ["--redis", server.url]), await site.receiver(url)];
+    // They run for as long as the machine does, as a rule.
+    for (const source of SOURCES) await receive(place, source, eventsOf(place, WARM));
+    const rows = await backlogs(place, url);
     const lags: Row[] = [];
-    for (const [source, args] of Object.entries(sources)) {
-      const receiver = await site.receiver(url, args);
-      lags.push(await lag(place, source as keyof typeof sources));
-      await receiver.stop();
-    }
+    for (const source of SOURCES) lags.push(await lag(place, source));
+    for (const receiver of receivers) await receiver.stop();
     redis.disconnect();
     await sql.end({ timeout: 1 });
     return { [site.runtime]: [...rows, ...lags] };
   },
 } satisfies Question;
 
-async function backlogs(place: Place, url: string, sources: Record<string, string[]>): Promise<Row[]> {
+async function backlogs(place: Place, url: string): Promise<Row[]> {
   const { site } = place;
   const count = site.quick ? 50_000 : 200_000;
-  const all = ["copy", ...Object.keys(sources)];
-  const measured = await takeTurns(site, all, async (one) => {
+  const measured = await takeTurns(site, ["copy", ...SOURCES] as const, async (one) => {
     await place.sql`truncate awx.job_event, awx.job_event_queue`;
     await site.settle(url);
-    const events = Array.from(
-      { length: count },
-      (_, i) => jobEvent({ job: place.jobs[i % JOBS], counter: Math.floor(i / JOBS) + 1 }),
-    );
-    if (one === "copy") return count / await copy(place, events);
-    const receiver = await site.receiver(url, sources[one]);
-    try {
-      return count / await receive(place, one, events);
-    } finally {
-      await receiver.stop();
-    }
+    const events = eventsOf(place, count);
+    return count / (one === "copy" ? await copy(place, events) : await receive(place, one, events));
   });
   const rows = [...measured].map(([one, rates]): Row => ({
     peer: one === "copy" ? "COPY, one statement" : `edge-dispatcher, ${one}`,
@@ -84,6 +78,13 @@ async function backlogs(place: Place, url: string, sources: Record<string, strin
     ...spread("events_per_s", rates),
   }));
   return withRatio(rows, "events_per_s");
+}
+
+function eventsOf({ jobs }: Place, count: number): Event[] {
+  return Array.from(
+    { length: count },
+    (_, i) => jobEvent({ job: jobs[i % JOBS], counter: Math.floor(i / JOBS) + 1 }),
+  );
 }
 
 /** Seconds of a COPY whose text is there before. */
@@ -113,23 +114,25 @@ function copyLine(event: Event): string {
 }
 
 /** Seconds from the moment at which all is there, for a receiver that waits, until all is written. */
-async function receive({ sql, redis }: Place, source: string, events: Event[]): Promise<number> {
+async function receive({ sql, redis }: Place, source: Source, events: Event[]): Promise<number> {
   const texts = events.map((event) => JSON.stringify(event));
   const last = events.at(-1)!;
   let begun: number;
   if (source === "redis") {
     for (let i = 0; i < texts.length; i += 1_000) await redis.rpush("bench", ...texts.slice(i, i + 1_000));
+    // At rest: what was pushed may have made it write its log anew.
+    while (/aof_rewrite_(?:in_progress|scheduled):1/.test(await redis.info("persistence"))) await rest(20);
     begun = performance.now();
     await redis.rename("bench", KEY);
   } else {
-    begun = await sql.begin(async (tx) => {
+    await sql.begin(async (tx) => {
       for (let i = 0; i < texts.length; i += 10_000) {
         const part = texts.slice(i, i + 10_000);
         await tx`insert into awx.job_event_queue (payload) select unnest(${part}::text[])`;
       }
       await tx`select pg_notify('awx_job_event', 'FLUSH')`;
-      return performance.now();
     });
+    begun = performance.now();
   }
   // By the primary key: any other look would cost the server a part of what is measured.
   const found = async () =>
@@ -142,7 +145,7 @@ async function receive({ sql, redis }: Place, source: string, events: Event[]): 
 }
 
 /** Seconds from the push of an event to when somebody else can read it; of one in fifty, each a row of its own job. */
-async function lag({ sql, redis, site }: Place, source: "redis" | "postgres"): Promise<Row> {
+async function lag({ sql, redis, site }: Place, source: Source): Promise<Row> {
   const [main, marked] = [await addJob(sql), await addJob(sql)];
   const steps = (site.quick ? 8 : 30) * 1_000 / STEP_MS;
   const pushed = new Map<number, number>();
