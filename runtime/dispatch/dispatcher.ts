@@ -87,7 +87,11 @@ export class Dispatcher {
   /** Begin to claim for a pool. */
   start(pool: Pool): void {
     this.#pool = pool;
-    this.#parts.triage?.start(pool, { pump: () => this.#pump(), finished: (end) => this.finished(end) });
+    this.#parts.triage?.start(pool, {
+      pump: () => this.#pump(),
+      finished: (end) => this.finished(end),
+      returned: () => this.#parts.settled([], this.#parts.queues, false),
+    });
     this.#claiming = true;
     this.wake();
   }

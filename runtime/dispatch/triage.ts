@@ -51,6 +51,8 @@ export interface TriageCalls {
   pump(): void;
   /** Settle it as any other. */
   finished(end: Finished): void;
+  /** Something was given back: another node may have what it asks for. */
+  returned(): void;
 }
 
 /** Envelopes of each kind that a look shows at most. */
@@ -223,6 +225,7 @@ export class Triage {
     this.#returns = this.#returns.filter((one) => !returns.includes(one));
     this.#asking = true;
     this.#wish(this.#now);
+    if (done.size > 0) this.#calls.returned();
     const left = returns.map(({ claimed }) => claimed).filter(({ uuid }) => !done.has(uuid));
     const unbegun = { worker: null, outcome: "released", text: null, started: null, progress: null } as const;
     for (const claimed of left) {

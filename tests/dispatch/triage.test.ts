@@ -48,6 +48,7 @@ test("Triage gives back what its task asks for, learns it, and asks the table no
   await table.clock.advance(200);
   await settled();
   assert.deepEqual([first.demand, node.uuids()], [{ gpu: 1 }, [first.uuid]]);
+  assert.deepEqual(node.woken, ["default"], "another node may have a gpu that is free");
   assert.deepEqual(JSON.parse(node.running[0].claimed.options).resources, { gpu: 1 });
   assert.deepEqual(node.triage.resources.used, { gpu: 1 });
   node.end();

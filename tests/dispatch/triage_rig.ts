@@ -162,6 +162,8 @@ export class FakeNode {
   readonly said: string[] = [];
   running: Running[] = [];
   readonly learnt = new Set<string>();
+  /** Queues whose other nodes were told that there is work. */
+  readonly woken: string[] = [];
   readonly #slots: number;
 
   constructor(
@@ -187,7 +189,7 @@ export class FakeNode {
       events,
       queues,
       isForContent: () => false,
-      settled: () => {},
+      settled: (_watched, released) => this.woken.push(...released),
       triage: this.triage,
     }, { node: name, backoff: { base: 1, factor: 2, max: 9, jitter: 0 }, maxAttempts: 1 });
     this.dispatcher.start(this.#pool() as unknown as Pool);

@@ -27,7 +27,7 @@ export type CliOptions = NonNullable<Parameters<typeof spawnCli>[1]>;
 export function environment(url: string | undefined, more: Env = {}): Env {
   const ours = Object.keys(process.env).filter((name) => /^(DISPATCHER_|PG|DATABASE_URL$)/.test(name));
   const none = Object.fromEntries(ours.map((name) => [name, undefined]));
-  return { ...none, NODE_COMPILE_CACHE: COMPILED, DATABASE_URL: url, ...more };
+  return { ...none, DISPATCHER_EXTENSION: "off", NODE_COMPILE_CACHE: COMPILED, DATABASE_URL: url, ...more };
 }
 
 /** Run a command on a database to its end. */
