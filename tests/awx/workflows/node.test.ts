@@ -1,19 +1,25 @@
 // @runtimes bun
 /** Workflows and schedules on a real node: what tells its managers, and what they cancel. Jobs end by hand. */
 import assert from "node:assert/strict";
+import { connect } from "../../../mod.ts";
 import { eventually, test } from "../../harness.ts";
 import { cluster } from "../../integration/cluster.ts";
 import { cancelJob, finish } from "../../../tasks/jobs/model/endings.ts";
 import { launch } from "../../../tasks/jobs/model/launch.ts";
+import { MIGRATIONS } from "../../../tasks/jobs/model/migrations.ts";
 import { trigger } from "../../../tasks/jobs/model/trigger.ts";
 import { jobById, listJobs } from "../../../tasks/jobs/model/unified_job.ts";
 import { siteOf } from "./site.ts";
 
 test("a node runs the managers when they are told, cancels what a canceled workflow runs, and launches schedules", async (t) => {
-  const { url, client, node, until } = await cluster(t);
-  await node({ name: "n1", workers: 2, extension: true });
+  const { url, node, until } = await cluster(t);
+  const client = await connect({ databaseUrl: url, migrations: MIGRATIONS });
+  t.after(() => client.close());
   const sql = client.database();
   const own = await siteOf({ url, client, sql });
+  // Nothing is given to it: jobs end by hand here.
+  await sql.unsafe("insert into awx.instance (hostname, enabled) values ('n1', false)");
+  await node({ name: "n1", workers: 2, extension: true });
   const names = (await client.schedules()).map(({ name }) => name);
   for (const name of ["awx: workflow manager", "awx: periodic scheduler"]) {
     assert.ok(names.includes(name), name);
