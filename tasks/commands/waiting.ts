@@ -32,14 +32,20 @@ export async function launched(asked: Asked, db: Db, job: UnifiedJob): Promise<n
     io.out(flags.json ? JSON.stringify(job) : `${job.id}`);
     return EXIT.ok;
   }
-  // In a pipe the number is the result; on a terminal what the job says is.
-  if (!io.tty && !flags.json) io.out(`${job.id}`);
-  return await awaitEnd(asked, db, job);
+  return await awaitEnd(asked, db, job, { numbered: true });
 }
 
 /** Wait for the end of a job: changes on stderr, what it says on a terminal. */
-export async function awaitEnd({ io, flags }: Asked, db: Db, job: UnifiedJob): Promise<number> {
+export async function awaitEnd(
+  { io, flags }: Asked,
+  db: Db,
+  job: UnifiedJob,
+  { numbered = false } = {},
+): Promise<number> {
+  // Before anything is printed: whoever sees the number may leave.
   const interrupted = untilInterrupted();
+  // In a pipe the number is the result; on a terminal what the job says is.
+  if (numbered && !io.tty && !flags.json) io.out(`${job.id}`);
   const lines = byLine((line) => io.out(line));
   const tell = changes(db, (line) => io.err(line));
   try {
