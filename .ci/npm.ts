@@ -45,7 +45,9 @@ function renameIn(path: string): void {
   const text = readFileSync(path, "utf8");
   const renamed = text.replace(URLS, "$1$2.js$3").replace(IMPORTS, "$1$2.js$3");
   for (
-    const [, , name] of renamed.matchAll(/(new URL\("|from "|import\("|import ")(\.{1,2}\/[^"]+\.m?js)"/g)
+    const [, , name] of withoutExamples(renamed).matchAll(
+      /(new URL\("|from "|import\("|import ")(\.{1,2}\/[^"]+\.m?js)"/g,
+    )
   ) {
     const target = join(dirname(path), name);
     if (!existsSync(target)) {
@@ -55,6 +57,11 @@ function renameIn(path: string): void {
     }
   }
   if (renamed !== text) writeFileSync(path, renamed);
+}
+
+/** What a comment imports is for readers. */
+function withoutExamples(text: string): string {
+  return text.replace(/^\s*\*.*$/gm, "");
 }
 
 function manifest(): Record<string, unknown> {
