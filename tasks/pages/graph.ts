@@ -11,7 +11,7 @@ import type { NodeLine } from "./queries/workflows.ts";
 import { jobPath, kindWord, toneOf } from "./status.ts";
 
 /** About what fits into a box. */
-const [NAME_CHARS, SMALL_CHARS] = [24, 30];
+const [NAME_CHARS, SMALL_CHARS] = [24, 28];
 const EDGE_KINDS: readonly EdgeKind[] = ["success", "failure", "always"];
 
 /** A node's state in a word and a colour: that of its job, or why it has none. */

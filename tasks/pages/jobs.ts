@@ -196,7 +196,8 @@ export function jobTable(
     {
       title: "Node",
       wide: true,
-      cell: ({ execution_node: node }) => node === "" ? html`<span class="dim">–</span>` : node,
+      cell: ({ execution_node: node }) =>
+        node === "" ? html`<span class="dim">–</span>` : html`<span class="whole">${node}</span>`,
     },
     { title: "Launch", wide: true, cell: ({ launch_type }) => launchWord(launch_type) },
     { title: "Started", right: true, wide: true, cell: ({ started }) => ago(started, now) },

@@ -10,11 +10,11 @@
 import { execFileSync } from "node:child_process";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { connect } from "../../../mod.ts";
+import { type Client, connect } from "../../../mod.ts";
 import { MIGRATIONS } from "../../../tasks/jobs/model/migrations.ts";
 import { tempDir } from "../../harness/temp_dir.ts";
-import { makeSite } from "./site.ts";
-import { setStage } from "./stage.ts";
+import { makeSite, type SiteOptions } from "./site.ts";
+import { setStage, type Stage } from "./stage.ts";
 import { capacityOf, tell } from "./story.ts";
 
 const { values } = parseArgs({
@@ -28,6 +28,11 @@ const begun = performance.now();
 const say = (line: string) =>
   console.log(`${((performance.now() - begun) / 1000).toFixed(1).padStart(6)} s  ${line}`);
 
+// Heard as often as it comes: a terminal tells the whole group, and who runs us may tell us once more.
+const interrupted = new Promise<"interrupted">((resolve) => {
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, () => resolve("interrupted"));
+});
+
 process.exit(await main());
 
 async function main(): Promise<number> {
@@ -39,23 +44,12 @@ async function main(): Promise<number> {
   const stage = await setStage(dir, values["database-url"], say);
   const client = await connect({ databaseUrl: stage.url, migrations: MIGRATIONS });
   try {
-    await capacityOf(client.database(), stage.nodes.length);
-    say("all three nodes have told their capacity");
-    // The first one has the dashboard that is shown; the others work.
-    const workers = stage.nodes.slice(1).map(({ name }) => name);
-    const { webhook } = stage;
-    const workflow = await makeSite(client, {
-      dir,
-      seconds: Number(values.seconds),
-      webhook,
-      workers,
-      ansible,
-    });
-    await tell(stage, client, workflow, say);
+    const end = await Promise.race([show(stage, client, { dir, ansible }), interrupted]);
+    if (end === "interrupted") return 130;
     say("the release went through, though a node was killed under it");
     if (!values.once) {
       say(`look around at ${stage.dashboard}/jobs; Ctrl-C ends it`);
-      await new Promise<void>((resolve) => process.once("SIGINT", () => resolve()));
+      await interrupted;
     }
     return 0;
   } catch (error) {
@@ -68,6 +62,26 @@ async function main(): Promise<number> {
     await client.close();
     await stage.close();
   }
+}
+
+async function show(
+  stage: Stage,
+  client: Client,
+  { dir, ansible }: Pick<SiteOptions, "dir" | "ansible">,
+): Promise<void> {
+  await capacityOf(client.database(), stage.nodes.length);
+  say("all three nodes have told their capacity");
+  // The first one has the dashboard that is shown; the others work.
+  const workers = stage.nodes.slice(1).map(({ name }) => name);
+  const { webhook } = stage;
+  const workflow = await makeSite(client, {
+    dir,
+    seconds: Number(values.seconds),
+    webhook,
+    workers,
+    ansible,
+  });
+  await tell(stage, client, workflow, say);
 }
 
 function hasAnsible(): boolean {

@@ -11,7 +11,9 @@ import { join } from "node:path";
 import process from "node:process";
 import { writeFileSync } from "node:fs";
 import { startEmbedded, stopEmbedded } from "../../../runtime/admin.ts";
+import { onProcessEnd } from "../../harness/process_end.ts";
 import { type NodeProcess, startNode } from "../../processes.ts";
+import { isRunning } from "../../processes_below.ts";
 import { ReceiverProcess } from "../receiver/rig.ts";
 
 /** What runs on it. */
@@ -90,7 +92,9 @@ async function embedded(
 ): Promise<string> {
   say("starting an embedded PostgreSQL");
   const pg = { dir: join(dir, "postgres") };
-  const { url } = await startEmbedded(pg);
+  const { url, pid } = await startEmbedded(pg);
+  // It would outlive a Ctrl-C.
+  onProcessEnd(() => isRunning(pid) && process.kill(pid, "SIGINT"));
   closing.push(() => stopEmbedded(pg));
   return url;
 }
