@@ -121,7 +121,7 @@ create table awx.job_template (
   job_tags            text not null default '',
   skip_tags           text not null default '',
   verbosity           int not null default 0 check (verbosity between 0 and 5),
-  extra_vars          jsonb not null default '{}',
+  extra_vars          jsonb not null default '{}' check (jsonb_typeof(extra_vars) = 'object'),
   timeout             int not null default 0 check (timeout >= 0),
   allow_simultaneous  boolean not null default false,
   priority            int not null default 0 check (priority between -32768 and 32767), -- smaller runs earlier
@@ -134,7 +134,7 @@ create table awx.job_template (
 create table awx.workflow_template (
   id                  bigint generated always as identity primary key,
   name                text not null unique check (btrim(name) <> ''),
-  extra_vars          jsonb not null default '{}',
+  extra_vars          jsonb not null default '{}' check (jsonb_typeof(extra_vars) = 'object'),
   allow_simultaneous  boolean not null default false
 );
 create table awx.workflow_node (
@@ -145,7 +145,7 @@ create table awx.workflow_node (
                         ('job_template', 'project', 'inventory_source', 'workflow_template', 'system')),
   template_id         bigint not null,
   all_parents_must_converge boolean not null default false,
-  extra_vars          jsonb not null default '{}',
+  extra_vars          jsonb not null default '{}' check (jsonb_typeof(extra_vars) = 'object'),
   host_limit          text not null default '',
   unique (workflow_template_id, identifier)
 );
@@ -172,7 +172,7 @@ create table awx.unified_job (
   launch_type         text not null default 'manual' check (launch_type in
                         ('manual', 'relaunch', 'scheduled', 'dependent', 'workflow', 'callback')),
   spec                jsonb not null default '{}',
-  extra_vars          jsonb not null default '{}',
+  extra_vars          jsonb not null default '{}' check (jsonb_typeof(extra_vars) = 'object'),
   credential_ids      bigint[] not null default '{}',
   instance_group_ids  bigint[] not null default '{}',
   allow_simultaneous  boolean not null default false,
@@ -219,7 +219,7 @@ create table awx.workflow_job_node (
   template_kind       text not null,
   template_id         bigint not null,
   all_parents_must_converge boolean not null default false,
-  extra_vars          jsonb not null default '{}',
+  extra_vars          jsonb not null default '{}' check (jsonb_typeof(extra_vars) = 'object'),
   host_limit          text not null default '',
   job_id              bigint references awx.unified_job (id) on delete set null,
   launched            boolean not null default false, -- once, also when the job's row is gone since
@@ -339,7 +339,7 @@ create table awx.schedule (
   template_kind       text not null check (template_kind in
                         ('job_template', 'project', 'inventory_source', 'workflow_template', 'system')),
   template_id         bigint not null,
-  extra_vars          jsonb not null default '{}',
+  extra_vars          jsonb not null default '{}' check (jsonb_typeof(extra_vars) = 'object'),
   enabled             boolean not null default true,
   next_run            timestamptz,
   last_run            timestamptz
