@@ -9,6 +9,7 @@ import { launch } from "../../../tasks/jobs/model/launch.ts";
 import { outputOf } from "../../../tasks/jobs/model/job_events.ts";
 import { trigger } from "../../../tasks/jobs/model/trigger.ts";
 import { jobById, listJobs, type UnifiedJob } from "../../../tasks/jobs/model/unified_job.ts";
+import { coalesce } from "../../../runtime/coalesce.ts";
 import { eventually } from "../../harness/eventually.ts";
 import type { Stage } from "./stage.ts";
 
@@ -26,7 +27,7 @@ export async function tell(stage: Stage, client: Client, workflow: number, say: 
     return job;
   });
   say(`launched workflow "release" as job ${release.id}: ${stage.dashboard}/workflows/${release.id}`);
-  const watch = watchJobs(sql, say);
+  const watch = watchJobs(client, say);
   try {
     const victim = await playbookRuns(sql, release.id, stage);
     say(`KILLING node ${victim.execution_node} under job ${victim.id} with SIGKILL`);
@@ -59,7 +60,7 @@ export async function tell(stage: Stage, client: Client, workflow: number, say: 
     await eventually(() => stage.told.length >= 2, { within: PATIENCE_MS });
     say(`the webhook was told ${stage.told.length} times: started, and how it ended`);
   } finally {
-    watch.stop();
+    await watch.stop();
   }
 }
 
@@ -105,25 +106,26 @@ async function outputIs(sql: Database, id: number): Promise<string> {
   return text;
 }
 
-/** Says each change of each job. */
-function watchJobs(sql: Database, say: Say): { stop(): void } {
+/** Says each change of each job: it looks whenever an attempt has begun or ended anywhere, once for all that came meanwhile. */
+function watchJobs(client: Client, say: Say): { stop(): Promise<void> } {
   const seen = new Map<number, string>();
-  let stopped = false;
-  const look = async () => {
-    for (const job of (await listJobs(sql)).reverse()) {
+  const look = coalesce(async (asked: null[]) => {
+    for (const job of (await listJobs(client.database())).reverse()) {
       const where = job.execution_node === "" ? "" : ` on ${job.execution_node}`;
       const text = `${job.status}${where}`;
       if (seen.get(job.id) === text) continue;
       seen.set(job.id, text);
       say(`  ${job.kind} ${job.id} "${job.name}" is ${text}`);
     }
+    return asked;
+  }, { max: 1_000 });
+  const stopped = new AbortController();
+  const watching = client.events(() => void look(null).catch(() => {}), { signal: stopped.signal });
+  return {
+    async stop() {
+      stopped.abort();
+      await watching.catch(() => {});
+      await look(null);
+    },
   };
-  const loop = async () => {
-    while (!stopped) {
-      await look().catch(() => {});
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  };
-  void loop();
-  return { stop: () => void (stopped = true) };
 }
