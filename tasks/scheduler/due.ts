@@ -8,19 +8,18 @@ import { z } from "zod";
 import { DispatcherError } from "edge-dispatcher";
 import { launch } from "../jobs/model/launch.ts";
 import { type Db, rows } from "../jobs/model/rows.ts";
+import { scheduleSchema } from "../jobs/model/schedules.ts";
 import { type Publish, trigger } from "../jobs/model/trigger.ts";
-import { TEMPLATE_KINDS, variables } from "../jobs/model/unified_job.ts";
 import { nextOccurrence } from "./rrule.ts";
 
-const dueSchema = z.object({
-  id: z.int(),
-  name: z.string(),
-  rrule: z.string(),
-  template_kind: z.enum(TEMPLATE_KINDS),
-  template_id: z.int(),
-  extra_vars: variables,
-  now: z.string(),
-});
+const dueSchema = scheduleSchema.pick({
+  id: true,
+  name: true,
+  rrule: true,
+  template_kind: true,
+  template_id: true,
+  extra_vars: true,
+}).extend({ now: z.string() });
 type Due = z.infer<typeof dueSchema>;
 
 export interface Launched {

@@ -6,7 +6,7 @@
  */
 import { z } from "zod";
 import { type Db, rows } from "../../jobs/model/rows.ts";
-import { JOB_KINDS, STATUSES } from "../../jobs/model/unified_job.ts";
+import { JOB_KINDS, STATUSES, unifiedJobSchema } from "../../jobs/model/unified_job.ts";
 import { ORDER_BY } from "./order.ts";
 import type { PendingJob, World } from "./world.ts";
 
@@ -36,26 +36,25 @@ const GROUPS = `select id, name, max_concurrent_jobs, max_forks,
       order by hostname) hostnames
   from awx.instance_group g order by id`;
 
-const job = {
-  id: z.int(),
-  kind: z.enum(JOB_KINDS),
-  name: z.string(),
-  template_kind: z.string().nullable(),
-  template_id: z.int().nullable(),
-  project_id: z.int().nullable(),
-  inventory_id: z.int().nullable(),
-  inventory_source_id: z.int().nullable(),
-  instance_group_ids: z.array(z.int()),
-  allow_simultaneous: z.boolean(),
-  resources: amounts,
-  task_impact: z.int(),
-  priority: z.int(),
-  preemptible: z.boolean(),
-};
-const JOB = Object.keys(job).join(", ");
+const jobSchema = unifiedJobSchema.pick({
+  id: true,
+  kind: true,
+  name: true,
+  template_kind: true,
+  template_id: true,
+  project_id: true,
+  inventory_id: true,
+  inventory_source_id: true,
+  instance_group_ids: true,
+  allow_simultaneous: true,
+  resources: true,
+  task_impact: true,
+  priority: true,
+  preemptible: true,
+});
+const JOB = Object.keys(jobSchema.shape).join(", ");
 
-const activeSchema = z.object({
-  ...job,
+const activeSchema = jobSchema.extend({
   execution_node: z.string(),
   instance_group_id: z.int().nullable(),
 });
@@ -63,8 +62,7 @@ const activeSchema = z.object({
 const ACTIVE = `select ${JOB}, execution_node, instance_group_id from awx.unified_job
   where status in ('waiting', 'running') and kind <> 'workflow_job' order by id`;
 
-const pendingSchema = z.object({
-  ...job,
+const pendingSchema = jobSchema.extend({
   task_uuid: z.string().nullable(),
   waited: z.number(),
   cancel_flag: z.boolean(),

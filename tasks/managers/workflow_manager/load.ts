@@ -5,19 +5,19 @@
  */
 import { z } from "zod";
 import { type Db, list, rows } from "../../jobs/model/rows.ts";
-import { STATUSES, variables } from "../../jobs/model/unified_job.ts";
+import { STATUSES, unifiedJobSchema, variables } from "../../jobs/model/unified_job.ts";
 import { type Edge, edgeSchema, workflowJobNodeSchema } from "../../jobs/model/workflows.ts";
 import type { Leaving } from "./artifacts.ts";
 
-const workflowSchema = z.object({
-  id: z.int(),
-  name: z.string(),
-  status: z.enum(STATUSES),
-  template_id: z.int().nullable(),
-  allow_simultaneous: z.boolean(),
-  extra_vars: variables,
-  workflow_job_id: z.int().nullable(),
-  cancel_flag: z.boolean(),
+const workflowSchema = unifiedJobSchema.pick({
+  id: true,
+  name: true,
+  status: true,
+  template_id: true,
+  allow_simultaneous: true,
+  extra_vars: true,
+  workflow_job_id: true,
+  cancel_flag: true,
 });
 /** A workflow job that is pending or running. */
 export type Workflow = z.infer<typeof workflowSchema>;

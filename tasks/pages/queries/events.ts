@@ -5,6 +5,7 @@
  * @module
  */
 import { z } from "zod";
+import { jobEventSchema } from "../../jobs/model/job_events.ts";
 import { type Db, row, rows } from "../../jobs/model/rows.ts";
 import type { UnifiedJob } from "../../jobs/model/unified_job.ts";
 
@@ -47,15 +48,15 @@ export async function lastTexts(
   );
 }
 
-const eventSchema = z.object({
-  counter: z.int(),
-  event: z.string(),
-  created: z.string(),
-  host: z.string(),
-  play: z.string(),
-  task: z.string(),
-  failed: z.boolean(),
-  changed: z.boolean(),
+const eventSchema = jobEventSchema.pick({
+  counter: true,
+  event: true,
+  created: true,
+  host: true,
+  play: true,
+  task: true,
+  failed: true,
+  changed: true,
 });
 export type EventLine = z.infer<typeof eventSchema>;
 

@@ -10,30 +10,28 @@ import { type Db, rows } from "../../jobs/model/rows.ts";
 import {
   FINAL_STATUSES,
   isFinal,
-  JOB_KINDS,
   type JobStatus,
-  LAUNCH_TYPES,
   STATUSES,
-  TEMPLATE_KINDS,
+  unifiedJobSchema,
 } from "../../jobs/model/unified_job.ts";
 import type { JobSearch } from "../search.ts";
 
 /** A job as a line of a list. */
-export const jobLineSchema = z.object({
-  id: z.int(),
-  kind: z.enum(JOB_KINDS),
-  name: z.string(),
-  status: z.enum(STATUSES),
-  template_kind: z.enum(TEMPLATE_KINDS).nullable(),
-  template_id: z.int().nullable(),
-  launch_type: z.enum(LAUNCH_TYPES),
-  created: z.string(),
-  started: z.string().nullable(),
-  finished: z.string().nullable(),
-  elapsed: z.number(),
-  execution_node: z.string(),
-  cancel_flag: z.boolean(),
-  job_explanation: z.string(),
+export const jobLineSchema = unifiedJobSchema.pick({
+  id: true,
+  kind: true,
+  name: true,
+  status: true,
+  template_kind: true,
+  template_id: true,
+  launch_type: true,
+  created: true,
+  started: true,
+  finished: true,
+  elapsed: true,
+  execution_node: true,
+  cancel_flag: true,
+  job_explanation: true,
 });
 export type JobLine = z.infer<typeof jobLineSchema>;
 
