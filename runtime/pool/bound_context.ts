@@ -9,6 +9,9 @@ import type { TaskContext } from "../task.ts";
 import type { AttemptTransaction } from "./attempt_transaction.ts";
 import type { AskWhat, Job, LogLevel } from "./protocol.ts";
 
+/** Read once: to read the environment costs as much as a small task on some engines. */
+const NODE = process.env.DISPATCHER_NODE ?? "";
+
 /** An attempt, as against the calls that follow it. */
 export interface Own {
   started: number;
@@ -36,7 +39,7 @@ export function contextOf(job: Job, signal: AbortSignal, events: ContextEvents, 
     uuid: job.origin ?? uuid,
     attempt: job.attempt,
     workerId: job.worker,
-    node: process.env.DISPATCHER_NODE ?? "",
+    node: NODE,
     traceparent: job.options.traceparent,
     signal,
     progress: (value) => {

@@ -206,7 +206,9 @@ export class Executor {
 
 /** What a task asks for besides its code, undefined when that is nothing; whether it makes sense the node checks. */
 function resourcesOf({ options: { resources } }: TaskDefinition): unknown {
-  return Object.values(resources ?? {}).some((amount) => amount !== 0) ? resources : undefined;
+  // Most ask for nothing, and this is asked before every attempt.
+  if (resources === undefined) return undefined;
+  return Object.values(resources).some((amount) => amount !== 0) ? resources : undefined;
 }
 
 function hookTask({ uuid, origin, task, attempt }: Job): HookTask {
