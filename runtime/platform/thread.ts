@@ -45,9 +45,25 @@ export function trapExits(report: (what: string) => void): void {
     report(`${what}(${code ?? ""})`);
     throw new Error(`A task must not call ${what}(): return or throw instead`);
   };
-  if (scope.process) scope.process.exit = trap("process.exit");
+  if (scope.process) scope.process.exit = exceptOfEngine(trap("process.exit"));
   if (scope.Deno) scope.Deno.exit = trap("Deno.exit");
   if (typeof scope.close === "function") scope.close = trap("close");
+}
+
+/**
+ * Node itself calls process.exit() after it has told the host of an error that nobody caught, by another port: trapped,
+ * that would tell of an exit too, sometimes first, and the attempt would be charged with what its task never did.
+ */
+function exceptOfEngine(trapped: (code?: number) => void): (code?: number) => void {
+  if ("Deno" in scope || "Bun" in scope) return trapped;
+  const exit = scope.process.exit;
+  let uncaught = false;
+  // Without a turn of the event loop between the two.
+  scope.process.on("uncaughtExceptionMonitor", () => {
+    uncaught = true;
+    queueMicrotask(() => uncaught = false);
+  });
+  return (code) => (uncaught ? exit.call(scope.process, code) : trapped(code));
 }
 
 /** Let go of the host. Node and Bun end the thread by terminate(); Deno is surest when the thread closes itself. */

@@ -138,6 +138,12 @@ for (const [task, message] of [["rejection", /nobody listens/], ["thrown", /thro
   });
 }
 
+test("Pool never takes the end that the runtime makes after an uncaught error for an exit of the task", async (t) => {
+  const { run } = await rig(t, TWO);
+  const ends = await Promise.all(Array.from({ length: 8 }, () => run("stray#thrown")));
+  assert.deepEqual(new Set(ends.map(({ error }) => error.name)), new Set(["RangeError"]));
+});
+
 test("Pool contains a stack overflow", async (t) => {
   const { end } = await besideSibling(t, "stray#overflow");
   assert.deepEqual([end.outcome, end.error.name], ["failed", "RangeError"]);
