@@ -46,6 +46,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 10, name: "0010_rollup", worksWith: 1 },
   { version: 11, name: "0011_logs", worksWith: 1 },
   { version: 12, name: "0012_resources", worksWith: 1 },
+  { version: 13, name: "0013_exchange", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {

@@ -52,9 +52,6 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     const [settlements, later] = firstOfEach(work.settlements);
     const exchanged = await this.#exchange({ ...work, settlements });
     const { settled } = exchanged;
-    // A cancel that is asked for while the statement is under way hides a row from both ways of settling it. Were it
-    // taken for stale, it would run for ever: look again before it is.
-    if (settled.size < settlements.length) later.push(...settlements.filter((s) => !settled.has(s.uuid)));
     if (later.length === 0) return exchanged;
     const [again] = firstOfEach(later);
     const { settled: more } = await this.#exchange({ ...work, settlements: again, queues: [], limit: 0 });
@@ -65,10 +62,7 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const s = work.settlements;
     const share = shareOf(work.limit, work.queues.length);
-    const claim = claimParams(work, share);
-    const rows = s.length === 0
-      ? await this.#run(SQL.CLAIM, claim)
-      : await this.#run(SQL.EXCHANGE, [...claim, ...settleParams(s)]);
+    const rows = await this.#run(SQL.EXCHANGE, [...claimParams(work, share), ...settleParams(s)]);
     const claimed: Port.Claimed[] = [];
     const settled = new Set(s.map((x) => x.uuid));
     const reached = new Map<string, Port.Floor>();

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import { CLAIMED, taking } from "./sql.ts";
 import { WAITED } from "./sql_look.ts";
 
 /** Kinds that are looked at in one look. */
@@ -64,8 +63,16 @@ with open as materialized (
       select from dispatcher.node n where n.name = $2 and (n.instance <> $3::uuid or n.state in ('stopped', 'lost')))
   for update of e skip locked
 ), claimed as (
-  ${taking("$2", "$3")}
-) ${CLAIMED} order by priority, id`;
+  update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1, node = $2,
+    instance = $3::uuid, claimed_at = clock_timestamp(), progress = null
+  -- Not a join: a plan that does not know how few they are would hash the whole table for it.
+  where e.uuid = any(array(select uuid from open))
+  returning e.uuid::text, e.fence, e.task, e.queue, e.args::text, e.kwargs::text, e.options::text, e.attempt, e.priority,
+    e.id, case when e.max_attempts is not null or e.timeout is not null or e.solo or e.origin is not null
+      or e.dedupe is not null or e.forgiven <> 0
+      then json_build_array(e.max_attempts, e.timeout, e.solo, e.origin, e.dedupe is not null, e.forgiven) end rare
+)
+select * from claimed order by priority, id`;
 
 /**
  * Give back what asks for resources, and write down for what: into the options too, where its worker looks. What

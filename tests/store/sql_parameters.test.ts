@@ -14,12 +14,7 @@ const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 /** By file: what may stand inside `${…}` of SQL, and why. */
 const ALLOWED: Record<string, Record<string, string>> = {
   "runtime/store/sql.ts": {
-    CLAIMING: "a constant, a part of two statements",
-    CLAIMED: "a constant, a part of two statements",
-    LAST: "a constant, a part of two statements",
     PUBLISH: "a constant, the same statement as a part",
-    node: "the number of a parameter, given by the two constants made of it",
-    instance: "the number of a parameter, given by the two constants made of it",
     lock: "one of two constants, given by the two constants made of it",
   },
   "runtime/store/sql_dead.ts": {
@@ -42,10 +37,8 @@ const ALLOWED: Record<string, Record<string, string>> = {
   },
   "runtime/store/sql_triage.ts": {
     WAITED: "a constant expression",
-    CLAIMED: "a constant, a part of a statement",
     MOST_KINDS: "a constant number",
     MOST_ROWS: "a constant number",
-    'taking("$2", "$3")': "a constant text with the numbers of two parameters",
   },
   "runtime/store/sql_page.ts": {
     SHOWN_STATE: "a constant expression",
