@@ -15,21 +15,27 @@ const WAITING = 50_000;
 
 /** A database with much work in three queues, and statistics only where the test makes them. */
 async function loaded(t: TestContext, server?: "pg15"): Promise<Sql> {
+  const { sql } = await loadedFor(t, server);
+  return sql;
+}
+
+/** The same, and a connection of somebody else's. */
+async function loadedFor(t: TestContext, server?: "pg15"): Promise<{ sql: Sql; other: Sql }> {
   const db = await database({ server });
   t.after(() => db.drop());
-  const sql = connect(db.url, { max: 1 });
-  t.after(() => sql.end({ timeout: 1 }));
+  const [sql, other] = [connect(db.url, { max: 1 }), connect(db.url, { max: 1 })];
+  t.after(() => Promise.all([sql, other].map((each) => each.end({ timeout: 1 }))));
   await migrate(sql);
   await sql`alter table dispatcher.envelope set (autovacuum_enabled = false)`;
   await fill(sql);
   await sql`insert into dispatcher.envelope (uuid, queue, task, state, due_at)
     select gen_random_uuid(), 'queue 1', 'a', 'scheduled', now() + interval '1 hour' from generate_series(1, 5000)`;
-  return sql;
+  return { sql, other };
 }
 
-async function fill(sql: Sql): Promise<void> {
+async function fill(sql: Sql, count = WAITING): Promise<void> {
   await sql`insert into dispatcher.envelope (uuid, queue, task)
-    select gen_random_uuid(), 'queue ' || i % 3, 'a' from generate_series(1, ${WAITING}::int) i`;
+    select gen_random_uuid(), 'queue ' || i % 3, 'a' from generate_series(1, ${count}::int) i`;
 }
 
 interface Plan {
@@ -58,11 +64,12 @@ async function scans(sql: Sql, statement: string, params: (string | number)[]): 
   return found;
 }
 
-/** What was read of envelopes so far: by walking the table, and row by row. */
-async function reads(sql: Sql): Promise<{ scans: number; walked: number; fetched: number }> {
-  const [row] = await sql`select seq_scan::int scans, seq_tup_read::int walked, idx_tup_fetch::int fetched
+/** What was read of envelopes so far: walks through the table, rows and entries of its indexes, those of dead rows too. */
+async function reads(sql: Sql): Promise<{ scans: number; fetched: number; entries: number }> {
+  const [row] = await sql`select seq_scan::int scans, idx_tup_fetch::int fetched, (
+      select sum(pg_stat_get_xact_tuples_returned(indexrelid)) from pg_index where indrelid = relid)::int entries
     from pg_stat_xact_user_tables where schemaname = 'dispatcher' and relname = 'envelope'`;
-  return row as unknown as { scans: number; walked: number; fetched: number };
+  return row as unknown as { scans: number; fetched: number; entries: number };
 }
 
 const NODE = { node: "node-1", instance: uuid7() };
@@ -88,6 +95,7 @@ async function exchange(sql: Sql, settled: readonly Row[], limit: number) {
       unsettled: rows.filter((row) => row.uuid !== null && row.task === null).length,
       scans: after.scans - before.scans,
       fetched: after.fetched - before.fetched,
+      entries: after.entries - before.entries,
     };
   });
 }
@@ -124,6 +132,36 @@ async function exchangeReadsByIndex(t: TestContext, server?: "pg15"): Promise<vo
   await fill(sql);
   for (let i = 0; i < 3; i++) assert.equal(await look(500, "planned when nothing was there"), 500);
 }
+
+/** An old transaction keeps all that ever was; what was planned when nothing else was there settles what came since. */
+async function settlesByKey(t: TestContext, server?: "pg15"): Promise<void> {
+  const { sql, other } = await loadedFor(t, server);
+  await other.begin("isolation level repeatable read", async (old) => {
+    await old`select count(*) from dispatcher.envelope`;
+    await sql`delete from dispatcher.envelope`;
+    await sql`vacuum analyze dispatcher.envelope`;
+    for (const count of [1, 20, 500]) {
+      await fill(sql, 3 * count);
+      const { claimed } = await exchange(sql, [], count);
+      const { entries, unsettled } = await exchange(sql, claimed, 0);
+      assert.deepEqual([claimed.length, unsettled], [count, 0]);
+      // Each stands in the key twice: as it was written, and as it was claimed.
+      assert.ok(entries <= 2 * count + 10, `${count} settled, ${entries} entries read`);
+    }
+  });
+}
+
+test("settling reads what it settles and no more, beside an old transaction", async (t) => {
+  await settlesByKey(t);
+});
+
+test(
+  "it does so on the system's PostgreSQL, beside an old transaction",
+  { skip: needsServer("pg15") },
+  async (t) => {
+    await settlesByKey(t, "pg15");
+  },
+);
 
 test("an exchange reads envelopes by index only, and no more than it needs, whatever was known when it was planned", async (t) => {
   await exchangeReadsByIndex(t);
