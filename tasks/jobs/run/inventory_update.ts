@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { readFile } from "node:fs/promises";
+import { access, constants, readFile } from "node:fs/promises";
 import { resolve, sep } from "node:path";
 import { type InventorySource, inventorySourceById } from "../model/inventories.ts";
 import { runAnsible } from "./ansible.ts";
@@ -14,6 +14,7 @@ import { type Inventory, readListing } from "./inventory_listing.ts";
 import { verbose } from "./output.ts";
 import { JobError, type Outcome, type Run } from "./perform.ts";
 import { treeOf } from "./project_tree.ts";
+import { staticSource } from "./static_source.ts";
 
 /** Run it. */
 export async function runInventoryUpdate(run: Run): Promise<Outcome> {
@@ -63,33 +64,37 @@ async function placeOf(run: Run, source: InventorySource): Promise<{ path: strin
   const directory = await dir.directory("work");
   switch (source.kind) {
     case "static":
-      return {
-        path: await dir.file(`source/inventory${endingOf(source.content)}`, source.content),
-        directory,
-      };
+      return { path: await staticSource(dir, source.content), directory };
     case "script":
       return { path: await dir.file("source/inventory_script", source.content, 0o700), directory };
-    case "file":
-      return { path: resolve(source.path), directory };
+    case "file": {
+      const path = resolve(source.path);
+      await there(path, source, `on node "${run.context.node}"`);
+      return { path, directory };
+    }
     case "project": {
       if (source.project_id === null) {
         throw new JobError(`Cannot update "${source.name}": it names no project`);
       }
       const tree = await treeOf(run, source.project_id);
       const path = resolve(tree.path, source.path);
-      if (path === tree.path || path.startsWith(tree.path + sep)) return { path, directory: tree.path };
-      throw new JobError(
-        `Cannot update "${source.name}": ${JSON.stringify(source.path)} is not inside of the project`,
-      );
+      if (path !== tree.path && !path.startsWith(tree.path + sep)) {
+        throw new JobError(
+          `Cannot update "${source.name}": ${JSON.stringify(source.path)} is not inside of the project`,
+        );
+      }
+      await there(path, source, tree.revision ? `in its project at ${tree.revision}` : "in its project");
+      return { path, directory: tree.path };
     }
   }
 }
 
-/** Ansible goes by the name: JSON and YAML are read by one plugin, everything else is ini. */
-function endingOf(content: string): string {
-  const first = content.split("\n").find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
-  if (first.trimStart().startsWith("{")) return ".json";
-  return /^(---|["']?[\w.-]+["']?:\s*)$/.test(first.trimEnd()) ? ".yml" : "";
+/** Asked here: of a name with a comma that is not there, ansible would make hosts. */
+async function there(path: string, { name, path: given }: InventorySource, where: string): Promise<void> {
+  await access(path, constants.R_OK).catch(({ code }) => {
+    const problem = code === "ENOENT" ? "is not there" : `cannot be read (${code})`;
+    throw new JobError(`Cannot update "${name}": ${JSON.stringify(given)} ${problem} ${where}`);
+  });
 }
 
 function environmentOf({ source_vars }: InventorySource): Record<string, string> {
