@@ -58,6 +58,11 @@ export class Looker {
     return this.#parts.store.look.queues();
   }
 
+  /** How many envelopes wait for resources, by queue. */
+  asking(): ReturnType<LookStore["asking"]> {
+    return this.#parts.store.look.asking();
+  }
+
   tables(): ReturnType<LookStore["tables"]> {
     return this.#parts.store.look.tables();
   }

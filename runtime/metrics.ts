@@ -6,9 +6,12 @@
  */
 import { Counter, Gauge, Histogram, Registry } from "prom-client";
 import process from "node:process";
+import { COUNT_CAP } from "./count_cap.ts";
 import type { Pool } from "./pool/pool.ts";
 import type { Slot } from "./pool/slot.ts";
 import { BOUNDS } from "./sketch.ts";
+import type { Resources } from "./resources.ts";
+import type { AskingLook } from "./store/look.ts";
 import type { QueueRow } from "./store/store.ts";
 import { OUTCOMES, type QueueTally, type Tally, type Times } from "./tally.ts";
 
@@ -21,6 +24,8 @@ export interface MetricsSource {
   stale: number;
   /** Claimed and not begun. */
   held: number;
+  /** What the node offers and what is in use of it. */
+  resources: { offers: Resources; used: Resources };
   received: { messages: number; controls: number };
   listening: boolean;
   connected: boolean;
@@ -29,6 +34,8 @@ export interface MetricsSource {
   residentBytes: number;
   /** What stands in the queues; only the leader tells. */
   queues?(): Promise<QueueRow[]>;
+  /** What waits for resources; only the leader tells. */
+  asking?(): Promise<AskingLook[]>;
 }
 
 /** Every third or so of the bounds that are counted by: what a series costs is paid for each queue. */
@@ -60,6 +67,7 @@ export function metricsText(source: MetricsSource): Promise<MetricsText> {
     ofQueues(put, source);
     ofNode(put, source);
     ofPool(put, source);
+    ofResources(put, source);
     ofDispatcherd(put, source);
     await Promise.all([ofCluster(put, source), ofProcess(put, source)]);
   });
@@ -236,6 +244,30 @@ function stateOf({ state, running }: Slot): "busy" | "idle" | "starting" | "stop
   return state === "initialized" || state === "spawned" || state === "starting" ? "starting" : "stopping";
 }
 
+const MEMORY = "memoryMb";
+
+/** Memory apart, in bytes: one metric has one unit. */
+function ofResources(put: Putting, { resources: { offers, used } }: MetricsSource): void {
+  const bytes = (amounts: Resources) => (amounts[MEMORY] ?? 0) * 2 ** 20;
+  const others = (amounts: Resources): Values =>
+    Object.keys(offers).filter((name) => name !== MEMORY).sort()
+      .map((resource) => [{ resource }, amounts[resource] ?? 0]);
+  const label = ["resource"];
+  put.gauge("dispatcher_resource_offered", "What this node offers, but for memory", others(offers), label);
+  put.gauge(
+    "dispatcher_resource_used",
+    "What is asked for by the envelopes that run here, but for memory",
+    others(used),
+    label,
+  );
+  put.gauge("dispatcher_resource_memory_offered_bytes", "Memory that this node offers", bytes(offers));
+  put.gauge(
+    "dispatcher_resource_memory_used_bytes",
+    "Memory that is asked for by the envelopes that run here; it is not measured",
+    bytes(used),
+  );
+}
+
 /** The names of dispatcherd's exporter, so that what reads them goes on; its last one counts what is there now. */
 function ofDispatcherd(put: Putting, { received, pool }: MetricsSource): void {
   put.counter("dispatcher_messages_received_total", "Task messages from the wire", received.messages);
@@ -244,8 +276,11 @@ function ofDispatcherd(put: Putting, { received, pool }: MetricsSource): void {
 }
 
 /** What the leader tells of the cluster; left out when the database does not answer. */
-async function ofCluster(put: Putting, { queues }: MetricsSource): Promise<void> {
-  const rows = await queues?.().catch(() => undefined);
+async function ofCluster(put: Putting, { queues, asking }: MetricsSource): Promise<void> {
+  const [rows, waiting] = await Promise.all([
+    queues?.().catch(() => undefined),
+    asking?.().catch(() => undefined),
+  ]);
   const each = (value: (row: QueueRow) => number): Values =>
     (rows ?? []).map((row) => [{ queue: row.queue }, value(row)]);
   const states = ["scheduled", "available", "running", "retryable"] as const;
@@ -267,6 +302,12 @@ async function ofCluster(put: Putting, { queues }: MetricsSource): Promise<void>
     "dispatcher_oldest_seconds",
     "Age of the oldest envelope that could run now, by queue; from the leader only",
     each((row) => row.oldest_seconds ?? 0),
+    ["queue"],
+  );
+  put.gauge(
+    "dispatcher_waiting_for_resources",
+    `Of those that could run now what asks for resources, by queue, up to ${COUNT_CAP}; from the leader only`,
+    (waiting ?? []).map(({ queue, asking }) => [{ queue }, asking]),
     ["queue"],
   );
   put.gauge(

@@ -11,6 +11,7 @@ import type { Clock } from "./clock.ts";
 import type { Config } from "./config.ts";
 import type { Dispatcher } from "./dispatch/dispatcher.ts";
 import type { Inbox } from "./dispatch/inbox.ts";
+import type { Triage } from "./dispatch/triage.ts";
 import type { Events } from "./events.ts";
 import type { Platform } from "./platform/platform.ts";
 import type { Pool } from "./pool/pool.ts";
@@ -34,6 +35,7 @@ export interface Observed {
   readonly leader: Leader;
   readonly selfCheck: SelfCheck;
   readonly dispatcher: Dispatcher;
+  readonly triage: Triage;
   readonly inbox: Inbox;
 }
 
@@ -103,7 +105,7 @@ export class Observation {
   }
 
   #source(client: () => Promise<Client>): MetricsSource {
-    const { name, pool, leader, selfCheck, dispatcher, inbox } = this.#works;
+    const { name, pool, leader, selfCheck, dispatcher, inbox, triage } = this.#works;
     const { platform } = this.#parts;
     return {
       info: { node: name, version: VERSION, runtime: platform.name, runtime_version: platform.version },
@@ -111,6 +113,7 @@ export class Observation {
       pool,
       stale: dispatcher.totals.stale,
       held: pool.waiting().length,
+      resources: triage.resources,
       received: inbox.received,
       listening: selfCheck.hearing === "connected",
       connected: dispatcher.connected,
@@ -118,6 +121,7 @@ export class Observation {
       residentBytes: residentBytes(pool),
       // Everybody would say the same, and each would look through the table for it.
       queues: leader.leading ? async () => await (await client()).queues() : undefined,
+      asking: leader.leading ? async () => await (await client()).look.asking() : undefined,
     };
   }
 

@@ -54,6 +54,12 @@ export interface QueueLook {
   paused: boolean;
 }
 
+/** How many envelopes of a queue wait for resources, up to COUNT_CAP. */
+export interface AskingLook {
+  queue: string;
+  asking: number;
+}
+
 /** A table of the dispatcher's and its room. */
 export interface TableLook {
   name: string;
@@ -114,6 +120,8 @@ export interface LookStore<Row> {
   matching(filter: PageFilter, limit: number): Promise<{ uuid: string; state: State }[]>;
   counts(): Promise<StateCounts>;
   queues(): Promise<QueueLook[]>;
+  /** What waits for resources; queues in which nothing does are left out. */
+  asking(): Promise<AskingLook[]>;
   tables(): Promise<TableLook[]>;
   /** The dead by task and error, the latest first, of the last COUNT_CAP of them. */
   groups(limit: number): Promise<FailureRow[]>;

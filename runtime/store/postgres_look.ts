@@ -93,6 +93,10 @@ export class LookStatements implements Look.LookStore<EnvelopeRow> {
     return this.#run(SQL.QUEUE_LOOK, [COUNT_CAP + 1]);
   }
 
+  asking(): Promise<Look.AskingLook[]> {
+    return this.#run(SQL.ASKING, [COUNT_CAP]);
+  }
+
   tables(): Promise<Look.TableLook[]> {
     return this.#run(SQL.TABLES);
   }

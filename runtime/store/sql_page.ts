@@ -158,6 +158,22 @@ left join lateral (
 ) waiting on oldest.queue is not null
 order by 1`;
 
+/**
+ * What waits for resources, by queue, up to $1 each; of the first 200 queues, as many as are counted by. The queues are
+ * found by going from one to the next in the index. Index: envelope_asking.
+ */
+export const ASKING = `
+with recursive open as (
+  (select queue from dispatcher.envelope where state = 'asking' order by queue limit 1)
+  union all
+  select n.queue from open o cross join lateral (
+    select e.queue from dispatcher.envelope e where e.state = 'asking' and e.queue > o.queue
+    order by e.queue limit 1) n
+)
+select o.queue, waiting.n asking from (select queue from open limit 200) o cross join lateral (
+  select count(*)::int n from (
+    select from dispatcher.envelope e where e.state = 'asking' and e.queue = o.queue limit $1) part) waiting`;
+
 /** The room that the tables take. */
 export const TABLES = `
 select c.relname name, pg_table_size(c.oid)::float8 bytes, pg_indexes_size(c.oid)::float8 index_bytes,

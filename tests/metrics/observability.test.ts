@@ -1,10 +1,11 @@
 /** What a node serves, read by a parser, and held against the documentation, the dashboard and the alert rules. */
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import parsePrometheus from "parse-prometheus-text-format";
 import { parse as parseYaml } from "yaml";
-import { eventually, test, type TestContext } from "../harness.ts";
-import { cluster } from "../integration/cluster.ts";
+import { eventually, tempDir, test, type TestContext } from "../harness.ts";
+import { cluster, FIXTURES } from "../integration/cluster.ts";
 
 interface Family {
   name: string;
@@ -29,14 +30,23 @@ async function scraped(t: TestContext) {
   await good.result();
   await assert.rejects(bad.result());
   await client.publish("examples/add", [1, 1], { queue: "elsewhere" });
+  await client.publish("examples/add", [1, 1], { queue: "elsewhere", resources: { tape: 1 } });
   await client.pauseQueue("elsewhere");
   const answer = await fetch(`${http}/metrics`);
   const text = await answer.text();
-  const families = new Map((parsePrometheus(text) as Family[]).map((family) => [family.name, family]));
+  const families = familiesOf(text);
   return { http, client, answer, text, families };
 }
 
 type Families = Map<string, Family>;
+
+function familiesOf(text: string): Families {
+  return new Map((parsePrometheus(text) as Family[]).map((family) => [family.name, family]));
+}
+
+async function familiesAt(http: string): Promise<Families> {
+  return familiesOf(await (await fetch(`${http}/metrics`)).text());
+}
 
 /** The value of a series by its labels. */
 function value(families: Families, name: string, labels: Record<string, string> = {}): number {
@@ -90,7 +100,8 @@ test("a node serves its metrics: counted by queue and outcome, the leader's queu
   for (const name of ["leader", "listener_up", "database_up"]) {
     assert.equal(value(families, `dispatcher_${name}`), 1, name);
   }
-  assert.equal(value(families, "dispatcher_waiting", { queue: "elsewhere" }), 1);
+  assert.equal(value(families, "dispatcher_waiting", { queue: "elsewhere" }), 2);
+  assert.equal(value(families, "dispatcher_waiting_for_resources", { queue: "elsewhere" }), 1);
   assert.equal(value(families, "dispatcher_paused", { queue: "elsewhere" }), 1);
   for (const name of TIMES) {
     const [times] = families.get(name)!.metrics;
@@ -110,6 +121,44 @@ test("a node serves its metrics: counted by queue and outcome, the leader's queu
     assert.deepEqual(rates.map(({ queue, failed_60s }) => [queue, failed_60s]), [["default", 1]]);
     assert.equal(Math.round(60 * rates[0].settled_60s), 2);
   });
+});
+
+test("a node tells what it offers and has in use, the leader what waits for it, and others not that", async (t) => {
+  const { node, client } = await cluster(t);
+  const config = { resources: { gpu: 2, cpu: 1.5, memoryMb: 100 } };
+  const { http } = await node({ name: "measured", workers: 2, tasks: FIXTURES, config, http: true });
+  const other = await node({ name: "other", workers: 1, tasks: FIXTURES, http: true });
+  const open = join(tempDir(), "open");
+  const ask = async (resources: Record<string, number>, queue = "default") =>
+    await client.publish("waits#gate", [open], { resources, queue });
+  const running = await ask({ gpu: 1, cpu: 0.5, memoryMb: 10 });
+  await ask({ gpu: 3 });
+  await ask({ gpu: 4 });
+  await ask({ gpu: 4 }, "elsewhere");
+  const told = await eventually(async () => {
+    const families = await familiesAt(http);
+    assert.equal(value(families, "dispatcher_resource_used", { resource: "gpu" }), 1);
+    return families;
+  }, { within: 20_000 });
+  const all = (families: Families, name: string) =>
+    Object.fromEntries(
+      families.get(name)!.metrics.map((
+        { labels = {}, value },
+      ) => [labels.resource ?? labels.queue, Number(value)]),
+    );
+  assert.deepEqual(all(told, "dispatcher_resource_offered"), { cpu: 1.5, gpu: 2 });
+  assert.deepEqual(all(told, "dispatcher_resource_used"), { cpu: 0.5, gpu: 1 });
+  assert.equal(value(told, "dispatcher_resource_memory_offered_bytes"), 100 * 2 ** 20);
+  assert.equal(value(told, "dispatcher_resource_memory_used_bytes"), 10 * 2 ** 20);
+  assert.deepEqual(all(told, "dispatcher_waiting_for_resources"), { default: 2, elsewhere: 1 });
+  const elsewhere = await familiesAt(other.http);
+  assert.deepEqual(elsewhere.get("dispatcher_waiting_for_resources")!.metrics, []);
+  assert.deepEqual(Object.keys(all(elsewhere, "dispatcher_resource_offered")), ["cpu"]);
+  writeFileSync(open, "");
+  await running.result({ within: 20 });
+  await eventually(async () =>
+    assert.deepEqual(all(await familiesAt(http), "dispatcher_resource_used"), { cpu: 0, gpu: 0 })
+  );
 });
 
 test("what is served, what is documented, what the dashboard shows and what is alerted of are the same", async (t) => {

@@ -5,6 +5,7 @@ import { migrate } from "../../runtime/store/migrate.ts";
 import { claimParams, settleParams } from "../../runtime/store/postgres_exchange.ts";
 import { EXCHANGE, RECONCILE, STAGE } from "../../runtime/store/sql.ts";
 import { HEARTBEAT } from "../../runtime/store/sql_nodes.ts";
+import { ASKING } from "../../runtime/store/sql_page.ts";
 import { ASK, CLAIM_ASKING, CONTENDERS, PREEMPT } from "../../runtime/store/sql_triage.ts";
 import type { Row } from "../../runtime/store/statements.ts";
 import type { Settlement } from "../../runtime/store/store.ts";
@@ -171,7 +172,7 @@ test("it does so on the system's PostgreSQL", { skip: needsServer("pg15") }, asy
   await exchangeReadsByIndex(t, "pg15");
 });
 
-test("STAGE, RECONCILE, HEARTBEAT and the statements of the triage read envelopes by index only", async (t) => {
+test("STAGE, RECONCILE, HEARTBEAT, ASKING and the statements of the triage read envelopes by index only", async (t) => {
   const sql = await loaded(t);
   await sql`analyze`;
   const uuid = uuid7();
@@ -179,6 +180,7 @@ test("STAGE, RECONCILE, HEARTBEAT and the statements of the triage read envelope
     ["STAGE", STAGE, [1_000]],
     ["RECONCILE", RECONCILE, [uuid, `{${uuid}}`, "{1}"]],
     ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15, "connected", 1_000, 4, 60, "{}"]],
+    ["ASKING", ASKING, [10_000]],
     ["CONTENDERS", CONTENDERS, ['{"queue 0","queue 1"}', 16, ""]],
     ["CLAIM_ASKING", CLAIM_ASKING, [`{${uuid}}`, "node-1", uuid]],
     ["ASK", ASK, [uuid, `{${uuid}}`, "{1}", "{gpu=1}", '{"{\\"gpu\\":1}"}']],
