@@ -5,6 +5,7 @@ import { Events } from "../runtime/events.ts";
 import { type Pulse, systemd } from "../runtime/systemd.ts";
 import { FakeClock } from "./fake_clock.ts";
 import { database, eventually, needs, tempDir, test, type TestContext } from "./harness.ts";
+import { receiverDatabase, startedReceiver } from "./awx/receiver/rig.ts";
 import { startNode } from "./processes.ts";
 
 const ENV = { NOTIFY_SOCKET: "/run/notify", WATCHDOG_USEC: "20000000", WATCHDOG_PID: "7" };
@@ -102,5 +103,22 @@ test("a node tells a real socket through systemd-notify that it is ready, lives 
   await eventually(() => times("READY=1") === 1 && times("WATCHDOG=1") >= 2);
   assert.ok(times("STATUS=running, 0 of 1 slots busy") >= 2, heard().join("\n"));
   assert.equal((await node.stop()).code, 0);
+  await eventually(() => times("STOPPING=1") === 1);
+});
+
+test("a receiver tells the same through a real socket", {
+  skip: needs("systemd-notify") || needs("python3"),
+}, async (t) => {
+  const { url, sql } = await receiverDatabase(t);
+  const { path, heard } = await notifySocket(t);
+  const env = { NOTIFY_SOCKET: path, WATCHDOG_USEC: "400000" };
+  const receiver = await startedReceiver(t, ["--database-url", url, "--http", "127.0.0.1:0"], env);
+  const times = (text: string) => heard().filter((line) => line.includes(text)).length;
+  await eventually(() => times("READY=1") === 1 && times("WATCHDOG=1") >= 2);
+  assert.ok(times("STATUS=0 events saved, 0 set aside") >= 2, heard().join("\n"));
+  await sql`insert into awx.job_event_queue (payload) values ('poison')`;
+  await sql`select pg_notify('awx_job_event', 'FLUSH')`;
+  await eventually(() => times("WATCHDOG=1 STATUS=0 events saved, 1 set aside") >= 1);
+  assert.deepEqual(await receiver.stop(), { code: 0, signal: null });
   await eventually(() => times("STOPPING=1") === 1);
 });

@@ -6,10 +6,14 @@ import type { Flags } from "../args.ts";
 import { type Command, type Context, DATABASE_FLAGS } from "../command.ts";
 import { dockerfile } from "../deploy/docker.ts";
 import { manifests } from "../deploy/kubernetes.ts";
-import { type Plan, reached, RUNTIMES } from "../deploy/plan.ts";
+import { listens, type Plan, reached, RUNTIMES } from "../deploy/plan.ts";
 import { systemdUnit } from "../deploy/systemd.ts";
 
+const RECEIVER: Flags = {
+  receiver: { type: "boolean", help: "For a callback receiver instead of a node" },
+};
 const RUNTIME_FLAGS: Flags = {
+  ...RECEIVER,
   runtime: { type: "string", value: "R", help: "deno, bun, node; by default node" },
   net: {
     type: "string",
@@ -21,7 +25,7 @@ const RUNTIME_FLAGS: Flags = {
 /** A unit on stdout. */
 export const deploySystemd: Command = {
   summary: "Print a systemd unit",
-  usage: "[--runtime R] [--dir DIR] [--binary FILE] [--user USER]",
+  usage: "[--receiver] [--runtime R] [--dir DIR] [--binary FILE] [--user USER]",
   flags: {
     ...RUNTIME_FLAGS,
     dir: {
@@ -42,7 +46,7 @@ export const deploySystemd: Command = {
 /** A Dockerfile on stdout. */
 export const deployDocker: Command = {
   summary: "Print a Dockerfile",
-  usage: "[--runtime R]",
+  usage: "[--receiver] [--runtime R]",
   flags: { ...RUNTIME_FLAGS, ...DATABASE_FLAGS },
   async run(context) {
     context.io.out(dockerfile(await planOf(context)));
@@ -52,29 +56,40 @@ export const deployDocker: Command = {
 /** Manifests on stdout. */
 export const deployKubernetes: Command = {
   summary: "Print manifests for Kubernetes, with scaling by KEDA",
-  usage: "--image IMAGE [--name NAME] [--namespace NS] [--min N] [--max N] [--age S]",
+  usage: "--image IMAGE [--receiver] [--name NAME] [--namespace NS] [--min N] [--max N] [--age S]",
   flags: {
+    ...RECEIVER,
     image: { type: "string", value: "IMAGE", help: "What `deploy docker` was built as" },
-    name: { type: "string", value: "NAME", help: "Of everything, by default edge-dispatcher" },
+    name: {
+      type: "string",
+      value: "NAME",
+      help: "Of everything, by default edge-dispatcher, with --receiver edge-dispatcher-receiver",
+    },
     namespace: { type: "string", value: "NS", help: "By default `default`" },
-    min: { type: "number", value: "N", help: "Nodes at least, by default 2" },
+    min: { type: "number", value: "N", help: "Nodes at least, or receivers, by default 2" },
     max: { type: "number", value: "N", help: "Nodes at most, by default 10" },
     age: { type: "number", value: "S", help: "Seconds the oldest envelope may wait, by default 10" },
     ...DATABASE_FLAGS,
   },
   async run(context) {
-    const { image, name = "edge-dispatcher", namespace = "default" } = context.flags as Record<
-      string,
-      string
-    >;
+    const plan = await planOf(context);
+    const usual = plan.role === "node" ? "edge-dispatcher" : "edge-dispatcher-receiver";
+    const { image, name = usual, namespace = "default" } = context.flags as Record<string, string>;
+    const only = ["max", "age"].find((flag) => context.flags[flag] !== undefined);
+    if (plan.role === "receiver" && only) {
+      throw new DispatcherError(
+        "usage",
+        `Cannot use --${only} together with --receiver: they are not scaled`,
+      );
+    }
     const { min = 2, max = 10, age = 10 } = context.flags as Record<string, number>;
     if (image === undefined) throw new DispatcherError("usage", "Cannot write manifests without --image");
-    if (!(min >= 1 && max >= min && age > 0)) {
+    if (!(min >= 1 && (plan.role === "receiver" || max >= min) && age > 0)) {
       throw new DispatcherError("usage", `Cannot scale from ${min} to ${max} nodes at ${age} s`);
     }
     const { stringify } = await import("yaml");
     const scale = { image, name, namespace, min, max, age };
-    const documents = manifests(await planOf(context), scale);
+    const documents = manifests(plan, scale);
     context.io.out(
       documents.map((document) => stringify(document, { lineWidth: 0 })).join("---\n").trimEnd(),
     );
@@ -89,11 +104,28 @@ async function planOf(context: Context): Promise<Plan> {
   }
   const { config } = await context.config();
   const outside = relative(process.cwd(), config.tasks).startsWith("..");
+  const what = { role: context.flags.receiver ? "receiver" as const : "node" as const, config };
+  const there = net?.split(",") ?? reached(config, redisOf(what));
   return {
+    ...what,
     runtime: found,
-    config,
     dir,
     read: outside ? [config.tasks] : [],
-    net: net === undefined ? reached(config) : net.split(","),
+    net: there && [...new Set([...there, ...listens(what)])],
   };
+}
+
+/** Where a receiver's events come from, as `HOST:PORT`; undefined when it is the database. */
+function redisOf({ role }: Pick<Plan, "role">): string | undefined {
+  const { CALLBACK_REDIS_URL: url } = process.env;
+  if (role === "node" || !url) return undefined;
+  if (!/^rediss?:\/\//.test(url) || !URL.canParse(url)) {
+    // Not shown: there may be a password in it.
+    throw new DispatcherError(
+      "usage",
+      "Cannot use CALLBACK_REDIS_URL: it must look like redis://host:6379/0",
+    );
+  }
+  const { hostname, port } = new URL(url);
+  return `${hostname || "localhost"}:${port || 6379}`;
 }

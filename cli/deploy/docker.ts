@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { command, httpPort, type Plan, stopSeconds } from "./plan.ts";
+import { argumentsOf, command, httpPort, type Plan, RECEIVER_PORT, stopSeconds } from "./plan.ts";
 
 /** Where the project lies in the image. */
 export const IMAGE_DIR = "/app";
@@ -42,15 +42,27 @@ const IMAGES: Record<Plan["runtime"], Image> = {
   },
 };
 
+const WORDS = {
+  node: { name: "my-dispatcher", env: "-e DATABASE_URL", end: "The node drains at SIGTERM." },
+  receiver: {
+    name: "my-receiver",
+    env: "-e DATABASE_URL -e CALLBACK_REDIS_URL",
+    end: "It writes what it holds at SIGTERM.",
+  },
+};
+
 /** Write the Dockerfile. */
 export function dockerfile(given: Plan): string {
-  const plan = { ...given, dir: IMAGE_DIR };
+  // In a pod the probes come from outside.
+  const everywhere = given.role === "receiver" ? [`0.0.0.0:${RECEIVER_PORT}`] : [];
+  const plan = { ...given, dir: IMAGE_DIR, net: given.net && [...given.net, ...everywhere] };
   const image = IMAGES[plan.runtime];
+  const { name, env, end } = WORDS[plan.role];
   return [
     "# syntax=docker/dockerfile:1",
-    "# Build: docker build -t my-dispatcher .    Keep .git, node_modules and .dispatcher out by a .dockerignore.",
+    `# Build: docker build -t ${name} .    Keep .git, node_modules and .dispatcher out by a .dockerignore.`,
     `# Run:   docker run --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges \\`,
-    `#          --stop-timeout ${stopSeconds(plan)} -e DATABASE_URL my-dispatcher`,
+    `#          --stop-timeout ${stopSeconds(plan)} ${env} ${name}`,
     `FROM ${image.base} AS dependencies`,
     `WORKDIR ${IMAGE_DIR}`,
     ...image.install,
@@ -62,10 +74,11 @@ export function dockerfile(given: Plan): string {
     "COPY . .",
     `ENV HOME=/tmp XDG_CACHE_HOME=/tmp/.cache${plan.runtime === "deno" ? " DENO_DIR=/tmp/deno" : ""}`,
     `USER ${image.user}`,
-    "# The node drains at SIGTERM.",
+    `# ${end}`,
     "STOPSIGNAL SIGTERM",
     ...healthCheck(plan, image),
     `ENTRYPOINT ${JSON.stringify(command(plan, image.binary))}`,
+    ...plan.role === "receiver" ? [`CMD ${JSON.stringify(argumentsOf(plan))}`] : [],
   ].join("\n");
 }
 

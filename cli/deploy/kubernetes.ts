@@ -1,14 +1,14 @@
 /**
  * Manifests for Kubernetes: a deployment with probes, a disruption budget, and KEDA's scaling by the age of the oldest
- * envelope that waits.
+ * envelope that waits; for callback receivers the same without scaling.
  *
  * @module
  */
-import { type Plan, stopSeconds } from "./plan.ts";
+import { argumentsOf, type Plan, RECEIVER_PORT, stopSeconds } from "./plan.ts";
 
-const PORT = 8070;
+const NODE_PORT = 8070;
 
-/** How far it scales. */
+/** How far it scales; of receivers there are `min`. */
 export interface Scale {
   image: string;
   name: string;
@@ -48,7 +48,7 @@ export function manifests(plan: Plan, scale: Scale): Record<string, unknown>[] {
       apiVersion: "v1",
       kind: "Service",
       metadata,
-      spec: { selector: labels, ports: [{ name: "http", port: PORT, targetPort: "http" }] },
+      spec: { selector: labels, ports: [{ name: "http", port: portOf(plan), targetPort: "http" }] },
     },
     {
       apiVersion: "policy/v1",
@@ -56,8 +56,12 @@ export function manifests(plan: Plan, scale: Scale): Record<string, unknown>[] {
       metadata,
       spec: { maxUnavailable: 1, selector: { matchLabels: labels } },
     },
-    ...scaling(plan, scale, metadata),
+    ...plan.role === "node" ? scaling(plan, scale, metadata) : [],
   ];
+}
+
+function portOf({ role }: Plan): number {
+  return role === "node" ? NODE_PORT : RECEIVER_PORT;
 }
 
 type Metadata = { name: string; namespace: string; labels: Record<string, string> };
@@ -73,7 +77,8 @@ function deployment(
     kind: "Deployment",
     metadata,
     spec: {
-      // No replicas: KEDA sets them.
+      // Of nodes no replicas: KEDA sets them.
+      ...plan.role === "receiver" ? { replicas: scale.min } : {},
       selector: { matchLabels: labels },
       strategy: { type: "RollingUpdate", rollingUpdate: { maxSurge: 1, maxUnavailable: 0 } },
       template: {
@@ -103,21 +108,37 @@ function deployment(
   };
 }
 
-function container({ config }: Plan, { name, image }: Scale): Record<string, unknown> {
-  const probe = (path: string) => ({ httpGet: { path, port: "http" }, timeoutSeconds: 5 });
-  // The dispatcher, and what each slot takes with its share of a host.
-  const memory = 256 + 32 * config.pool.min_workers;
+/** What only nodes have. */
+function nodeOf({ config }: Plan) {
   return {
     name: "dispatcher",
+    env: [
+      { name: "DISPATCHER_HTTP", value: `0.0.0.0:${NODE_PORT}` },
+      { name: "DISPATCHER_QUEUES", value: config.queues.join(",") },
+    ],
+    // The dispatcher, and what each slot takes with its share of a host.
+    memory: 256 + 32 * config.pool.min_workers,
+  };
+}
+
+/** What only receivers have. The arguments make one of a node's image as well. */
+function receiverOf(plan: Plan) {
+  return { name: "receiver", args: argumentsOf(plan, `0.0.0.0:${RECEIVER_PORT}`), env: [], memory: 256 };
+}
+
+function container(plan: Plan, { name: secret, image }: Scale): Record<string, unknown> {
+  const probe = (path: string) => ({ httpGet: { path, port: "http" }, timeoutSeconds: 5 });
+  const { memory, env, ...own } = plan.role === "node" ? nodeOf(plan) : receiverOf(plan);
+  return {
+    ...own,
     image,
     env: [
-      { name: "DISPATCHER_HTTP", value: `0.0.0.0:${PORT}` },
-      { name: "DISPATCHER_QUEUES", value: config.queues.join(",") },
-      { name: "DISPATCHER_SHUTDOWN_WAIT", value: `${config.shutdown_wait}` },
+      ...env,
+      { name: "DISPATCHER_SHUTDOWN_WAIT", value: `${plan.config.shutdown_wait}` },
       { name: "DISPATCHER_LOG_FORMAT", value: "json" },
     ],
-    envFrom: [{ secretRef: { name } }],
-    ports: [{ name: "http", containerPort: PORT }],
+    envFrom: [{ secretRef: { name: secret } }],
+    ports: [{ name: "http", containerPort: portOf(plan) }],
     startupProbe: { ...probe("/livez"), periodSeconds: 2, failureThreshold: 60 },
     livenessProbe: { ...probe("/livez"), periodSeconds: 10, failureThreshold: 3 },
     readinessProbe: { ...probe("/readyz"), periodSeconds: 5, failureThreshold: 2 },

@@ -5,7 +5,7 @@
  */
 import { serversOf } from "../../runtime/addresses.ts";
 import type { Config } from "../../runtime/config.ts";
-import { addressText, HTTP_OFF, httpAddress, isLoopback } from "../../runtime/http_access.ts";
+import { addressText, HTTP_OFF, httpAddress } from "../../runtime/http_access.ts";
 
 /** The runtimes by name. */
 export const RUNTIMES = ["deno", "bun", "node"] as const;
@@ -14,15 +14,21 @@ export type RuntimeName = (typeof RUNTIMES)[number];
 /** Seconds from the end of the wait for running tasks to the supervisor's SIGKILL: abort, give back, say goodbye. */
 const MARGIN = 15;
 
+/** Where a callback receiver serves probes and metrics: on its own machine. */
+export const RECEIVER_PORT = 8071;
+const RECEIVER_HTTP = `127.0.0.1:${RECEIVER_PORT}`;
+
 /** What is deployed. */
 export interface Plan {
+  /** Nodes, or callback receivers. */
+  role: "node" | "receiver";
   runtime: RuntimeName;
   config: Config;
   /** The project's folder on the target. */
   dir: string;
   /** What Deno may read besides; the tasks where they lie outside of the project. */
   read: readonly string[];
-  /** What Deno may reach; everything when it is not known. */
+  /** What Deno may reach, and where it may listen; everything when it is not known. */
   net: readonly string[] | undefined;
 }
 
@@ -32,22 +38,28 @@ export function stopSeconds({ config }: Plan): number {
 }
 
 /** The port of the probes; undefined when no HTTP is served. */
-export function httpPort({ config }: Plan): number | undefined {
+export function httpPort({ role, config }: Plan): number | undefined {
+  if (role === "receiver") return RECEIVER_PORT;
   return config.http === HTTP_OFF ? undefined : httpAddress(config.http)?.port;
 }
 
-/** Whether other machines reach the probes. */
-export function isPublic({ config }: Plan): boolean {
-  return config.http !== HTTP_OFF && !isLoopback(httpAddress(config.http)!.host);
-}
-
-/** What a node reaches, as far as its configuration tells: the servers of its database, and where it listens. */
-export function reached(config: Config): string[] | undefined {
+/** What is reached, as far as the configuration tells: the servers of its database, and Redis, as `HOST:PORT`. */
+export function reached(config: Config, redis?: string): string[] | undefined {
   if (config.database_url === undefined) return undefined;
   const urls = [config.database_url, ...config.listen_url === undefined ? [] : [config.listen_url]];
   const servers = urls.flatMap(serversOf);
-  const http = config.http === HTTP_OFF ? [] : [addressText(httpAddress(config.http)!)];
-  return [...new Set([...servers, ...http])];
+  return [...new Set(redis === undefined ? servers : [...servers, redis])];
+}
+
+/** Where it listens. */
+export function listens({ role, config }: Pick<Plan, "role" | "config">): string[] {
+  if (role === "receiver") return [RECEIVER_HTTP];
+  return config.http === HTTP_OFF ? [] : [addressText(httpAddress(config.http)!)];
+}
+
+/** The words behind {@link command}, where a receiver is meant; a node needs none. */
+export function argumentsOf({ role }: Pick<Plan, "role">, http: string = RECEIVER_HTTP): string[] {
+  return role === "receiver" ? ["callback-receiver", "--http", http] : [];
 }
 
 /**
@@ -66,13 +78,13 @@ export function command(plan: Plan, binary: string): string[] {
   }
 }
 
-/** What the dispatcher itself needs on Deno with a database of one's own; `tests/deploy/deno_flags.test.ts` runs it. */
+/** What the dispatcher itself, or a receiver, needs on Deno with a database of one's own; `tests/deploy/deno_flags.test.ts` runs it. */
 export function denoFlags(
-  { dir, read, net, config }: Pick<Plan, "dir" | "read" | "net" | "config">,
+  { role, dir, read, net, config }: Pick<Plan, "role" | "dir" | "read" | "net" | "config">,
   deno: string,
   programs: string[] = [],
 ): string[] {
-  const socket = config.socket_path;
+  const socket = role === "node" ? config.socket_path : undefined;
   return [
     "--no-prompt",
     "--allow-env",

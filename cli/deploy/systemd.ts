@@ -1,11 +1,11 @@
 /**
- * A systemd unit: told of readiness and life by the node itself, and allowed little.
+ * A systemd unit: told of readiness and life by the node or receiver itself, and allowed little.
  *
  * @module
  */
-import { command, denoFlags, type Plan, stopSeconds } from "./plan.ts";
+import { argumentsOf, command, denoFlags, type Plan, stopSeconds } from "./plan.ts";
 
-/** Seconds without a sign of life after which systemd starts the node anew. */
+/** Seconds without a sign of life after which systemd starts it anew. */
 const WATCHDOG_SECONDS = 30;
 
 const BINARIES = { deno: "/usr/local/bin/deno", bun: "/usr/local/bin/bun", node: "/usr/bin/node" };
@@ -39,14 +39,31 @@ const HARDENING = [
   "UMask=0077",
 ];
 
+const WORDS = {
+  node: {
+    description: "edge-dispatcher node",
+    after: "postgresql.service",
+    cache: "edge-dispatcher",
+    secrets: "DATABASE_URL and whatever else is secret",
+  },
+  receiver: {
+    description: "edge-dispatcher callback receiver",
+    after: "postgresql.service redis.service redis-server.service",
+    // Users made for one unit cannot share a directory.
+    cache: "edge-dispatcher-receiver",
+    secrets: "DATABASE_URL, and CALLBACK_REDIS_URL where events come from Redis",
+  },
+};
+
 /** Write the unit; `binary` is the runtime's, `user` whom it runs as, a user of its own when not told. */
 export function systemdUnit(plan: Plan, { binary, user }: { binary?: string; user?: string } = {}): string {
   const runtime = binary ?? BINARIES[plan.runtime];
+  const { description, after, cache, secrets } = WORDS[plan.role];
   const sections: [string, string[]][] = [
     ["Unit", [
-      "Description=edge-dispatcher node",
+      `Description=${description}`,
       "Wants=network-online.target",
-      "After=network-online.target postgresql.service",
+      `After=network-online.target ${after}`,
       "# Never given up: what it waits for may come back.",
       "StartLimitIntervalSec=0",
     ]],
@@ -55,10 +72,10 @@ export function systemdUnit(plan: Plan, { binary, user }: { binary?: string; use
       "",
       ...user === undefined ? ["DynamicUser=yes"] : [`User=${user}`],
       `WorkingDirectory=${plan.dir}`,
-      "# DATABASE_URL and whatever else is secret; mode 0600, owner root.",
+      `# ${secrets}; mode 0600, owner root.`,
       "EnvironmentFile=-/etc/edge-dispatcher.env",
-      "CacheDirectory=edge-dispatcher",
-      "Environment=HOME=%C/edge-dispatcher XDG_CACHE_HOME=%C DENO_DIR=%C/edge-dispatcher/deno",
+      `CacheDirectory=${cache}`,
+      `Environment=HOME=%C/${cache} XDG_CACHE_HOME=%C/${cache} DENO_DIR=%C/${cache}/deno`,
       "",
       ...HARDENING,
     ]],
@@ -70,26 +87,43 @@ export function systemdUnit(plan: Plan, { binary, user }: { binary?: string; use
 function lifecycle(plan: Plan, start: string[]): string[] {
   return [
     "Type=notify",
-    "# The node speaks through systemd-notify, a child of its own.",
+    "# It speaks through systemd-notify, a child of its own.",
     "NotifyAccess=all",
     `WatchdogSec=${WATCHDOG_SECONDS}`,
     `ExecStart=${start.map(quoted).join(" ")}`,
     "Restart=always",
+    ...plan.role === "node" ? endOfNode(stopSeconds(plan)) : endOfReceiver(stopSeconds(plan)),
+    "LimitNOFILE=65536",
+  ];
+}
+
+function endOfNode(seconds: number): string[] {
+  return [
     "RestartSec=2",
     "# A configuration that is wrong stays wrong.",
     "RestartPreventExitStatus=2 78",
     "# The node decides what becomes of its worker hosts; what is left at the end goes with it.",
     "KillMode=mixed",
     "# Running tasks have shutdown_wait; the rest is for giving back what is unfinished.",
-    `TimeoutStopSec=${stopSeconds(plan)}`,
+    `TimeoutStopSec=${seconds}`,
     "# A worker host that the kernel ends for its memory is the node's affair.",
     "OOMPolicy=continue",
-    "LimitNOFILE=65536",
+  ];
+}
+
+function endOfReceiver(seconds: number): string[] {
+  return [
+    "# Exit 78 may mean that no node has made the control plane's tables yet, so only a wrong command is given up.",
+    "RestartSec=10",
+    "RestartPreventExitStatus=2",
+    "KillMode=mixed",
+    "# What it holds has shutdown_wait to be written; the rest is for leaving.",
+    `TimeoutStopSec=${seconds}`,
   ];
 }
 
 function started(plan: Plan, binary: string): string[] {
-  const words = command(plan, binary);
+  const words = [...command(plan, binary), ...argumentsOf(plan)];
   if (plan.runtime !== "deno") return words;
   const plain = denoFlags(plan, binary);
   const flags = denoFlags(plan, binary, ["systemd-notify"]);

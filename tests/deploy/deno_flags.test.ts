@@ -3,10 +3,12 @@ import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { denoFlags } from "../../cli/deploy/plan.ts";
+import { denoFlags, reached } from "../../cli/deploy/plan.ts";
 import { connect } from "../../mod.ts";
 import { loadConfig } from "../../runtime/config.ts";
-import { database, eventually, tempDir, test, type TestContext } from "../harness.ts";
+import { jobEvent } from "../awx/receiver/events.ts";
+import { ownRedis, receiverDatabase, startedReceiver } from "../awx/receiver/rig.ts";
+import { database, eventually, needs, tempDir, test, type TestContext } from "../harness.ts";
 import { spawnCli, startNode } from "../processes.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url)).replace(/\/$/, "");
@@ -20,7 +22,7 @@ async function narrow(t: TestContext, http: string) {
   t.after(() => client.close());
   const { config } = await loadConfig({ env: {}, flags: { database_url: db.url, http } });
   const flags = denoFlags(
-    { dir: ROOT, read: [], config, net: [new URL(db.url).host, http] },
+    { role: "node", dir: ROOT, read: [], config, net: [new URL(db.url).host, http] },
     process.execPath,
   );
   return { url: db.url, client, flags };
@@ -67,6 +69,32 @@ test("a node with few permissions takes the name of one that was killed at once"
   const second = await startNode({ url, args, flags });
   assert.equal((await second.stop()).code, 0);
 });
+
+for (const source of ["postgres", "redis"]) {
+  test(`a receiver works with the permissions that deploy lists, with events from ${source}`, {
+    skip: source === "redis" && needs("redis-server"),
+  }, async (t) => {
+    const { url, sql, job } = await receiverDatabase(t);
+    const redis = source === "redis" ? await ownRedis(t) : undefined;
+    const { config } = await loadConfig({ env: {}, flags: { database_url: url } });
+    const plan = { role: "receiver" as const, config };
+    // What it serves in this test has a port that nobody knows yet.
+    const net = [...reached(config, redis && new URL(redis.url).host)!, "127.0.0.1"];
+    const flags = denoFlags({ ...plan, dir: ROOT, read: [], net }, process.execPath, ["systemd-notify"]);
+    assert.ok(!flags.some((flag) => /^(-A|--allow-all|--allow-(read|write|run|sys|net|ffi))$/.test(flag)));
+    const args = ["--database-url", url, "--http", "127.0.0.1:0"];
+    const env: Record<string, string> = redis ? { CALLBACK_REDIS_URL: redis.url } : {};
+    const receiver = await startedReceiver(t, args, env, ["run", ...flags]);
+    assert.equal(receiver.facts.source, source);
+    const event = JSON.stringify(jobEvent({ job: await job(), counter: 1 }));
+    if (redis) await redis.client(t).rpush("callback_tasks", event);
+    else await sql`insert into awx.job_event_queue (payload) values (${event})`;
+    await eventually(async () => assert.equal((await sql`select from awx.job_event`).length, 1));
+    assert.equal((await fetch(`http://${receiver.facts.http}/readyz`)).status, 200);
+    assert.deepEqual(await receiver.stop(), { code: 0, signal: null }, receiver.err);
+    assert.doesNotMatch(receiver.err, /NotCapable/);
+  });
+}
 
 test("a node that may not run Deno says so and exits 78", async (t) => {
   const { url, flags } = await narrow(t, "127.0.0.1:1");

@@ -4,6 +4,7 @@ import { spawn, spawnSync } from "node:child_process";
 import { chmodSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { join } from "node:path";
+import process from "node:process";
 import { DockerfileParser } from "dockerfile-ast";
 import { ScaledObject } from "@kubernetes-models/keda/keda.sh/v1alpha1/ScaledObject";
 import { TriggerAuthentication } from "@kubernetes-models/keda/keda.sh/v1alpha1/TriggerAuthentication";
@@ -17,10 +18,13 @@ import { parseAllDocuments } from "yaml";
 import { run } from "../../cli/main.ts";
 import { oldestAgeQuery } from "../../cli/deploy/kubernetes.ts";
 import { connect } from "../../mod.ts";
+import { receiverDatabase, startedReceiver } from "../awx/receiver/rig.ts";
 import { fakeIO } from "../cli/fake_io.ts";
 import { database, needs, tempDir, test } from "../harness.ts";
 
 const RUNTIMES = ["deno", "bun", "node"];
+/** What is deployed, and the flag for it. */
+const ROLES: [role: string, flags: string[]][] = [["node", []], ["receiver", ["--receiver"]]];
 
 /** What a deploy command prints, with this file as configuration. */
 async function deploy(words: string[], config: Record<string, unknown> = {}): Promise<string> {
@@ -35,8 +39,8 @@ async function deploy(words: string[], config: Record<string, unknown> = {}): Pr
 /** The value of a setting of a unit. */
 const valueIn = (unit: string, key: string) => new RegExp(`^${key}=(.*)$`, "m").exec(unit)?.[1];
 
-for (const runtime of RUNTIMES) {
-  test(`systemd finds nothing wrong with the unit for ${runtime}, and little that it exposes`, {
+for (const [runtime, [role, flags]] of RUNTIMES.flatMap((one) => ROLES.map((role) => [one, role] as const))) {
+  test(`systemd finds nothing wrong with the unit of a ${role} for ${runtime}, and little that it exposes`, {
     skip: needs("systemd-analyze"),
   }, async () => {
     const dir = tempDir();
@@ -44,7 +48,11 @@ for (const runtime of RUNTIMES) {
     // systemd looks for the program.
     writeFileSync(binary, "#!/bin/sh\n");
     chmodSync(binary, 0o755);
-    const unit = await deploy(["systemd", "--runtime", runtime, "--dir", dir, "--binary", binary]);
+    const words = ["systemd", ...flags, "--runtime", runtime, "--dir", dir, "--binary", binary];
+    const unit = await deploy(words);
+    assert.equal(valueIn(unit, "Type"), "notify");
+    const command = role === "node" ? "dispatcher" : "dispatcher callback-receiver --http 127.0.0.1:8071";
+    assert.ok(valueIn(unit, "ExecStart")!.endsWith(`/cli/launcher.mjs ${command}`), unit);
     const path = join(dir, "edge-dispatcher.service");
     writeFileSync(path, unit + "\n");
     const verified = spawnSync("systemd-analyze", ["verify", path], { encoding: "utf8" });
@@ -55,11 +63,52 @@ for (const runtime of RUNTIMES) {
   });
 }
 
-test("a supervisor waits longer than the node lets its tasks finish", async () => {
+test("a supervisor waits longer than a node lets its tasks finish, and than a receiver may write", async () => {
   const config = { shutdown_wait: 100 };
-  assert.equal(valueIn(await deploy(["systemd"], config), "TimeoutStopSec"), "115");
-  assert.match(await deploy(["docker"], config), /--stop-timeout 115 /);
-  assert.match(await deploy(["kubernetes", "--image", "x"], config), /terminationGracePeriodSeconds: 115$/m);
+  for (const [, flags] of ROLES) {
+    assert.equal(valueIn(await deploy(["systemd", ...flags], config), "TimeoutStopSec"), "115");
+    assert.match(await deploy(["docker", ...flags], config), /--stop-timeout 115 /);
+    const manifests = await deploy(["kubernetes", "--image", "x", ...flags], config);
+    assert.match(manifests, /terminationGracePeriodSeconds: 115$/m);
+  }
+});
+
+test("the unit of a receiver is as hard as that of a node, and shares no directory with it", async () => {
+  const units = await Promise.all(ROLES.map(([, flags]) => deploy(["systemd", ...flags])));
+  const [node, receiver] = units.map((unit) =>
+    unit.slice(unit.indexOf("NoNewPrivileges"), unit.indexOf("[Install]"))
+  );
+  assert.ok(node.split("\n").length > 20, node);
+  assert.equal(receiver, node);
+  assert.deepEqual(units.map((unit) => valueIn(unit, "CacheDirectory")), [
+    "edge-dispatcher",
+    "edge-dispatcher-receiver",
+  ]);
+  // A receiver may be there before the first node has made the tables, and exits with 78 then.
+  assert.deepEqual(units.map((unit) => valueIn(unit, "RestartPreventExitStatus")), ["2 78", "2"]);
+});
+
+test("Deno may reach what is named, and where it listens, whoever names it", async (t) => {
+  const { CALLBACK_REDIS_URL } = process.env;
+  t.after(() => {
+    if (CALLBACK_REDIS_URL === undefined) delete process.env.CALLBACK_REDIS_URL;
+    else process.env.CALLBACK_REDIS_URL = CALLBACK_REDIS_URL;
+  });
+  process.env.CALLBACK_REDIS_URL = "redis://:secret@redis.example/0";
+  const reach = async (...words: string[]) =>
+    /--allow-net=([^ "]+)/.exec(await deploy([...words, "--runtime", "deno"]))![1];
+  assert.equal(await reach("systemd"), "db.example:5432,127.0.0.1:8070");
+  assert.equal(await reach("systemd", "--net", "db:1"), "db:1,127.0.0.1:8070");
+  const there = "db.example:5432,redis.example:6379,127.0.0.1:8071";
+  assert.equal(await reach("systemd", "--receiver"), there);
+  assert.equal(await reach("docker", "--receiver"), `${there},0.0.0.0:8071`);
+  process.env.CALLBACK_REDIS_URL = "redis";
+  const io = fakeIO();
+  const words = ["deploy", "systemd", "--receiver", "--database-url", "postgres://db.example/app"];
+  assert.deepEqual([await run(words, io), io.errLines], [
+    2,
+    ["Cannot use CALLBACK_REDIS_URL: it must look like redis://host:6379/0"],
+  ]);
 });
 
 test("a unit passes on a path with a space, and tells secrets to nobody", async () => {
@@ -79,9 +128,9 @@ test("a unit passes on a path with a space, and tells secrets to nobody", async 
   }
 });
 
-for (const runtime of RUNTIMES) {
-  test(`the Dockerfile for ${runtime} runs as a user without rights, with a health check and no shell`, async () => {
-    const parsed = DockerfileParser.parse(await deploy(["docker", "--runtime", runtime]));
+for (const [runtime, [role, flags]] of RUNTIMES.flatMap((one) => ROLES.map((role) => [one, role] as const))) {
+  test(`the Dockerfile of a ${role} for ${runtime} runs as a user without rights, with a health check and no shell`, async () => {
+    const parsed = DockerfileParser.parse(await deploy(["docker", "--runtime", runtime, ...flags]));
     const names = parsed.getInstructions().map((one) => one.getKeyword());
     const known = [
       "FROM",
@@ -93,6 +142,7 @@ for (const runtime of RUNTIMES) {
       "STOPSIGNAL",
       "HEALTHCHECK",
       "ENTRYPOINT",
+      ...role === "receiver" ? ["CMD"] : [],
     ];
     assert.deepEqual(names.filter((name) => !known.includes(name)), []);
     const last = (name: string) => parsed.getInstructions().findLast((one) => one.getKeyword() === name)!;
@@ -102,7 +152,12 @@ for (const runtime of RUNTIMES) {
     assert.equal(entry.at(-1), "dispatcher");
     assert.ok(!entry.includes("-A"));
     const check = /CMD (\[.*\])$/s.exec(last("HEALTHCHECK").getArgumentsContent()!)!;
-    assert.match(JSON.parse(check[1]).at(-1), /127\.0\.0\.1:8070\/livez/);
+    const port = role === "node" ? 8070 : 8071;
+    assert.ok(JSON.parse(check[1]).at(-1).includes(`127.0.0.1:${port}/livez`));
+    if (role === "receiver") {
+      const words = JSON.parse(last("CMD").getArgumentsContent()!);
+      assert.deepEqual(words, ["callback-receiver", "--http", "127.0.0.1:8071"]);
+    }
     assert.equal(parsed.getFROMs().length, 2);
   });
 }
@@ -155,6 +210,56 @@ test("the manifests keep to the schemas of Kubernetes and KEDA", async () => {
   assert.throws(() => new Deployment({ ...deployment, spec: { replicas: "many" } } as never).validate());
 });
 
+test("the manifests of receivers keep to the schemas, and are as many as asked for", async () => {
+  const words = [
+    "kubernetes",
+    "--receiver",
+    "--image",
+    "registry.example/app:1",
+    "--namespace",
+    "work",
+    "--min",
+    "3",
+  ];
+  const documents = parseAllDocuments(await deploy(words)).map((one) => one.toJS());
+  const kinds = ["Deployment", "PodDisruptionBudget", "Secret", "Service", "ServiceAccount"];
+  assert.deepEqual(documents.map(({ kind }) => kind).sort(), kinds);
+  for (const document of documents) {
+    const Kind = KINDS[document.kind as keyof typeof KINDS] as new (given: unknown) => { validate(): void };
+    new Kind(document).validate();
+    const { name, namespace } = document.metadata;
+    assert.deepEqual([name, namespace], ["edge-dispatcher-receiver", "work"]);
+  }
+  const { spec } = documents.find(({ kind }) => kind === "Deployment");
+  assert.equal(spec.replicas, 3);
+  const pod = ({ spec: { containers: [one], securityContext } }: typeof spec.template) => [
+    securityContext,
+    one.securityContext,
+    one.readinessProbe,
+  ];
+  const nodes = parseAllDocuments(await deploy(["kubernetes", "--image", "x"])).map((one) => one.toJS());
+  assert.deepEqual(pod(spec.template), pod(nodes.find(({ kind }) => kind === "Deployment").spec.template));
+});
+
+test("arguments and environment of the manifests start a receiver that is probed without credentials", async (t) => {
+  const documents = parseAllDocuments(await deploy(["kubernetes", "--receiver", "--image", "x"]));
+  const [secret, , deployment] = documents.map((one) => one.toJS());
+  const [{ args, env }] = deployment.spec.template.spec.containers;
+  const given = env.map(({ name, value }: { name: string; value: string }) => [name, value]);
+  const { url } = await receiverDatabase(t);
+  const [first, ...rest] = args.map((word: string) => word.replace(":8071", ":0"));
+  assert.equal(first, "callback-receiver");
+  const receiver = await startedReceiver(t, [...rest, "--log-format", "text"], {
+    ...secret.stringData,
+    ...Object.fromEntries(given),
+    DATABASE_URL: url,
+  });
+  const http = `http://127.0.0.1:${receiver.facts.http.split(":").at(-1)}`;
+  const status = async (path: string) => (await fetch(`${http}${path}`)).status;
+  assert.deepEqual(await Promise.all(["/livez", "/readyz", "/metrics"].map(status)), [200, 200, 401]);
+  assert.equal((await receiver.stop()).code, 0);
+});
+
 test("the environment of the manifests is one that a node takes", async () => {
   const { loadConfig } = await import("../../runtime/config.ts");
   const documents = parseAllDocuments(await deploy(["kubernetes", "--image", "x"])).map((one) => one.toJS());
@@ -192,6 +297,10 @@ test("deploy refuses what it cannot write", async () => {
   assert.deepEqual(await refused("docker", "--runtime", "dino"), [
     2,
     'Unknown runtime "dino" (did you mean "deno"?)',
+  ]);
+  assert.deepEqual(await refused("kubernetes", "--receiver", "--image", "x", "--max", "2"), [
+    2,
+    "Cannot use --max together with --receiver: they are not scaled",
   ]);
   assert.deepEqual(await refused("kubernetes"), [2, "Cannot write manifests without --image"]);
   assert.deepEqual(await refused("kubernetes", "--image", "x", "--min", "5", "--max", "2"), [

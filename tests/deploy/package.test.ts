@@ -115,7 +115,8 @@ for (const runtime of NAMES) {
       const client = await connect({ databaseUrl: db.url });
       t.after(() => client.close());
       const { config } = await loadConfig({ env: {}, flags: { database_url: db.url } });
-      const narrow = denoFlags({ dir, read: [], config, net: [new URL(db.url).host] }, runtimes().deno);
+      const plan = { role: "node" as const, dir, read: [], config, net: [new URL(db.url).host] };
+      const narrow = denoFlags(plan, runtimes().deno);
       const flags = { deno: narrow, bun: [], node: [] }[runtime];
       const options = { runtime, cwd: dir, main: join(dir, LAUNCHER), flags };
       const node = await startNode({ ...options, url: db.url, args: ["--node", "packed", "--workers", "1"] });

@@ -134,11 +134,16 @@ export class ReceiverProcess {
   #out = "";
   #err = "";
 
-  constructor(args: string[], runtime: Runtime = thisRuntime(), env: Record<string, string> = {}) {
+  constructor(
+    args: string[],
+    runtime: Runtime = thisRuntime(),
+    env: Record<string, string> = {},
+    flags: string[] = FLAGS[runtime],
+  ) {
     const main = join(ROOT, runtime === "deno" ? "cli/main.ts" : "cli/launcher.mjs");
     this.proc = spawn(
       runtimes()[runtime],
-      [...FLAGS[runtime], main, "callback-receiver", ...args],
+      [...flags, main, "callback-receiver", ...args],
       { stdio: ["ignore", "pipe", "pipe"], env: { ...process.env, ...env } },
     );
     guardChild(this.proc);
@@ -179,8 +184,13 @@ export class ReceiverProcess {
 }
 
 /** A receiver that is ready, and is stopped with the test. */
-export async function startedReceiver(t: TestContext, args: string[], env: Record<string, string> = {}) {
-  const receiver = new ReceiverProcess(args, thisRuntime(), env);
+export async function startedReceiver(
+  t: TestContext,
+  args: string[],
+  env: Record<string, string> = {},
+  flags?: string[],
+) {
+  const receiver = new ReceiverProcess(args, thisRuntime(), env, flags);
   t.after(() => receiver.stop("SIGKILL"));
   return Object.assign(receiver, { facts: await receiver.ready() });
 }
