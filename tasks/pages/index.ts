@@ -6,6 +6,7 @@
 import type { Chapter } from "edge-dispatcher/view";
 import { instanceDeeds } from "./deeds/instances.ts";
 import { jobDeeds } from "./deeds/jobs.ts";
+import { scheduleDeeds } from "./deeds/schedules.ts";
 import { instances } from "./instances.ts";
 import { job, workflow } from "./job.ts";
 import { jobs } from "./jobs.ts";
@@ -16,7 +17,8 @@ import { workflows } from "./workflows.ts";
 export const chapter: Chapter = {
   // The form goes before the job: both are at /jobs/SOMETHING.
   pages: [jobs, launch, job, workflows, workflow, instances, resources],
-  deeds: { job: jobDeeds, instance: instanceDeeds },
+  // `schedule` are the dispatcher's own.
+  deeds: { job: jobDeeds, instance: instanceDeeds, plan: scheduleDeeds },
   places: [
     ["/jobs", "Jobs", "b"],
     ["/workflows", "Workflows", "w"],

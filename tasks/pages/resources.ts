@@ -5,6 +5,7 @@
  */
 import {
   ago,
+  askButton,
   badge,
   type Column,
   count,
@@ -217,7 +218,22 @@ function inventoryTable(context: PageContext, rows: InventoryLine[]): Html {
   });
 }
 
-function scheduleTable({ now }: PageContext, rows: ScheduleLine[]): Html {
+function scheduleActions({ to, csrf, here }: PageContext, { id, name, enabled }: ScheduleLine): Html {
+  const fields = { schedule: `${id}`, back: here };
+  const [verb, label] = enabled ? ["disable", "Disable"] : ["enable", "Enable"];
+  const about = `${label} schedule ${name}`;
+  const toggle = formButton({ action: to(`/act/plan/${verb}`), label, about, csrf, fields });
+  const remove = askButton(
+    to(`/ask/plan/delete?${new URLSearchParams(fields)}`),
+    "Delete…",
+    `Delete schedule ${name}`,
+    "danger",
+  );
+  return html`<div class="actions">${toggle}${remove}</div>`;
+}
+
+function scheduleTable(context: PageContext, rows: ScheduleLine[]): Html {
+  const { now } = context;
   const columns: Column<ScheduleLine>[] = [
     {
       title: "Name",
@@ -236,6 +252,7 @@ function scheduleTable({ now }: PageContext, rows: ScheduleLine[]): Html {
     { title: "Next", right: true, cell: ({ next_run, enabled }) => enabled ? ago(next_run, now) : dash },
     { title: "Last", right: true, cell: ({ last_run }) => ago(last_run, now) },
   ];
+  if (context.mayAct) columns.push({ title: "Actions", cell: (row) => scheduleActions(context, row) });
   return table({
     caption: "Schedules",
     columns,

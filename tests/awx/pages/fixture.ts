@@ -8,6 +8,8 @@ import type { Database } from "../../../mod.ts";
 /** Ids of what a test looks at. */
 export interface Plant {
   template: number;
+  /** "nightly deploy", which is on. */
+  schedule: number;
   workflowTemplate: number;
   project: number;
   source: number;
@@ -56,10 +58,10 @@ export async function plant(sql: Database): Promise<Plant> {
     `insert into awx.job_template (name, kind, command) values ('rotate logs', 'command', '{logrotate,-f,/etc/logrotate.conf}')`,
   );
   await instances(sql);
-  await others(sql, template);
+  const schedule = await others(sql, template);
   const jobs = await planted(sql, { project, inventory, source, template });
   const { workflowTemplate, workflow } = await workflowOf(sql, template, project, source);
-  return { template, workflowTemplate, project, source, workflow, ...jobs };
+  return { template, schedule, workflowTemplate, project, source, workflow, ...jobs };
 }
 
 async function instances(sql: Database): Promise<void> {
@@ -76,13 +78,15 @@ async function instances(sql: Database): Promise<void> {
   );
 }
 
-async function others(sql: Database, template: number): Promise<void> {
-  await sql.unsafe(
+async function others(sql: Database, template: number): Promise<number> {
+  const schedule = await one(
+    sql,
     `insert into awx.schedule (name, rrule, template_kind, template_id, next_run, last_run)
      values ('nightly deploy', 'DTSTART:20260101T020000Z RRULE:FREQ=DAILY', 'job_template', $1::bigint,
        clock_timestamp() + interval '5 hours', clock_timestamp() - interval '19 hours'),
-       ('weekly', 'DTSTART:20260101T020000Z RRULE:FREQ=WEEKLY', 'job_template', $1::bigint, null, null)`,
-    [template] as never[],
+       ('weekly', 'DTSTART:20260101T020000Z RRULE:FREQ=WEEKLY', 'job_template', $1::bigint, null, null)
+     returning id`,
+    [template],
   );
   await sql.unsafe(
     `update awx.schedule set enabled = false where name = 'weekly';
@@ -90,6 +94,7 @@ async function others(sql: Database, template: number): Promise<void> {
      values ('operators', 'email', 'sealed-secret'), ('channel', 'slack', 'sealed-secret');
      insert into awx.notification_attachment select id, 'job_template', 1, 'error' from awx.notification_template`,
   );
+  return schedule;
 }
 
 interface Made {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { jobById } from "../../../tasks/jobs/model/unified_job.ts";
 import { test } from "../../harness.ts";
+import { basic, bearer } from "../../http/site.ts";
 import { open, pagesOf, plain } from "./open.ts";
 
 test("every page is whole without a script, shows no secret, and turns nothing typed into markup", async (t) => {
@@ -97,4 +98,92 @@ test("a workflow is drawn: a box a node with its word, edges with theirs, each n
   assert.match((await get(`/ask/job/cancel?job=${workflow}`)).text, /Cancels the workflow/);
   await send("/act/job/cancel", { job: `${workflow}` });
   assert.equal((await jobById(sql, workflow)).cancel_flag, true);
+});
+
+test("a schedule is turned off and on, and deleted after a question; each is recorded", async (t) => {
+  const { get, send, act, sql, client, schedule } = await open(t);
+  const row = async () =>
+    (await sql.unsafe(
+      "select enabled, next_run > clock_timestamp() soon, next_run from awx.schedule where id = $1::bigint",
+      [schedule] as never[],
+    ))[0];
+  const id = `${schedule}`;
+  assert.match(
+    (await get("/resources")).text,
+    new RegExp(`/ask/plan/delete\\?schedule=${id}&amp;back=%2Fresources`),
+  );
+  const off = await send("/act/plan/disable", { schedule: id, back: "/resources" });
+  assert.equal(off.text, 'Schedule "nightly deploy" is off: it launches nothing; what runs goes on');
+  assert.deepEqual({ ...await row() }, { enabled: false, soon: null, next_run: null });
+  assert.match(plain((await get("/resources")).text), /nightly deploy off/);
+  assert.match(
+    await act("/act/plan/enable", { schedule: id }),
+    /^Schedule "nightly deploy" is on, next 2\d{3}-/,
+  );
+  const { enabled, soon, next_run } = await row();
+  assert.deepEqual([enabled, soon], [true, true]);
+
+  // What is due and was not launched yet stays due when one clicks again.
+  await sql.unsafe(
+    "update awx.schedule set next_run = clock_timestamp() - interval '1 minute' where id = $1::bigint",
+    [
+      schedule,
+    ] as never[],
+  );
+  const due = (await row()).next_run;
+  assert.notDeepEqual(due, next_run);
+  assert.match(await act("/act/plan/enable", { schedule: id }), /is on already, next/);
+  assert.deepEqual((await row()).next_run, due);
+
+  await act("/act/plan/disable", { schedule: id });
+  await sql.unsafe("update awx.schedule set rrule = $2::text where id = $1::bigint", [
+    schedule,
+    "DTSTART:20200101T000000Z RRULE:FREQ=DAILY;COUNT=1",
+  ] as never[]);
+  assert.match(await act("/act/plan/enable", { schedule: id }), /never comes again$/);
+  assert.equal((await row()).enabled, false);
+
+  const asked = plain((await get(`/ask/plan/delete?schedule=${id}`)).text);
+  assert.match(asked, /Delete schedule "nightly deploy"/);
+  assert.match(
+    asked,
+    /It launches deploy site by DTSTART:20200101T000000Z RRULE:FREQ=DAILY;COUNT=1 , and is off/,
+  );
+  assert.ok(await row(), "nothing is deleted by the question");
+  assert.equal(await act("/act/plan/delete", { schedule: id }), 'Deleted schedule "nightly deploy"');
+  assert.equal(await row(), undefined);
+  assert.match(await act("/act/plan/delete", { schedule: id }), new RegExp(`^Cannot find schedule ${id}`));
+  assert.match(await act("/act/plan/enable", { schedule: "x" }), /^Cannot find schedule "x": it is no id/);
+  const audits = (await client.audits()).map(({ action, target, ok }) => `${action} ${target} ${ok}`);
+  assert.deepEqual(audits.toSorted(), [
+    `awx.schedule.delete schedule ${id} false`,
+    `awx.schedule.delete schedule ${id} true`,
+    ...Array.from({ length: 2 }, () => `awx.schedule.disable schedule ${id} true`),
+    `awx.schedule.enable schedule ${id} false`,
+    ...Array.from({ length: 2 }, () => `awx.schedule.enable schedule ${id} true`),
+    "awx.schedule.enable schedule x false",
+  ]);
+});
+
+test("schedules are left alone by viewers and by forms without a token", async (t) => {
+  const { ask, sql, client, schedule } = await open(t, {
+    http_auth: [
+      { kind: "bearer", role: "viewer", name: "screen", token: "viewer-token" },
+      { kind: "basic", role: "operator", user: "ann", password: "password" },
+    ],
+  });
+  const state = async () =>
+    (await sql.unsafe("select enabled from awx.schedule where id = $1::bigint", [schedule] as never[]))[0]
+      ?.enabled;
+  const body = new URLSearchParams({ schedule: `${schedule}` });
+  const post = async (verb: string, headers: Record<string, string>) =>
+    (await ask(`/act/plan/${verb}`, { method: "POST", body, headers })).status;
+  for (const verb of ["disable", "enable", "delete"]) {
+    assert.equal(await post(verb, bearer("viewer-token")), 403, verb);
+    // A browser that has the password, sent by a page of another's.
+    assert.equal(await post(verb, basic("ann", "password")), 403, verb);
+  }
+  assert.equal(await state(), true);
+  const refused = (await client.audits()).filter(({ ok }) => !ok).map(({ action }) => action);
+  assert.ok(refused.includes("awx.schedule.delete"), refused.join());
 });
