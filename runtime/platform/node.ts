@@ -55,17 +55,20 @@ export const nodePlatform: Platform = {
       events.ended({ name, message, stack });
     };
     worker.on("message", (text: string) => events.message(text));
-    worker.on("error", (thrown: Error & { code?: string }) => {
+    let thrown: { by: Error & { code?: string } } | undefined;
+    worker.on("error", (by) => thrown ??= { by });
+    // Errors come by another way than messages, often before them; with this all that was said has come.
+    worker.on("exit", (code) => {
+      if (!thrown) return fail("WorkerExit", `Worker ended by itself with code ${code}`);
       // A task may throw anything.
-      const error = thrown instanceof Error ? thrown : new Error(String(thrown));
-      const exhausted = thrown?.code === "ERR_WORKER_OUT_OF_MEMORY";
+      const error = thrown.by instanceof Error ? thrown.by : new Error(String(thrown.by));
+      const exhausted = thrown.by?.code === "ERR_WORKER_OUT_OF_MEMORY";
       fail(
         exhausted ? "OutOfMemory" : error.name,
         exhausted ? `Worker used more than ${memoryMb} MB` : error.message,
         error.stack,
       );
     });
-    worker.on("exit", (code) => fail("WorkerExit", `Worker ended by itself with code ${code}`));
     return {
       post: (message) => worker.postMessage(message),
       async terminate() {

@@ -5,6 +5,9 @@
  */
 import type { Thread, ThreadEvents } from "./platform.ts";
 
+/** An error can come before what was said ahead of it; and not every thread that ends is closed, or closed at once. */
+const LAST_WORD_MS = 20;
+
 /**
  * Start a Web Worker. `gone` tells whether the engine's own word that it stopped can be had and trusted;
  * `preload` names files that Bun loads into it first.
@@ -18,29 +21,44 @@ export function webThread(
   const worker = new Worker(module, { type: "module", preload } as WorkerOptions);
   let stopped = false;
   let closed = false;
+  // Something to do while it is known that the thread ends, and not told yet.
+  let telling: ReturnType<typeof setTimeout> | undefined;
+  let tell = () => {};
   worker.onmessage = (event: MessageEvent) => events.message(event.data);
   worker.onmessageerror = () => fail("MessageError", "A message could not be read");
   worker.onerror = (event: ErrorEvent) => {
     // Without this, Deno takes the error of a thread for an error of the process.
     event.preventDefault?.();
     const error = event.error as Error | undefined;
-    if (error instanceof Error) return fail(error.name, error.message, error.stack);
-    const { name, message } = readUncaught(event.message || "Worker failed");
-    fail(name, message);
+    const { name, message, stack } = error instanceof Error
+      ? error
+      : { ...readUncaught(event.message || "Worker failed"), stack: undefined };
+    fail(name, message, stack);
   };
   worker.addEventListener("close", () => {
     closed = true;
     fail("WorkerExit", "Worker ended by itself");
+    // All has been heard.
+    tell();
   });
   const fail = (name: string, message: string, stack?: string) => {
     if (stopped) return;
     stopped = true;
-    events.ended({ name, message, stack });
+    tell = () => {
+      hush();
+      events.ended({ name, message, stack });
+    };
+    telling = setTimeout(tell, LAST_WORD_MS);
+  };
+  const hush = () => {
+    clearTimeout(telling);
+    tell = () => {};
   };
   return {
     post: (message) => worker.postMessage(message),
     terminate() {
       stopped = true;
+      hush();
       if (closed) return Promise.resolve(true);
       const known = gone(worker);
       worker.terminate();

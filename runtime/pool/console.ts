@@ -10,8 +10,8 @@ import type { LogLevel } from "./protocol.ts";
 export interface Printed {
   /** Whether one runs. */
   active(): boolean;
-  /** A text of one or more lines. */
-  print(level: LogLevel, text: string): void;
+  /** A text of one or more lines; of the first so many characters more were written. */
+  print(level: LogLevel, text: string, unseen?: number): void;
 }
 
 const METHODS = [

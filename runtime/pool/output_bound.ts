@@ -18,14 +18,13 @@ export class OutputBound {
     this.#most = { lines, characters };
   }
 
-  /** What may be said of a text: all of it, its first lines, or nothing. */
-  take(text: string): string | null {
+  /** What may be said of a text, whose first line had so many more characters: all, its first lines, or nothing. */
+  take(text: string, unseen = 0): string | null {
     const lines = text.split("\n");
     const kept: string[] = [];
-    for (const line of lines) {
-      const clipped = line.length > LINE_LIMIT
-        ? `${line.slice(0, LINE_LIMIT)}… (${line.length} characters)`
-        : line;
+    for (const [i, line] of lines.entries()) {
+      const length = i === 0 ? line.length + unseen : line.length;
+      const clipped = length > LINE_LIMIT ? `${line.slice(0, LINE_LIMIT)}… (${length} characters)` : line;
       if (this.#cut > 0 || this.#lines >= this.#most.lines || !this.#hasRoom(clipped)) this.#cut++;
       else {
         this.#lines++;

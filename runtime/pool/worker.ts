@@ -8,12 +8,12 @@ import { errorLine, errorRecord } from "../errors.ts";
 import { keepCompiled } from "../platform/compiled.ts";
 import { closeThread, heapUsed, type ThreadPort, threadPort, trapExits } from "../platform/thread.ts";
 import { Registry } from "../registry.ts";
-import { captureConsole } from "./console.ts";
 import { Executor } from "./executor.ts";
 import { Gate } from "./gate.ts";
 import { type Hooks, loadHooks } from "./hooks.ts";
 import { BETWEEN_ORDERS, type Order, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 import { WorkerVoice } from "./worker_voice.ts";
+import { Written } from "./written.ts";
 
 type JobOrder = Extract<Order, { t: "run" }>;
 
@@ -31,6 +31,7 @@ class Worker {
   #spent = false;
   // The attempt that runs; what is printed is its.
   #running: string | null = null;
+  #written: Written | undefined;
   // Armed while no task runs, if there is a hook for it.
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
@@ -47,10 +48,11 @@ class Worker {
       log: (uuid, level, message) => voice.log(uuid, level, message),
     }, env);
     if (env.outputLines === 0) return;
-    captureConsole({
+    this.#written = new Written({
       active: () => this.#running !== null,
-      print: (level, text) => voice.log(this.#running, level, text, true),
+      print: (level, text, unseen) => voice.log(this.#running, level, text, true, unseen),
     });
+    this.#written.capture();
   }
 
   async start(port: ThreadPort): Promise<void> {
@@ -86,18 +88,21 @@ class Worker {
   async #run(job: JobOrder): Promise<void> {
     this.#running = job.uuid;
     const { done, text } = await this.#executor.run(job);
+    this.#written?.end();
     this.#running = null;
     this.#voice.taskEnded(job.uuid);
     this.#voice.say({ ...done, heap: heapUsed() }, text);
   }
 
-  /** It has been said that this thread must go: nothing more begins. */
+  /** This thread must go: nothing more begins, and what was begun to be written is said before that is. */
   spend(): void {
     this.#spent = true;
+    this.#written?.end();
   }
 
   /** Close in peace: the hook first, then the thread. */
   async #close(): Promise<void> {
+    this.#written?.end();
     await this.#guarded("onShutdown");
     this.#voice.say({ t: "closed" });
     closeThread();

@@ -32,8 +32,8 @@ export class WorkerVoice {
   }
 
   /** Say it, as far as an attempt may still say something. */
-  log(uuid: string | null, level: LogLevel, message: string, printed?: true): void {
-    const text = uuid === null ? message : this.#bound.take(message);
+  log(uuid: string | null, level: LogLevel, message: string, printed?: true, unseen?: number): void {
+    const text = uuid === null ? message : this.#bound.take(message, unseen);
     if (text !== null) this.say({ t: "log", uuid, level, printed }, JSON.stringify(text));
   }
 

@@ -169,6 +169,23 @@ function endings(load: () => Promise<Platform>): void {
     });
   }
 
+  test("spawnThread() tells of a thread's end behind all that it said", async (t) => {
+    const platform = await load();
+    // Where the two come by different ways, one of some is enough to see it.
+    for (let i = 0; i < 5; i++) {
+      const heard: string[] = [];
+      const thread = platform.spawnThread(THREAD, { memoryMb: 256 }, {
+        message: (text) => void heard.push(text),
+        ended: ({ message }) => void heard.push(message),
+      });
+      t.after(() => thread.terminate());
+      await eventually(() => heard.length === 1);
+      thread.post("last:3000");
+      await eventually(() => assert.equal(heard.length, 3002));
+      assert.equal(heard.at(-1), "said all");
+    }
+  });
+
   test("spawnThread() tells of a module that is not there", async (t) => {
     const { said, ended } = start(t, await load(), pathToFileURL(join(tempDir(), "nowhere.ts")));
     await eventually(() => ended.length > 0);

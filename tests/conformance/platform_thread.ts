@@ -7,6 +7,11 @@ const VERBS: Record<string, (text: string) => void> = {
   echo: (text) => port.post(text),
   heap: () => port.post(String(heapUsed() > 0)),
   throw: (text) => void setTimeout(() => fail(new TypeError(text))),
+  last: (count) =>
+    void setTimeout(() => {
+      for (let i = 1; i <= Number(count); i++) port.post(String(i));
+      fail(new TypeError("said all"));
+    }),
   reject: (text) => void Promise.reject(new RangeError(text)),
   throwText: (text) => void setTimeout(() => fail(text)),
   exit: () => process.exit(3),

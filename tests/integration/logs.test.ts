@@ -50,6 +50,30 @@ test("logs prints what an attempt printed and said, in order, with its level, an
   assert.match(made.node.stderr(), told);
 });
 
+test("what is written to standard output and error is kept as what is printed is, and once in the node's log", async () => {
+  const made = await site();
+  const { uuid } = await made.client.publish("writes", []);
+  await made.until(uuid, "completed");
+  const lines = await eventually(async () => {
+    const found = await made.client.logs(uuid);
+    return found.length === 10 && found;
+  });
+  assert.deepEqual(lines && lines.slice(3).map(({ level, text }) => `${level} ${text}`), [
+    "info and a third",
+    "info by console",
+    "error on stderr, in pieces",
+    "info ",
+    "info working… done",
+    "warning odd: that",
+    "info password=[redacted] and no end",
+  ]);
+  const told = made.node.stderr().split("\n").filter((line) => line.includes(`uuid=${uuid}`));
+  for (const text of ["and a third", "by console", "on stderr, in pieces", "[redacted] and no end"]) {
+    assert.equal(told.filter((line) => line.includes(text)).length, 1, text);
+  }
+  assert.ok(!made.node.stderr().split("\n").some((line) => /in pieces$/.test(line)), "without its attempt");
+});
+
 test("what is over the bound is counted and not kept", async () => {
   const made = await site();
   const { uuid } = await made.client.publish("says#much", [5_000]);

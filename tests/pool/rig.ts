@@ -29,8 +29,10 @@ export interface Ended extends Finished {
 export interface Rig {
   readonly pool: Pool;
   readonly notices: { level: string; text: string }[];
-  /** Lines that tasks printed. */
+  /** Lines that tasks printed, and whatever else came out of the hosts. */
   readonly output: string[];
+  /** Lines of those that are an attempt's. */
+  readonly printed: { uuid: string | null; level: string; text: string }[];
   readonly progress: { uuid: string; value: unknown }[];
   /** What bound tasks and hooks said. */
   readonly said: { uuid: string | null; level: string; text: string }[];
@@ -65,7 +67,7 @@ const DEFAULTS: PoolOptions = {
 /** Build a pool; it is closed after the test. */
 export async function unstarted(t: TestContext, options: Partial<PoolOptions> = {}): Promise<Rig> {
   const waiting = new Map<string, (end: Ended) => void>();
-  const rig = { notices: [], output: [], progress: [], said: [], ends: [] } as unknown as Rig & {
+  const rig = { notices: [], output: [], printed: [], progress: [], said: [], ends: [] } as unknown as Rig & {
     pool: Pool;
   };
   rig.pool = new Pool(await platform(), systemClock, { ...DEFAULTS, ...options }, {
@@ -80,8 +82,12 @@ export async function unstarted(t: TestContext, options: Partial<PoolOptions> = 
     output: (line) => void rig.output.push(line),
     ask: (_claimed, what, payload) => rig.ask(what, payload),
     said: (claimed, { level, printed }, text) => {
-      if (printed) rig.output.push(...text.split("\n"));
-      else rig.said.push({ uuid: claimed?.uuid ?? null, level, text });
+      const uuid = claimed?.uuid ?? null;
+      if (!printed) return void rig.said.push({ uuid, level, text });
+      for (const line of text.split("\n")) {
+        rig.output.push(line);
+        rig.printed.push({ uuid, level, text: line });
+      }
     },
   });
   rig.ask = (what) => Promise.reject(new Error(`Nobody answers ${what}`));
