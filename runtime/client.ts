@@ -20,7 +20,7 @@ import { type Outcome, resultOf } from "./outcome.ts";
 import { Packing } from "./packing.ts";
 import { Publisher, type Sent } from "./publisher.ts";
 import { mergeRates, type QueueRate } from "./rates.ts";
-import { nextTick } from "./schedule.ts";
+import { nextTick, rhythmFault, type ScheduleRow } from "./schedule.ts";
 import { findSchedule, optionsOf } from "./service/scheduler.ts";
 import type { State } from "./state.ts";
 import type { LogFilter, LogLine } from "./store/log.ts";
@@ -34,14 +34,7 @@ import type {
   FailureRow,
   Retried,
 } from "./store/operator.ts";
-import type {
-  Cancelled,
-  EnvelopeFilter,
-  EnvelopeRow,
-  NodeRow,
-  QueueRow,
-  ScheduleRow,
-} from "./store/store.ts";
+import type { Cancelled, EnvelopeFilter, EnvelopeRow, NodeRow, QueueRow } from "./store/store.ts";
 import type { Database, Published, TaskContext, Transaction } from "./task.ts";
 import { type SentWith, Transactional } from "./transactional.ts";
 import { watchNodes, type WatchOptions } from "./watcher.ts";
@@ -314,9 +307,16 @@ export class Client {
     return mergeRates(await this.control("rates", {}, { timeout, expected: hearing.length }));
   }
 
-  /** The schedules of the cluster; a node's own are its alone. */
-  schedules(): Promise<ScheduleRow[]> {
-    return this.#parts.store.schedules();
+  /**
+   * The schedules of the cluster, then those of scope `node` with the live nodes that tick them. When these tick next is
+   * known of a cron expression only: a rhythm of seconds begins with its node.
+   */
+  async schedules(): Promise<ScheduleRow[]> {
+    const now = new Date();
+    return (await this.#parts.store.schedules()).map((row) => {
+      if (row.scope === "cluster" || row.cron === null || rhythmFault(row)) return row;
+      return { ...row, next_at: nextTick(row, now)?.toISOString() ?? null };
+    });
   }
 
   /** Publish what a schedule publishes, now and besides its ticks. */

@@ -7,11 +7,11 @@
 import type { EnvelopeExtras, PublishOptions } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
 import { Packing } from "./packing.ts";
-import { lastTicks } from "./schedule.ts";
+import { lastTicks, type ScheduleRow } from "./schedule.ts";
 import { tickUuid } from "./service/scheduler.ts";
 import type { State } from "./state.ts";
 import type * as Look from "./store/look.ts";
-import type { EnvelopeRow, NodeRow, ScheduleRow, Store } from "./store/store.ts";
+import type { EnvelopeRow, NodeRow, Store } from "./store/store.ts";
 import type { Published } from "./task.ts";
 import { type Why, whyOf } from "./why.ts";
 
@@ -134,8 +134,13 @@ export class Looker {
 /** The ticks before now, the latest first, and the last that is known to have happened. */
 function ticksOf(row: ScheduleRow, count: number, now: Date): { at: Date; uuid: string }[] {
   const found = lastTicks(row, row.next_at === null ? null : new Date(row.next_at), now, count)
-    .map((at) => ({ at, uuid: tickUuid(row.name, at) }));
+    .flatMap((at) => tickNames(row).map((name) => ({ at, uuid: tickUuid(name, at) }))).slice(0, count);
   const { last_uuid, last_at } = row;
   if (last_uuid === null || last_at === null || found.some(({ uuid }) => uuid === last_uuid)) return found;
   return [{ at: new Date(last_at), uuid: last_uuid }, ...found].slice(0, count);
+}
+
+/** Under which names its ticks are published: each node has its own. */
+function tickNames({ name, nodes }: ScheduleRow): string[] {
+  return nodes === null ? [name] : nodes.map((node) => `${node}/${name}`);
 }

@@ -181,6 +181,7 @@ export class DispatcherNode {
       maxSlots: config.pool.max_workers,
       queues: this.queues,
       leaseSeconds: config.lease_seconds,
+      schedules: this.#works.producers.own,
       replaces,
     }, { store: this.#works.store, isKnownDead });
     if (rescued > 0) {

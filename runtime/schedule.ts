@@ -7,6 +7,7 @@ import { Cron } from "croner";
 import { z } from "zod";
 import { queueName } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
+import type { Json } from "./json.ts";
 import { resourcesSchema } from "./resources.ts";
 
 /** What to do with the ticks that nobody was there for. */
@@ -67,6 +68,34 @@ export interface ScheduleDefinition extends Rhythm {
   max_attempts?: number;
   on_duplicate?: "parallel" | "discard" | "serial" | "queue_one";
 }
+
+/** A schedule: the cluster's, or what nodes tick by themselves. */
+export interface ScheduleRow {
+  name: string;
+  scope: "cluster" | "node";
+  /** Of scope `node`: the live nodes that have it in this form; else null. */
+  nodes: string[] | null;
+  task: string;
+  args: Json[];
+  /** Of scope `node` they are not known to the others. */
+  kwargs: { [key: string]: Json };
+  /** Of scope `node` each node's own, and empty here. */
+  queue: string;
+  options: { [key: string]: Json };
+  every: number | null;
+  cron: string | null;
+  timezone: string | null;
+  catch_up: CatchUp;
+  enabled: boolean;
+  next_at: string | null;
+  last_at: string | null;
+  last_uuid: string | null;
+}
+
+/** A schedule of the cluster as a file has it. */
+export type ScheduleSettings = Omit<ScheduleRow, "scope" | "nodes" | "last_at" | "last_uuid">;
+/** What others may know of a schedule of scope `node`. */
+export type NodeScheduleRow = Omit<ScheduleSettings, "kwargs" | "queue" | "next_at">;
 
 /** What is wrong with a rhythm, if anything. */
 export function rhythmFault({ every, cron, timezone }: Rhythm): string | undefined {

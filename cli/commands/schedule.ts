@@ -7,11 +7,13 @@ import { writeTable } from "../table.ts";
 
 type Row = Awaited<ReturnType<Client["schedules"]>>[number];
 
-const COLUMNS = ["NAME", "TASK", "RHYTHM", "STATE", "NEXT", "LAST"].map((title) => ({ title }));
+const COLUMNS = ["NAME", "TASK", "RHYTHM", "STATE", "NEXT", "LAST", "SCOPE"].map((title) => ({ title }));
 const COUNT = 5;
+/** More nodes than this are only counted. */
+const NAMED = 3;
 const MOST = 1_000;
 
-/** The schedules of the cluster. */
+/** The schedules of the cluster and of its nodes. */
 export const scheduleList: Command = {
   summary: "List periodic tasks: rhythm, next and last tick",
   usage: "",
@@ -33,7 +35,13 @@ function cells(row: Row): string[] {
     ? `every ${row.every} s`
     : `${row.cron}${row.timezone === null ? "" : ` ${row.timezone}`}`;
   const state = row.enabled ? "enabled" : "paused";
-  return [row.name, row.task, rhythm, state, row.next_at ?? "-", row.last_at ?? "-"];
+  return [row.name, row.task, rhythm, state, row.next_at ?? "-", row.last_at ?? "-", scopeOf(row)];
+}
+
+/** `cluster`, or the nodes that tick it by themselves, of many the number. */
+function scopeOf({ nodes }: Row): string {
+  if (nodes === null) return "cluster";
+  return nodes.length > NAMED ? `${nodes.length} nodes` : `node ${nodes.join(", ")}`;
 }
 
 /** Publish what a schedule publishes, now. */

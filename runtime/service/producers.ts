@@ -8,9 +8,9 @@ import type { Clock } from "../clock.ts";
 import type { OnStart } from "../config.ts";
 import { seal, type Sealed } from "../envelope.ts";
 import type { Events } from "../events.ts";
-import { nextTick, type ScheduleDefinition } from "../schedule.ts";
+import { nextTick, type NodeScheduleRow, type ScheduleDefinition } from "../schedule.ts";
 import type { Store } from "../store/store.ts";
-import { nodeSchedule, rowOf } from "./scheduler.ts";
+import { nodeSchedule, ownSchedules, rowOf } from "./scheduler.ts";
 import { Service } from "./service.ts";
 
 /** What the producers of a node work with. */
@@ -40,6 +40,11 @@ export class Producers {
 
   get services(): readonly Service[] {
     return this.#services;
+  }
+
+  /** What this node ticks by itself, as others may know it. */
+  get own(): NodeScheduleRow[] {
+    return ownSchedules(this.#parts.schedules);
   }
 
   /** Write the cluster's schedules, begin this node's, and publish what is due at the start. */

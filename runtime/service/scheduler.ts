@@ -14,8 +14,16 @@ import type { Clock } from "../clock.ts";
 import { type PublishOptions, seal, type Sealed } from "../envelope.ts";
 import { DispatcherError, errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
-import { type Due, dueTicks, nextTick, type ScheduleDefinition } from "../schedule.ts";
-import type { ScheduleRow, Store } from "../store/store.ts";
+import {
+  type Due,
+  dueTicks,
+  nextTick,
+  type NodeScheduleRow,
+  type ScheduleDefinition,
+  type ScheduleRow,
+  type ScheduleSettings,
+} from "../schedule.ts";
+import type { Store } from "../store/store.ts";
 import { didYouMean } from "../suggest.ts";
 import { hashUuid } from "../uuid.ts";
 import type { Work } from "./service.ts";
@@ -90,9 +98,9 @@ export function optionsOf(options: Record<string, unknown>): PublishOptions {
 }
 
 /**
- * The schedule of a name.
+ * The schedule of the cluster that has this name.
  *
- * @throws {DispatcherError} `not_found`, with the name that may have been meant.
+ * @throws {DispatcherError} `not_found`, with the name that may have been meant; `refused` when it is of scope node.
  */
 export async function findSchedule(
   store: Pick<Store, "schedules">,
@@ -101,6 +109,12 @@ export async function findSchedule(
 ): Promise<ScheduleRow> {
   const rows = await store.schedules();
   const found = rows.find((row) => row.name === name);
+  if (found?.scope === "node") {
+    throw new DispatcherError(
+      "refused",
+      `Cannot ${verb} schedule "${name}": it is of scope node, and each of its nodes goes by its own configuration`,
+    );
+  }
   if (found) return found;
   const guess = didYouMean(name, rows.map((row) => row.name));
   throw new DispatcherError("not_found", `Cannot ${verb} schedule "${name}": no such schedule${guess}`);
@@ -134,8 +148,16 @@ export function nodeSchedule(name: string, definition: ScheduleDefinition, parts
   };
 }
 
+/** What a node tells of the schedules that it ticks by itself. */
+export function ownSchedules(schedules: Readonly<Record<string, ScheduleDefinition>>): NodeScheduleRow[] {
+  return Object.entries(schedules).filter(([, { scope }]) => scope === "node").map(([name, definition]) => {
+    const { kwargs: _kwargs, queue: _queue, next_at: _next, ...told } = rowOf(name, definition);
+    return told;
+  });
+}
+
 /** A configured schedule as the table has it. */
-export function rowOf(name: string, d: ScheduleDefinition): Omit<ScheduleRow, "last_at" | "last_uuid"> {
+export function rowOf(name: string, d: ScheduleDefinition): ScheduleSettings {
   const { timeout, priority, resources, preemptible, max_attempts, on_duplicate } = d;
   const options = { timeout, priority, resources, preemptible, max_attempts, on_duplicate };
   return {

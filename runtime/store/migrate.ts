@@ -47,6 +47,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 11, name: "0011_logs", worksWith: 1 },
   { version: 12, name: "0012_resources", worksWith: 1 },
   { version: 13, name: "0013_exchange", worksWith: 1 },
+  { version: 14, name: "0014_node_schedules", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {

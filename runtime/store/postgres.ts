@@ -5,12 +5,14 @@
  * @module
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
+import type { ScheduleRow } from "../schedule.ts";
 import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Sql } from "./connection.ts";
 import type * as Log from "./log.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
 import { LookStatements } from "./postgres_look.ts";
 import { contentParams, publishBy, publishParams, publishPlain } from "./postgres_publish.ts";
+import { nodeScheduleRows, toldOf } from "./postgres_schedules.ts";
 import { prune } from "./pruning.ts";
 import { shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
@@ -112,6 +114,7 @@ export class PostgresStore extends TriageStatements implements Port.Store {
       arrayLiteral(n.queues),
       n.leaseSeconds,
       n.replaces ?? null,
+      n.schedules?.length ? toldOf(n.instance, n.schedules) : null,
     ]);
     if (rows.length > 0) return { ok: true, rescued: (await this.rescue()).rescued };
     const holder = (await this.nodes()).find((row) => row.name === n.name);
@@ -169,12 +172,12 @@ export class PostgresStore extends TriageStatements implements Port.Store {
 
   async putSchedules(
     rows: Parameters<Port.Store["putSchedules"]>[0],
-    first: (row: Port.ScheduleRow, now: Date) => Date | null,
+    first: (row: ScheduleRow, now: Date) => Date | null,
   ): Promise<void> {
     if (rows.length === 0) return;
     const now = await this.#now();
     for (const row of rows) {
-      const next = first({ ...row, last_at: null, last_uuid: null }, now);
+      const next = first({ ...row, scope: "cluster", nodes: null, last_at: null, last_uuid: null }, now);
       await this.#run(SCHEDULE.PUT_SCHEDULE, [
         row.name,
         row.task,
@@ -197,17 +200,21 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     return new Date((await this.#run(SCHEDULE.NOW))[0].now);
   }
 
-  schedules(): Promise<Port.ScheduleRow[]> {
-    return this.#run(SCHEDULE.SCHEDULES);
+  async schedules(): Promise<ScheduleRow[]> {
+    const [shared, own] = await Promise.all([
+      this.#run(SCHEDULE.SCHEDULES) as Promise<ScheduleRow[]>,
+      this.#run(SCHEDULE.NODE_SCHEDULES),
+    ]);
+    return [...shared, ...nodeScheduleRows(own)];
   }
 
   async enableSchedule(
     name: string,
     enabled: boolean,
-    next: (row: Port.ScheduleRow, now: Date) => Date | null,
+    next: (row: ScheduleRow, now: Date) => Date | null,
   ): Promise<boolean> {
     const row = (await this.schedules()).find((row) => row.name === name);
-    if (!row) return false;
+    if (row?.scope !== "cluster") return false;
     const at = next(row, await this.#now());
     await this.#run(SCHEDULE.ENABLE_SCHEDULE, [name, enabled, at?.toISOString() ?? null]);
     return true;

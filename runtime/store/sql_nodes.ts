@@ -7,14 +7,15 @@
 /** Take a name: free, lapsed, stopped, or held by an instance that is known to be dead. */
 export const REGISTER = `
 insert into dispatcher.node as n (name, instance, runtime, version, host, pid, boot, state, min_slots, max_slots,
-  queues, lease_until)
+  queues, lease_until, schedules)
 values ($1, $2::uuid, $3, $4, $5, $6, $7, 'running', $8, $9, $10::text[],
-  clock_timestamp() + $11::float8 * interval '1 second')
+  clock_timestamp() + $11::float8 * interval '1 second', $13::text::json)
 on conflict (name) do update set
   instance = excluded.instance, runtime = excluded.runtime, version = excluded.version, host = excluded.host,
   pid = excluded.pid, boot = excluded.boot, state = 'running', min_slots = excluded.min_slots,
   max_slots = excluded.max_slots, slots = 0, busy = 0, listener = 'connected', rss = null, queues = excluded.queues,
-  started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until
+  started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until,
+  schedules = excluded.schedules
 where n.lease_until <= clock_timestamp() or n.state in ('stopped', 'lost') or n.instance = $12::uuid
 returning n.name`;
 

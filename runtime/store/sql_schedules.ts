@@ -5,11 +5,22 @@
  */
 
 const SCHEDULE =
-  `name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at, last_at,
+  `name, 'cluster' scope, null::json nodes, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at, last_at,
   last_uuid::text`;
 
-/** All schedules. */
+/** The schedules of the cluster. */
 export const SCHEDULES = `select ${SCHEDULE} from dispatcher.schedule order by name`;
+
+/**
+ * Those of scope node, each as the text that live nodes have told of it: a string in JSON, since JSON of ours may have
+ * what no function of PostgreSQL reads. What an instance of before has told is not this one's.
+ */
+export const NODE_SCHEDULES = `
+select told.value told, json_agg(n.name order by n.name) nodes
+from dispatcher.node n, json_array_elements_text(n.schedules -> 'schedules') told
+where n.state in ('running', 'draining') and n.lease_until > clock_timestamp()
+  and n.schedules ->> 'instance' = n.instance::text
+group by told.value`;
 
 /**
  * Write a schedule as it is configured. What a person paused stays paused; what the file paused goes on from now when

@@ -9,7 +9,7 @@
 import type { Sealed } from "../envelope.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Json } from "../json.ts";
-import type { CatchUp } from "../schedule.ts";
+import type { NodeScheduleRow, ScheduleRow, ScheduleSettings } from "../schedule.ts";
 import type { Outcome, State } from "../state.ts";
 import type { LogStore } from "./log.ts";
 import type { LookStore } from "./look.ts";
@@ -133,6 +133,8 @@ export interface NodeRegistration {
   queues: string[];
   /** Seconds that its lease lasts without being renewed. */
   leaseSeconds: number;
+  /** What it ticks by itself, for those who look. */
+  schedules?: NodeScheduleRow[];
   /** An instance known to be dead, which may be replaced although its lease lives. */
   replaces?: string;
 }
@@ -261,24 +263,6 @@ export interface Cancelled {
   node: string | null;
 }
 
-/** A schedule of the cluster. */
-export interface ScheduleRow {
-  name: string;
-  task: string;
-  args: Json[];
-  kwargs: { [key: string]: Json };
-  queue: string;
-  options: { [key: string]: Json };
-  every: number | null;
-  cron: string | null;
-  timezone: string | null;
-  catch_up: CatchUp;
-  enabled: boolean;
-  next_at: string | null;
-  last_at: string | null;
-  last_uuid: string | null;
-}
-
 /** What became of an envelope that was to be written. */
 export interface Put {
   /** False for a uuid that is known, or for a duplicate that was dropped. */
@@ -363,11 +347,12 @@ export interface Store extends OperatorStore, LogStore, TriageStore<Claimed> {
    * database's.
    */
   putSchedules(
-    rows: Omit<ScheduleRow, "last_at" | "last_uuid">[],
+    rows: ScheduleSettings[],
     first: (row: ScheduleRow, now: Date) => Date | null,
   ): Promise<void>;
+  /** Those of the cluster, then what live nodes tick by themselves; when these tick next is theirs to know. */
   schedules(): Promise<ScheduleRow[]>;
-  /** Pause or resume, as a person wants it; false when there is no such schedule. `now` is the database's. */
+  /** Pause or resume, as a person wants it; false when the cluster has no such schedule. `now` is the database's. */
   enableSchedule(
     name: string,
     enabled: boolean,

@@ -142,6 +142,8 @@ const queues = [
 ];
 const schedule = {
   name: "nightly",
+  scope: "cluster",
+  nodes: null,
   task: "system/purge",
   args: [{ token: "hunter2" }],
   kwargs: { password: "hunter2" },
@@ -193,6 +195,14 @@ export const fakeClient = {
       timezone: null,
       every: 30,
       enabled: false,
+    }, {
+      ...schedule,
+      name: "sweep",
+      scope: "node",
+      nodes: ["alpha", "beta"],
+      queue: "",
+      last_at: null,
+      last_uuid: null,
     }]),
   failures: () => Promise.resolve([failure]),
   logs: (_: string, { after }: { after?: unknown }) =>

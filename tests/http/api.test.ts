@@ -286,6 +286,14 @@ test("schedules are listed, run, paused and resumed, without their keyword argum
   assert.equal((await get("/api/schedules")).body.schedules[0].enabled, false);
   assert.deepEqual((await post(`${path}/resume`)).body, { enabled: true });
   assert.equal((await post("/api/schedules/none/run")).status, 404);
+  const rhythm = { every: null, cron: "@daily", timezone: null, catch_up: "one", enabled: true } as const;
+  await join(new PostgresStore(sql), "n", {
+    schedules: [{ name: "sweep", task: "t", args: [{ token: SECRET }], options: {}, ...rhythm }],
+  });
+  const [cluster, own] = (await get("/api/schedules")).body.schedules;
+  assert.deepEqual([cluster.scope, cluster.nodes, own.scope, own.nodes], ["cluster", null, "node", ["n"]]);
+  assert.deepEqual([own.args, own.next_at?.slice(10)], [[{ token: "[redacted]" }], "T00:00:00.000Z"]);
+  assert.equal((await post("/api/schedules/sweep/pause")).status, 409);
 });
 
 test("nodes are listed; a command to one that is not there, or does not answer, says so", async (t) => {

@@ -192,11 +192,18 @@ test("schedules are shown in words and run, paused, resumed", async (t) => {
   const schedules = {
     nightly: { task: "examples/add", args: [1, 2], cron: "30 4 * * 1-5" },
     pulse: { task: "examples/add", args: [1, 2], every: 1 },
+    sweep: { task: "examples/add", args: [1, 2], cron: "0 5 * * *", scope: "node" },
   };
   const { http } = await node({ name: "n", workers: 1, http: true, config: { schedules } });
   const text = async () => await (await fetch(`${http}/schedules`)).text();
   assert.match(await text(), /At 04:30, Monday through Friday/);
   assert.equal((await text()).match(/04:30:00<\/li>/g)?.length, 3, "the next three runs");
+  assert.equal((await text()).match(/05:00:00<\/li>/g)?.length, 3, "of a node's own too");
+  assert.match(
+    await text(),
+    /<b>sweep<\/b>[^]*?At 05:00[^]*?examples\/add<\/span>\s*<span class="dim">on n<\/span>/,
+  );
+  assert.doesNotMatch(await text(), /Pause schedule sweep/);
   const [, token] = /name="_csrf"\s+value="([^"]+)"/.exec(await text())!;
   const act = async (verb: string) => {
     const body = new URLSearchParams({ _csrf: token, schedule: "nightly", back: "/schedules" });

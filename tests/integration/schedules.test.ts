@@ -55,6 +55,45 @@ test("cli schedule lists, pauses, resumes and runs, and control --socket asks wi
   assert.equal((await spawnCli(["control", "alive", "--socket", `${socket_path}.none`])).code, 69);
 });
 
+test("schedules of scope node are listed with their nodes, and only the configuration pauses them", async (t) => {
+  const { node, cli, client } = await cluster(t);
+  const sweep = {
+    task: "examples/add",
+    args: [1, 1],
+    cron: "0 3 * * *",
+    scope: "node",
+    kwargs: { token: "hunter2" },
+  };
+  const beat = { task: "examples/add", args: [1, 1], every: 3600, scope: "node", enabled: false };
+  await node({ name: "n1", workers: 1, config: { schedules: { sweep, beat } } });
+  const n2 = await node({
+    name: "n2",
+    workers: 1,
+    config: { schedules: { sweep, tick: { ...tick, every: 3600 } } },
+  });
+  const table = (await cli("schedule", "list")).stdout.trim().split("\n").map((line) => line.split("\t"));
+  assert.deepEqual(table.map(([name, , rhythm, state, , , scope]) => [name, rhythm, state, scope]), [
+    ["tick", "every 3600 s", "enabled", "cluster"],
+    ["beat", "every 3600 s", "paused", "node n1"],
+    ["sweep", "0 3 * * *", "enabled", "node n1, n2"],
+  ]);
+  assert.match(table[2][4], /^\d{4}-\d\d-\d\dT03:00:00\.000Z$/, "when a cron expression ticks is known");
+  const json = (await cli("schedule", "list", "--json")).stdout;
+  assert.ok(!json.includes("hunter2"));
+  assert.deepEqual(JSON.parse(json.trim().split("\n")[2]).nodes, ["n1", "n2"]);
+  for (const verb of ["run", "pause", "resume"]) {
+    const { code, stderr } = await cli("schedule", verb, "sweep");
+    assert.deepEqual([code, stderr.includes(`Cannot ${verb} schedule "sweep": it is of scope node`)], [
+      4,
+      true,
+    ]);
+  }
+  n2.kill("SIGTERM");
+  await n2.exited;
+  const sweeps = (await client.schedules()).filter(({ name }) => name === "sweep");
+  assert.deepEqual(sweeps.map(({ nodes }) => nodes), [["n1"]]);
+});
+
 test("a schedule that the file turns off and on again ticks; one that a person paused waits for a person", async (t) => {
   const { node, client, cli } = await cluster(t);
   const hourly = { ...tick, every: 3600 };

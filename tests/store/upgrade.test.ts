@@ -264,3 +264,16 @@ test("migrate() does not make others wait behind a long reader, says so, and goe
     /^Cannot apply "0002_duplicates_and_schedules": what it changes is in use \(.*lock timeout/,
   );
 });
+
+test("what a node of this release ticks by itself is not taken for that of a former one of its name", async (t) => {
+  const { former, store } = await open(t);
+  const rhythm = { every: 5, cron: null, timezone: null, catch_up: "one", enabled: true } as const;
+  const young = await join(store, "n", {
+    schedules: [{ name: "s", task: "t", args: [], options: {}, ...rhythm }],
+  });
+  assert.deepEqual((await store.schedules()).map(({ nodes }) => nodes), [["n"]]);
+  assert.equal((await former.schedules()).length, 0, "the former release sees the cluster's");
+  await store.unregister(young.instance);
+  await join(former, "n");
+  assert.deepEqual(await store.schedules(), []);
+});

@@ -143,7 +143,7 @@ function schedules(api: Api): void {
     tag: "schedules",
     params: named,
     answers: { 201: S.published },
-    errors: [404],
+    errors: [404, 409],
   }, async (c, { params: { name } }) => {
     const { uuid, queue, known, duplicateOf } = await act(c, "schedule_run", name, async (client) => {
       const value = await client.runSchedule(name);
@@ -157,7 +157,7 @@ function schedules(api: Api): void {
       tag: "schedules",
       params: named,
       answers: { 200: z.strictObject({ enabled: z.boolean() }) },
-      errors: [404],
+      errors: [404, 409],
     }, async (c, { params: { name } }) => {
       const enabled = verb === "resume";
       await act(c, `schedule_${verb}`, name, async (client) => ({

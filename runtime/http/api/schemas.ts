@@ -239,9 +239,11 @@ export const purged = z.strictObject({ purged: z.int() });
 
 export const schedule = z.strictObject({
   name: z.string(),
+  scope: z.enum(["cluster", "node"]),
+  nodes: nullable(z.array(z.string())).meta({ description: "Of scope node: the live nodes that tick it" }),
   task: z.string(),
   args: z.array(json).meta({ description: "Redacted" }),
-  queue: z.string(),
+  queue: z.string().meta({ description: "Of scope node each node's own, and empty here" }),
   options: z.record(z.string(), json),
   every: nullable(z.number()),
   cron: nullable(z.string()),

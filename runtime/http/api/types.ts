@@ -209,6 +209,9 @@ export interface Queue {
 
 export interface Schedule {
   name: string;
+  scope: "cluster" | "node";
+  /** Of scope `node`: the live nodes that tick it. */
+  nodes: string[] | null;
   task: string;
   args: unknown[];
   queue: string;

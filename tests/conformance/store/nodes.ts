@@ -62,6 +62,41 @@ function registering(test: StoreTest): void {
     assert.match(started_at, /Z$/);
   });
 
+  test("schedules() has what live nodes tick by themselves, once for each form, and nobody pauses it", async (store) => {
+    const own = {
+      name: "sweep",
+      task: "t",
+      args: [{ a: "\u0000\ud800" }],
+      options: { priority: 1 },
+      every: null,
+      cron: "@daily",
+      timezone: null,
+      catch_up: "one",
+      enabled: true,
+    } as const;
+    const listed = async () =>
+      (await store.schedules()).map(({ name, scope, nodes, every }) => [name, scope, nodes, every]);
+    const schedules = [{ ...own, args: [...own.args] }];
+    const b = await join(store, "b", { schedules });
+    const other = await join(store, "a", {
+      schedules: [...schedules, { ...schedules[0], name: "own", every: 5 }],
+    });
+    await join(store, "none");
+    assert.deepEqual(await listed(), [["own", "node", ["a"], 5], ["sweep", "node", ["a", "b"], null]]);
+    const unknown = { kwargs: {}, queue: "", next_at: null, last_at: null, last_uuid: null };
+    assert.deepEqual((await store.schedules())[1], { ...own, ...unknown, scope: "node", nodes: ["a", "b"] });
+    assert.equal(await store.enableSchedule("sweep", false, () => null), false);
+    const shared = { ...own, args: [1], kwargs: {}, queue: "default", next_at: null };
+    await store.putSchedules([shared], () => new Date("2030-01-01T00:00:00Z"));
+    assert.deepEqual((await listed())[0], ["sweep", "cluster", null, null], "the cluster's first");
+    assert.equal(await store.enableSchedule("sweep", false, () => null), true);
+    await lapse(store, other);
+    await store.unregister(b.instance);
+    assert.deepEqual(await listed(), [["sweep", "cluster", null, null]]);
+    await join(store, "b");
+    assert.deepEqual(await listed(), [["sweep", "cluster", null, null]], "an instance of before told it");
+  });
+
   test("register() refuses a name while the lease of its holder lives, and tells who that is", async (store) => {
     const holder = await join(store, "n");
     assert.equal((await refused(store, registration("n"))).instance, holder.instance);

@@ -4,14 +4,15 @@
  * @module
  */
 import cronstrue from "cronstrue";
-import { nextTicks, rhythmFault } from "../../../schedule.ts";
+import { nextTicks, rhythmFault, type ScheduleRow } from "../../../schedule.ts";
 import type { TickOutcome } from "../../../looker.ts";
-import type { ScheduleRow } from "../../../store/store.ts";
 import { ago, badge, formButton, type Html, html, NONE, table, toneOf } from "../bits.ts";
 import { clockTime, duration, exactTime } from "../format.ts";
 import type { Page, PageContext } from "../page.ts";
 
 const [NEXT, LAST] = [3, 20];
+/** More nodes than this are only counted. */
+const NAMED = 3;
 
 export const schedules: Page = {
   path: "/schedules",
@@ -22,7 +23,8 @@ export const schedules: Page = {
       title: "Schedules",
       sections: [{ id: "schedules", body: list(context, rows, ticks) }],
       bottom:
-        html`<p class="note">Times are in UTC. A node's own schedules (scope: node) are not in this list.</p>`,
+        html`<p class="note">Times are in UTC. What nodes tick by themselves (scope: node) their configuration
+        pauses.</p>`,
     };
   },
 };
@@ -32,7 +34,7 @@ function list(context: PageContext, rows: ScheduleRow[], ticks: Map<string, Tick
   return table({
     caption: "Schedules",
     rows,
-    key: ({ name }) => name,
+    key: ({ name, nodes }) => nodes === null ? name : `${name} on ${nodes.join(" ")}`,
     empty:
       html`No schedule is configured: <code>schedules</code> in the configuration file of a node makes them.`,
     columns: [
@@ -48,12 +50,11 @@ function list(context: PageContext, rows: ScheduleRow[], ticks: Map<string, Tick
       { title: "When", cell: (row) => rhythm(row) },
       {
         title: "Task",
-        cell: ({ task, queue }) =>
-          html`<span class="mono">${task}</span> <span class="dim">in ${queue}</span>`,
+        cell: (row) => html`<span class="mono">${row.task}</span> <span class="dim">${where(row)}</span>`,
       },
       { title: "Next", cell: (row) => next(row, now) },
       { title: "Last", right: true, cell: ({ last_at }) => ago(last_at, now) },
-      { title: `Last ${LAST}`, cell: ({ name }) => outcomes(context, ticks.get(name) ?? []) },
+      { title: `Last ${LAST}`, cell: (row) => outcomes(context, row, ticks.get(row.name) ?? []) },
       ...context.mayAct ? [{ title: "Actions", cell: (row: ScheduleRow) => actions(context, row) }] : [],
     ],
   });
@@ -85,7 +86,15 @@ function next(row: ScheduleRow, now: string): Html {
   }</ol>`;
 }
 
-function outcomes({ to, now }: PageContext, ticks: TickOutcome[]): Html {
+/** In which queue, or on which nodes; of many the number. */
+function where({ queue, nodes }: ScheduleRow): string {
+  if (nodes === null) return `in ${queue}`;
+  return nodes.length > NAMED ? `on each of ${nodes.length} nodes` : `on ${nodes.join(", ")}`;
+}
+
+function outcomes({ to, now }: PageContext, { scope, every }: ScheduleRow, ticks: TickOutcome[]): Html {
+  // A rhythm of seconds begins with its node: nobody else knows the ticks.
+  if (scope === "node" && every !== null) return html`<span class="dim">–</span>`;
   if (ticks.length === 0) return html`<span class="dim">none yet</span>`;
   return html`<span class="cells">${
     ticks.toReversed().map(({ at, uuid, state }) =>
@@ -100,7 +109,8 @@ function outcomes({ to, now }: PageContext, ticks: TickOutcome[]): Html {
   }</span>`;
 }
 
-function actions({ to, csrf, here }: PageContext, { name, enabled }: ScheduleRow): Html {
+function actions({ to, csrf, here }: PageContext, { name, enabled, scope }: ScheduleRow): Html {
+  if (scope === "node") return html`<span class="dim">–</span>`;
   const verb = enabled ? "pause" : "resume";
   const fields = { schedule: name, back: here };
   return html`<span class="actions">${
