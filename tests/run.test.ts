@@ -100,6 +100,23 @@ test("summarise() sums up over runtimes and ends with the count line", () => {
   assert.match(text, /^ {2}deno,bun tests\/a\.test\.ts › c: no moon$/m);
 });
 
+test("summarise() says where screenshots are, before the count line", () => {
+  const one: FileResult = {
+    path: "a",
+    runtime: "node",
+    ms: 1,
+    output: "",
+    passed: 1,
+    failed: [],
+    skipped: [],
+  };
+  assert.match(
+    summarise([one], [], "/x/artifacts").text,
+    /\n\nScreenshots:\n {2}\/x\/artifacts\n\n1 passed, 0 failed, 0 skipped$/,
+  );
+  assert.ok(!summarise([one], []).text.includes("Screenshots"));
+});
+
 test("summarise() fails a run without a test", () => {
   assert.deepEqual(summarise([], []).ok, false);
   assert.ok(summarise([], []).text.endsWith("\n0 passed, 1 failed, 0 skipped"));

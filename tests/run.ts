@@ -7,7 +7,7 @@
  * SIGINT or SIGTERM.
  */
 import { randomBytes } from "node:crypto";
-import { mkdirSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Runtime } from "./runner/binaries.ts";
@@ -48,10 +48,16 @@ async function main(args: string[]): Promise<void> {
     void problems.push({ name: `(${what})`, detail: error instanceof Error ? error.message : String(error) });
   await runAll(args, results, problems).catch(failed("the run"));
   if (interrupt.signal.aborted) failed("the run")(`interrupted by ${interrupt.signal.reason}`);
-  const { text, ok } = summarise(results, problems);
+  const { text, ok } = summarise(results, problems, screenshots());
   console.log(text);
   // Not left to the event loop: nothing may come after the count line, nor keep the process.
   process.exit(ok ? 0 : 1);
+}
+
+/** Where the tests in a browser left pictures, if somebody has named a place and one ran. */
+function screenshots(): string | undefined {
+  const place = process.env.WEB_ARTIFACTS;
+  return place !== undefined && existsSync(place) ? place : undefined;
 }
 
 async function runAll(args: string[], results: FileResult[], problems: Note[]): Promise<void> {

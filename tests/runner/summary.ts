@@ -10,8 +10,15 @@ export function progressLine(result: FileResult): string {
   return `${result.runtime.padEnd(5)}${result.path.padEnd(52)} ${counts}  ${(result.ms / 1000).toFixed(1)} s`;
 }
 
-/** Give the end of the run: a line a runtime, the failures, the skipped with reasons, and last the count line. */
-export function summarise(results: FileResult[], problems: Note[]): { text: string; ok: boolean } {
+/**
+ * Give the end of the run: a line a runtime, the failures, the skipped with reasons, where the screenshots of the
+ * browser's tests are, if that is somewhere, and last the count line.
+ */
+export function summarise(
+  results: FileResult[],
+  problems: Note[],
+  screenshots?: string,
+): { text: string; ok: boolean } {
   const passed = sum(results, (result) => result.passed);
   const failed = sum(results, (result) => result.failed.length) + problems.length;
   const skipped = sum(results, (result) => result.skipped.length);
@@ -28,6 +35,7 @@ export function summarise(results: FileResult[], problems: Note[]): { text: stri
     ...perRuntime(results),
     ...section("Failures", failures),
     ...section("Skipped", skippedLines(results)),
+    ...section("Screenshots", screenshots === undefined ? [] : [`  ${screenshots}`]),
     "",
     `${passed} passed, ${failed + (noTest ? 1 : 0)} failed, ${skipped} skipped`,
   ].join("\n");
