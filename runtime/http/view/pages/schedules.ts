@@ -23,8 +23,8 @@ export const schedules: Page = {
       title: "Schedules",
       sections: [{ id: "schedules", body: list(context, rows, ticks) }],
       bottom:
-        html`<p class="note">Times are in UTC. What nodes tick by themselves (scope: node) their configuration
-        pauses.</p>`,
+        html`<p class="note">Times are in UTC. What nodes tick by themselves (scope: node) is turned off in
+        their configuration.</p>`,
     };
   },
 };
@@ -64,7 +64,7 @@ function list(context: PageContext, rows: ScheduleRow[], ticks: Map<string, Tick
 function rhythm({ every, cron, timezone }: ScheduleRow): Html {
   if (every !== null) return html`Every ${duration(every)}`;
   const zone = timezone ?? "UTC";
-  return html`${inWords(cron!)}<br><span class="dim"><code>${cron}</code> ${zone}</span>`;
+  return html`${inWords(cron!)}<br><span class="dim"><code class="unbroken">${cron}</code> ${zone}</span>`;
 }
 
 function inWords(cron: string): string {
