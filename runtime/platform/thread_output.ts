@@ -23,8 +23,8 @@ const scope = globalThis as any;
 export function divertOutput(taker: Taker): void {
   for (const end of ["stdout", "stderr"] as const) {
     if ("Deno" in scope) divertDeno(scope.Deno[end], end, taker);
-    else if ("Bun" in scope) divertLazily(end, taker);
-    else divertStream(scope.process[end], end, taker);
+    else if ("Bun" in scope) replaceStream(end, taker);
+    else divertWhenAsked(end, taker);
   }
   if ("Deno" in scope) {
     for (const what of ["error", "unhandledrejection"]) scope.addEventListener(what, () => taker.breaking());
@@ -50,12 +50,23 @@ function divertDeno(own: any, end: EndName, taker: Taker): void {
   });
 }
 
+/** Node makes its streams when process.stdout is asked for, which most tasks never do. */
+function divertWhenAsked(end: EndName, taker: Taker): void {
+  const { process } = scope;
+  const { get, ...own } = Object.getOwnPropertyDescriptor(process, end)!;
+  let stream: unknown;
+  Object.defineProperty(process, end, {
+    ...own,
+    get: () => stream ??= divertStream(get!.call(process), end, taker),
+  });
+}
+
 /**
  * Bun loads its streams when process.stdout is asked for, which would be half of what a slot costs at its start. Only a
  * plain assignment replaces the property without making it, and there is no way back to it: so whoever asks gets the
  * stream that Bun makes for a pipe, which is what a host writes to.
  */
-function divertLazily(end: EndName, taker: Taker): void {
+function replaceStream(end: EndName, taker: Taker): void {
   const { process } = scope;
   let stream: unknown;
   process[end] = undefined;
