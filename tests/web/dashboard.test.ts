@@ -68,6 +68,9 @@ test(
           }
           const overflow = await page.evaluate("document.documentElement.scrollWidth - innerWidth");
           assert.ok(Number(overflow) <= 0, `${name} is ${overflow} px too wide (${size})`);
+          const cut = await page.evaluate(`[...document.querySelectorAll("nav a[aria-current]")]
+            .map((tab) => tab.getBoundingClientRect()).filter((tab) => tab.left < 0 || tab.right > innerWidth).length`);
+          assert.equal(cut, 0, `${name}: its tab is cut (${size})`);
         }
       }
     }

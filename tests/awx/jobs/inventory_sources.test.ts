@@ -5,6 +5,7 @@ import { randomUUID } from "node:crypto";
 import { chmodSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
+import { client } from "../../../mod.ts";
 import { needs, tempDir, test, type TestContext } from "../../harness.ts";
 import { launch } from "../../../tasks/jobs/model/launch.ts";
 import { jobById, type UnifiedJob } from "../../../tasks/jobs/model/unified_job.ts";
@@ -66,6 +67,7 @@ async function importer(t: TestContext) {
       ...values,
     });
   return {
+    url: own.url,
     insert,
     update,
     source,
@@ -174,7 +176,10 @@ test(
   "a source in a git project is read at the project's revision, from any place in it",
   gitToo,
   async (t) => {
-    const { imported, insert } = await importer(t);
+    const { imported, insert, url } = await importer(t);
+    // The lock of a project is held by the client that tasks share.
+    process.env.DATABASE_URL = url;
+    t.after(async () => await (await client()).close());
     const repository = write(tempDir(), {
       "inventories/eu/hosts.ini": "[web]\na\n",
       "inventories/eu/group_vars/web.yml": "zone: eu\n",

@@ -157,4 +157,9 @@
     event.preventDefault();
     $("help").showModal();
   });
+
+  // On a narrow screen the pages are a line that scrolls: the one that is shown should be seen in it.
+  const here = document.querySelector("nav a[aria-current]");
+  const line = here?.closest("nav");
+  if (line) line.scrollLeft += here.getBoundingClientRect().left - (line.clientWidth - here.offsetWidth) / 2;
 })();
