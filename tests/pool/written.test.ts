@@ -1,5 +1,6 @@
 /** What tasks write to their standard output and error: kept with their attempts, by line, once. */
 import assert from "node:assert/strict";
+import { WRITTEN } from "../fixtures/written.ts";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { eventually, tempDir, test } from "../harness.ts";
@@ -21,18 +22,7 @@ async function linesAfter(made: Rig, task: string, args: unknown[] = []) {
 test("what a task writes is its attempt's, by line, each once, the last without its end", async (t) => {
   const made = await rig(t);
   const { lines } = await linesAfter(made, "writes");
-  assert.deepEqual(lines, [
-    "info a line",
-    "info two",
-    "info lines",
-    "info and a third",
-    "info by console",
-    "error on stderr, in pieces",
-    "info ",
-    "info working… done",
-    "warning odd: that",
-    "info password=hunter2 and no end",
-  ]);
+  assert.deepEqual(lines, WRITTEN);
   const again = await linesAfter(made, "writes");
   assert.deepEqual(again.lines, lines);
   // Past the channel, by the pipes of the host, came nothing: they are closed first.

@@ -72,14 +72,14 @@ test("publish() in SQL takes every argument and option", async (t) => {
 
 test("publish() in SQL asks for resources, and its waiting counts from when it is due", async (t) => {
   const { sql, store } = await open(t);
-  const asks = JSON.stringify({ resources: { gpu: 2, cpu: 0.5 }, delay: 0.01 });
+  // A microsecond: scheduled, and due before anybody can ask.
+  const asks = JSON.stringify({ resources: { gpu: 2, cpu: 0.5 }, delay: 0.000001 });
   const due = await call(sql, `dispatcher.publish('a', options => '${asks}')`);
   const old = await call(
     sql,
     `dispatcher.publish('a', options => '${JSON.stringify({ resources: { gpu: 1 } })}')`,
   );
   await sql`update dispatcher.envelope set created_at = created_at - interval '1 hour'`;
-  await new Promise((resolve) => setTimeout(resolve, 20));
   await store.stage(10);
   const found = new Map((await store.contenders(["default"], 9)).map((one) => [one.uuid, one]));
   assert.deepEqual([found.get(due)?.demand, found.get(old)?.demand], [{ gpu: 2, cpu: 0.5 }, { gpu: 1 }]);

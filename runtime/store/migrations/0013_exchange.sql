@@ -55,7 +55,8 @@ begin
         select unnest(uuids) uuid, unnest(fences) fence, unnest(outcomes) outcome, unnest(records) record,
           unnest(errors) error, unnest(progresses) progress, unnest(delays) delay, unnest(blames) blamed) s
       where e.uuid = any(uuids) and e.uuid = s.uuid and e.fence = s.fence
-        and s.outcome in ('retry', 'released') and e.instance is not distinct from by_instance and e.state || '' = 'running' and e.cancel_at is null
+        and s.outcome in ('retry', 'released') and e.cancel_at is null
+        and e.instance is not distinct from by_instance and e.state || '' = 'running'
       returning e.uuid)
     select array_agg(uuid) into again from kept;
   end if;
@@ -68,7 +69,8 @@ begin
           unnest(results) result, unnest(errors) error, unnest(progresses) progress, unnest(workers) worker,
           unnest(starts) started, unnest(ends) ended) s
       where e.uuid = any(uuids) and e.uuid = s.uuid and e.fence = s.fence
-        and (s.outcome not in ('retry', 'released') or e.cancel_at is not null) and e.instance is not distinct from by_instance and e.state || '' = 'running'
+        and (s.outcome not in ('retry', 'released') or e.cancel_at is not null)
+        and e.instance is not distinct from by_instance and e.state || '' = 'running'
       returning e.uuid, e.origin, e.queue, e.task, e.args, e.kwargs, e.options, e.priority, e.attempt, e.max_attempts,
         e.timeout, e.time_pub, e.created_at, e.node, e.claimed_at, e.progress, e.error, e.attempts, e.fence, e.solo,
         e.forgiven, e.dedupe, e.discard_reason, s.outcome, s.record, s.result, s.error new_error,
