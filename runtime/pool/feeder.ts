@@ -93,9 +93,9 @@ export class Feeder {
     else this.#begin(slot, claimed);
     slot.sent++;
     const { uuid, origin, attempt, task, args, kwargs, options, timeout } = claimed;
-    const call = { task, args, kwargs, options };
-    const job = { uuid, origin, attempt, worker: slot.worker, timed: timeout !== null, ...call };
-    slot.host.send(["run", slot.id, writeRun(job)]);
+    const timed = timeout !== null;
+    const order = writeRun({ uuid, origin, attempt, timed, task, args, kwargs, options });
+    slot.host.run(slot.id, slot.worker, order);
   }
 
   #begin(slot: Slot, claimed: Claimed): void {

@@ -19,18 +19,13 @@ import { keepCompiled } from "../platform/compiled.ts";
 import { platform } from "../platform/detect.ts";
 import type { Thread } from "../platform/platform.ts";
 import { Gate } from "./gate.ts";
-import { BETWEEN_ORDERS, type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 
 const WORKER = new URL("./worker.ts", import.meta.url);
 const LOOK_EVERY_MS = 250;
 const LAST_WORD_MS = 10;
 /** How long the end of an attempt may wait for that of the next, when the thread has one. */
 const TOGETHER_MS = 1;
-/**
- * From so many characters on an order is posted alone: of 10 kB each, 16 in one text cost the host 97 us an order, alone
- * 59 (a text of many is a large object to the engine, made and thrown away in the host and in the thread).
- */
-const ALONE_CHARS = 4_000;
 const MB = 1024 * 1024;
 
 const here = await platform();
@@ -43,8 +38,6 @@ interface Entry {
   /** Jobs that it was given, and those of them that it says have ended or that were taken back. */
   given: number;
   over: number;
-  /** Orders of one message of the dispatcher's, which travel on together. */
-  orders: string[];
 }
 const threads = new Map<number, Entry>();
 
@@ -67,9 +60,7 @@ function flush(): void {
 }
 
 function open(slot: number): void {
-  const entry = { closed: () => {}, gate: undefined, given: 0, over: 0, orders: [] } as Partial<
-    Entry
-  > as Entry;
+  const entry = { closed: () => {}, gate: undefined, given: 0, over: 0 } as Partial<Entry> as Entry;
   entry.thread = here.spawnThread(WORKER, { memoryMb: env.workerMemoryMb }, {
     message(said) {
       if (said === '{"t":"closed"}') entry.closed();
@@ -95,26 +86,6 @@ function hasMore(entry: Entry, said: string): boolean {
   return entry.given > entry.over;
 }
 
-function order(entry: Entry, text: string): void {
-  entry.orders.push(text);
-}
-
-/** What was ordered goes to the thread: small texts together, a large one alone, which spares it a copy. */
-function pass(entry: Entry): void {
-  if (entry.orders.length === 0) return;
-  let together: string[] = [];
-  const post = () => {
-    if (together.length > 0) entry.thread.post(together.join(BETWEEN_ORDERS));
-    together = [];
-  };
-  for (const text of entry.orders.splice(0)) {
-    if (text.length > ALONE_CHARS) post();
-    together.push(text);
-    if (text.length > ALONE_CHARS) post();
-  }
-  post();
-}
-
 /** Take back what the thread has not begun; how many those are. */
 function takeBack(entry: Entry): number {
   const count = entry.gate?.takeBack(entry.given) ?? 0;
@@ -134,8 +105,7 @@ async function kill(slot: number, patience: number): Promise<void> {
       clearTimeout(timer);
       resolve(true);
     };
-    order(entry, '{"t":"close"}');
-    pass(entry);
+    entry.thread.post('{"t":"close"}');
   });
   const stopped = await entry.thread.terminate();
   report(["killed", slot, answered || stopped]);
@@ -149,7 +119,6 @@ process.on("message", (batch: HostCommand[]) => {
       if (command[0] !== "exit") report(["ended", command[1], errorRecord(error)]);
     }
   }
-  for (const entry of threads.values()) pass(entry);
 });
 
 function obey(command: HostCommand): void {
@@ -157,10 +126,10 @@ function obey(command: HostCommand): void {
   switch (command[0]) {
     case "run":
       if (!entry) return;
-      entry.given++;
-      return order(entry, command[2]);
+      entry.given += command[3];
+      return entry.thread.post(command[2]);
     case "post":
-      return entry && order(entry, command[2]);
+      return entry?.thread.post(command[2]);
     case "recall":
       return report(["recalled", command[1], entry ? takeBack(entry) : 0]);
     case "open":

@@ -6,11 +6,20 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { ErrorRecord } from "../errors.ts";
 import type { Confinement, Platform } from "../platform/platform.ts";
-import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { type HostCommand, type HostReport, joinRun, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 
 const HOST = new URL("./host.ts", import.meta.url);
 
 const MB = 1024 * 1024;
+/**
+ * From so many characters on an order travels alone: of 10 kB each, 16 in one text cost the host 97 us an order, alone
+ * 59 (a text of many is a large object to the engine, made and thrown away in the host and in the thread).
+ */
+const ALONE_CHARS = 4_000;
+/** And no text grows beyond this. */
+const TEXT_CHARS = 64_000;
+
+type RunCommand = Extract<HostCommand, ["run", ...unknown[]]>;
 
 /** What a host tells the pool. */
 export interface HostEvents {
@@ -38,6 +47,8 @@ export interface HostSize {
 export class HostProcess {
   readonly #child: ChildProcess;
   #outbox: HostCommand[] = [];
+  // By slot, the last command in the outbox while that is one to run something, and has room.
+  readonly #runs = new Map<number, RunCommand>();
   /** False from the moment it is known to be gone. */
   alive = true;
   /** A thread in it does not stop: it gets no new work and ends as soon as its other slots are free. */
@@ -83,14 +94,35 @@ export class HostProcess {
     return this.#child.pid ?? 0;
   }
 
-  /** Send a command; those of one turn of the event loop travel together. */
+  /** Send a command; those of one turn of the event loop travel together, in their order. */
   send(command: HostCommand): void {
+    if (command[0] !== "exit") this.#runs.delete(command[1]);
+    this.#put(command);
+  }
+
+  /** Have a slot run something; what it gets in one turn of the event loop is one text, and no work to the host. */
+  run(slot: number, worker: string, order: string): void {
+    const last = this.#runs.get(slot);
+    const isSmall = order.length <= ALONE_CHARS;
+    if (last && isSmall && last[2].length < TEXT_CHARS) {
+      last[2] = joinRun(last[2], order);
+      last[3]++;
+      return;
+    }
+    const command: RunCommand = ["run", slot, joinRun(worker, order), 1];
+    if (isSmall) this.#runs.set(slot, command);
+    else this.#runs.delete(slot);
+    this.#put(command);
+  }
+
+  #put(command: HostCommand): void {
     if (this.#outbox.push(command) === 1) queueMicrotask(() => this.#flush());
   }
 
   #flush(): void {
     const batch = this.#outbox;
     this.#outbox = [];
+    this.#runs.clear();
     // A host that died meanwhile is reported by its exit; the error of this write says nothing new.
     if (this.alive && this.#child.connected) this.#child.send(batch, () => {});
   }

@@ -18,8 +18,8 @@ import type { Verdict } from "../verdicts.ts";
 export type HostCommand =
   | ["open", slot: number]
   | ["post", slot: number, text: string]
-  /** Run this; behind what was sent before, when that has not ended. */
-  | ["run", slot: number, text: string]
+  /** Run these, so many; behind what was sent before, when that has not ended. The host does not look into the text. */
+  | ["run", slot: number, text: string, count: number]
   /** Give back what has not begun. */
   | ["recall", slot: number]
   /** Stop a thread; it has `patience` milliseconds to close by itself. */
@@ -43,9 +43,8 @@ export type HostReport =
   | ["recalled", slot: number, count: number]
   | ["rss", bytes: number];
 
-/** Dispatcher to worker. */
+/** Dispatcher to worker, as JSON, one a text; what is to be run has a form of its own, see {@link writeRun}. */
 export type Order =
-  | ({ t: "run" } & Job)
   | { t: "abort"; uuid: string; reason: AbortReason }
   /** To an `ask`: the answer, or an ErrorRecord when not ok. */
   | { t: "answer"; id: number; ok: boolean; value: unknown }
@@ -125,9 +124,6 @@ export function writeReport(report: Report, text?: string): string {
   return text === undefined ? JSON.stringify(report) : `${JSON.stringify(report)}\n${text}`;
 }
 
-/** Between orders that travel together: no JSON text has it, where line feeds may stand between two values. */
-export const BETWEEN_ORDERS = "\x1e";
-
 /**
  * Take a report apart; the text stays as it is. Undefined for what the worker did not write: a task shares its
  * thread, and what it posts by itself must not reach the dispatcher as an error.
@@ -143,14 +139,52 @@ export function readReport(message: unknown): { report: Report; text: string } |
   }
 }
 
-/** A run order, with the arguments' JSON text put in as it is. */
-export function writeRun(
-  job: Omit<Job, "args" | "kwargs" | "options"> & { args: string; kwargs: string; options: string },
-): string {
-  const { uuid, origin, attempt, worker, timed, task, args, kwargs, options } = job;
-  const ids = `"uuid":"${uuid}","origin":${origin === null ? null : `"${origin}"`},"attempt":${attempt}`;
-  const how = `"worker":"${worker}","timed":${timed},"task":${JSON.stringify(task)}`;
-  return `{"t":"run",${ids},${how},"args":${args},"kwargs":${kwargs},"options":${options}}`;
+/** No JSON text has these raw: one stands between orders to run that travel together, one between the parts of each. */
+const BETWEEN = "\x1e";
+const PART = "\x1f";
+/** Names that cannot be taken for anything else; of others, which are of no task, the JSON text travels. */
+const PLAIN_NAME = /^[\w./#-]+$/;
+
+/** A job whose arguments and options are the JSON texts that the database gave. */
+export type JobText = Omit<Job, "args" | "kwargs" | "options" | "worker"> & {
+  args: string;
+  kwargs: string;
+  options: string;
+};
+
+/** An order to run one job. Not an object of JSON: both ends would read and write each part's name every time. */
+export function writeRun({ uuid, origin, attempt, timed, task, args, kwargs, options }: JobText): string {
+  const name = PLAIN_NAME.test(task) ? task : JSON.stringify(task);
+  const ids = uuid + PART + (origin ?? "") + PART + attempt + PART + (timed ? "1" : "0");
+  return ids + PART + name + PART + args + PART + kwargs + PART + options;
+}
+
+/** Put an order behind others, or behind the name of their worker, which begins each text. */
+export function joinRun(before: string, order: string): string {
+  return before + BETWEEN + order;
+}
+
+/** The worker's name and the orders of a text; undefined when it is an {@link Order}. */
+export function splitRuns(text: string): string[] | undefined {
+  return text[0] === "{" ? undefined : text.split(BETWEEN);
+}
+
+/** Read what {@link writeRun} wrote. Every job has objects of its own. */
+export function readRun(order: string, worker: string): Job {
+  const parts = order.split(PART);
+  const task = parts[4], args = parts[5], kwargs = parts[6], options = parts[7];
+  return {
+    uuid: parts[0],
+    origin: parts[1] === "" ? null : parts[1],
+    attempt: Number(parts[2]),
+    timed: parts[3] === "1",
+    task: task[0] === '"' ? JSON.parse(task) : task,
+    worker,
+    // Most have none, and to parse nothing takes as long as to parse little.
+    args: args === "[]" ? [] : JSON.parse(args),
+    kwargs: kwargs === "{}" ? {} : JSON.parse(kwargs),
+    options: options === "{}" ? {} : JSON.parse(options),
+  };
 }
 
 /** What a worker must know before it runs anything; travels in the environment variable of this name. */

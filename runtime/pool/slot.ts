@@ -98,6 +98,8 @@ const COUNTED: ReadonlySet<SlotState> = new Set(["initialized", "spawned", "star
 export class Slot {
   readonly id: number;
   readonly host: HostProcess;
+  /** As `status` and the attempt's history name it. */
+  readonly worker: string;
   /** Monotonic milliseconds. */
   readonly bornAt: number;
   state: SlotState = "initialized";
@@ -119,13 +121,9 @@ export class Slot {
   constructor(id: number, host: HostProcess, now: number) {
     this.id = id;
     this.host = host;
+    this.worker = `${host.pid}.${id}`;
     this.bornAt = now;
     this.idleSince = now;
-  }
-
-  /** As `status` and the attempt's history name it. */
-  get worker(): string {
-    return `${this.host.pid}.${this.id}`;
   }
 
   get free(): boolean {

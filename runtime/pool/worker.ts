@@ -11,11 +11,9 @@ import { Registry } from "../registry.ts";
 import { Executor } from "./executor.ts";
 import { Gate } from "./gate.ts";
 import { type Hooks, loadHooks } from "./hooks.ts";
-import { BETWEEN_ORDERS, type Order, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { type Job, type Order, readRun, splitRuns, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 import { WorkerVoice } from "./worker_voice.ts";
 import { Written } from "./written.ts";
-
-type JobOrder = Extract<Order, { t: "run" }>;
 
 /** One worker: takes orders, runs tasks, calls the hooks. */
 class Worker {
@@ -25,8 +23,10 @@ class Worker {
   readonly #idleMs: number;
   readonly #gate = new Gate();
   // What it was given and has not looked at, and the number of the last that it has.
-  readonly #given: JobOrder[] = [];
+  readonly #given: string[] = [];
   #number = 0;
+  // As the dispatcher calls it.
+  #name = "";
   #working = false;
   #spent = false;
   // The attempt that runs; what is printed is its.
@@ -57,7 +57,9 @@ class Worker {
 
   async start(port: ThreadPort): Promise<void> {
     port.onMessage((text) => {
-      for (const order of text.split(BETWEEN_ORDERS)) this.#take(JSON.parse(order));
+      const runs = splitRuns(text);
+      if (runs) this.#take(runs);
+      else this.#obey(JSON.parse(text));
     });
     port.share(this.#gate.memory);
     await this.#hooks.onStart?.();
@@ -65,11 +67,14 @@ class Worker {
     this.#idle();
   }
 
-  #take(order: Order): void {
-    if (order.t === "run") {
-      this.#given.push(order);
-      if (!this.#working) void this.#work();
-    } else if (order.t === "abort") this.#executor.abort(order.uuid, order.reason);
+  #take([name, ...orders]: string[]): void {
+    this.#name = name;
+    this.#given.push(...orders);
+    if (!this.#working) void this.#work();
+  }
+
+  #obey(order: Order): void {
+    if (order.t === "abort") this.#executor.abort(order.uuid, order.reason);
     else if (order.t === "answer") this.#voice.answered(order);
     else void this.#close();
   }
@@ -78,14 +83,14 @@ class Worker {
   async #work(): Promise<void> {
     this.#working = true;
     clearTimeout(this.#idleTimer);
-    for (let job = this.#given.shift(); job && !this.#spent; job = this.#given.shift()) {
-      if (this.#gate.begin(++this.#number)) await this.#run(job);
+    for (let order = this.#given.shift(); order && !this.#spent; order = this.#given.shift()) {
+      if (this.#gate.begin(++this.#number)) await this.#run(readRun(order, this.#name));
     }
     this.#working = false;
     this.#idle();
   }
 
-  async #run(job: JobOrder): Promise<void> {
+  async #run(job: Job): Promise<void> {
     this.#running = job.uuid;
     const { done, text } = await this.#executor.run(job);
     this.#written?.end();

@@ -1,33 +1,77 @@
 import assert from "node:assert/strict";
-import { type Order, readReport, type Report, writeReport, writeRun } from "../../runtime/pool/protocol.ts";
+import {
+  joinRun,
+  readReport,
+  readRun,
+  type Report,
+  splitRuns,
+  writeReport,
+  writeRun,
+} from "../../runtime/pool/protocol.ts";
 import { test } from "../harness.ts";
 
 const JOB = {
   uuid: "d520da7d-66c1-4170-8305-ab89aec139f6",
   origin: null,
   attempt: 2,
-  task: 'odd "name"\n{}',
-  worker: "4711.1",
+  task: "examples/add",
   timed: true,
 };
+const NOTHING = { args: "[]", kwargs: "{}", options: "{}" };
+const WORKER = "4711.1";
 
-test("writeRun() puts the arguments' text into the order as it is", () => {
+test("readRun() reads what writeRun() wrote, with the arguments' text as it was", () => {
   const args = '[1, "\\u0000\\ud800", {"deep": [1e3]}]';
   const order = writeRun({ ...JOB, args, kwargs: '{"b":2}', options: '{"bind":true}' });
   assert.ok(order.includes(args), "not parsed and written again");
-  assert.deepEqual(JSON.parse(order), {
-    t: "run",
+  assert.deepEqual(readRun(order, WORKER), {
     ...JOB,
+    worker: WORKER,
     args: [1, "\0\ud800", { deep: [1000] }],
     kwargs: { b: 2 },
     options: { bind: true },
   });
+  const more = { ...JOB, origin: "c9a646d3-9c61-4cb7-bfcd-ee2522c8f633", timed: false, ...NOTHING };
+  assert.deepEqual(readRun(writeRun(more), WORKER), {
+    ...more,
+    worker: WORKER,
+    args: [],
+    kwargs: {},
+    options: {},
+  });
 });
 
-test("writeRun() makes one line, whatever the task is called", () => {
-  const order = writeRun({ ...JOB, args: "[]", kwargs: "{}", options: "{}" });
-  assert.ok(!order.includes("\n"));
-  assert.equal((JSON.parse(order) as Extract<Order, { t: "run" }>).task, JOB.task);
+test("readRun() reads a task's name, whatever it is", () => {
+  const names = [
+    'odd "name"\n{}',
+    "",
+    '"',
+    '"quoted"',
+    "a\x1eb\x1fc",
+    "{",
+    "ä\0😀",
+    "a.b#c",
+    "a/b-c_d#e",
+    "\ud800",
+  ];
+  for (const task of names) {
+    const [, order, ...more] = splitRuns(joinRun(WORKER, writeRun({ ...JOB, ...NOTHING, task })))!;
+    assert.deepEqual([readRun(order, WORKER).task, more], [task, []]);
+  }
+});
+
+test("readRun() gives every job objects of its own", () => {
+  const order = writeRun({ ...JOB, ...NOTHING });
+  const [one, other] = [readRun(order, WORKER), readRun(order, WORKER)];
+  one.args.push(1);
+  one.kwargs.a = one.options.priority = 1;
+  assert.deepEqual([other.args, other.kwargs, other.options], [[], {}, {}]);
+});
+
+test("splitRuns() takes orders apart that travel together, and tells them from others", () => {
+  const orders = ["[1]", "[\n]", '["{"]'].map((args) => writeRun({ ...JOB, ...NOTHING, args }));
+  assert.deepEqual(splitRuns(orders.reduce(joinRun, WORKER)), [WORKER, ...orders]);
+  assert.equal(splitRuns('{"t":"close"}'), undefined);
 });
 
 test("readReport() takes apart what writeReport() wrote", () => {
@@ -79,7 +123,7 @@ test("readReport() takes nothing that the worker did not write", () => {
 test("the arguments' text survives the whole way to the worker, whatever is in it", () => {
   const texts = ["\u0000", "\ud800", "\udfff\ud800", "\u2028\u2029", '"\\', "é😀", "</script>", "\r\n"];
   const args = JSON.stringify(texts);
-  assert.deepEqual(JSON.parse(writeRun({ ...JOB, args, kwargs: "{}", options: "{}" })).args, texts);
+  assert.deepEqual(readRun(writeRun({ ...JOB, ...NOTHING, args }), WORKER).args, texts);
   const back = readReport(writeReport({ t: "progress", uuid: JOB.uuid }, args));
   assert.deepEqual(JSON.parse(back!.text), texts);
 });
