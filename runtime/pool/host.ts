@@ -19,7 +19,7 @@ import { keepCompiled } from "../platform/compiled.ts";
 import { platform } from "../platform/detect.ts";
 import type { Thread } from "../platform/platform.ts";
 import { Gate } from "./gate.ts";
-import { type HostCommand, type HostReport, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { type HostCommand, type HostReport, isDone, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 
 const WORKER = new URL("./worker.ts", import.meta.url);
 const LOOK_EVERY_MS = 250;
@@ -81,7 +81,7 @@ function open(slot: number): void {
 
 /** Whether an attempt has ended and the thread has another. */
 function hasMore(entry: Entry, said: string): boolean {
-  if (!said.startsWith('{"t":"done"')) return false;
+  if (!isDone(said)) return false;
   entry.over++;
   return entry.given > entry.over;
 }

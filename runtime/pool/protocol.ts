@@ -68,7 +68,10 @@ export interface Job {
 /** Why a running attempt is asked to end; the name of `signal.reason`. */
 export type AbortReason = "TimeoutError" | "CancelledError" | "ShutdownError" | "Preempted";
 
-/** Worker to dispatcher: a header in JSON, then, behind a line feed, the JSON text that it is about. */
+/**
+ * Worker to dispatcher: a header in JSON, then, behind a line feed, the JSON text that it is about. That of a completion,
+ * which is most of them, is shorter, see {@link writeCompletion}.
+ */
 export type Report =
   | { t: "ready"; heap: number }
   /** The task has a timeout of its own, in seconds: the clock is set before it starts. */
@@ -124,6 +127,26 @@ export function writeReport(report: Report, text?: string): string {
   return text === undefined ? JSON.stringify(report) : `${JSON.stringify(report)}\n${text}`;
 }
 
+/** What begins a completion; no JSON does. */
+const COMPLETED = "+";
+
+/** Whether a text of a worker's tells of the end of an attempt. */
+export function isDone(said: string): boolean {
+  return said[0] === COMPLETED || said.startsWith('{"t":"done"');
+}
+
+/** Put the end of an attempt into text that has completed; there is nothing else to tell of it. */
+export function writeCompletion({ uuid, started, finished, heap }: Done, text: string): string {
+  return COMPLETED + uuid + PART + started + PART + finished + PART + heap + "\n" + text;
+}
+
+function readCompletion(header: string): Done | undefined {
+  const parts = header.split(PART);
+  const started = Number(parts[1]), finished = Number(parts[2]), heap = Number(parts[3]);
+  if (!Number.isFinite(started + finished + heap)) return undefined;
+  return { t: "done", uuid: parts[0].slice(COMPLETED.length), ok: true, started, finished, heap };
+}
+
 /**
  * Take a report apart; the text stays as it is. Undefined for what the worker did not write: a task shares its
  * thread, and what it posts by itself must not reach the dispatcher as an error.
@@ -131,9 +154,15 @@ export function writeReport(report: Report, text?: string): string {
 export function readReport(message: unknown): { report: Report; text: string } | undefined {
   if (typeof message !== "string") return undefined;
   const cut = message.indexOf("\n");
+  const header = cut < 0 ? message : message.slice(0, cut);
+  const text = cut < 0 ? "null" : message.slice(cut + 1);
+  if (message[0] === COMPLETED) {
+    const report = readCompletion(header);
+    return report && { report, text };
+  }
   try {
-    const report = JSON.parse(cut < 0 ? message : message.slice(0, cut));
-    if (typeof report?.t === "string") return { report, text: cut < 0 ? "null" : message.slice(cut + 1) };
+    const report = JSON.parse(header);
+    if (typeof report?.t === "string") return { report, text };
   } catch {
     // Not ours.
   }

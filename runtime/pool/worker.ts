@@ -96,7 +96,8 @@ class Worker {
     this.#written?.end();
     this.#running = null;
     this.#voice.taskEnded(job.uuid);
-    this.#voice.say({ ...done, heap: heapUsed() }, text);
+    done.heap = heapUsed();
+    this.#voice.done(done, text);
   }
 
   /** This thread must go: nothing more begins, and what was begun to be written is said before that is. */

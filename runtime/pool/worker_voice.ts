@@ -6,7 +6,15 @@
 import type { ErrorRecord } from "../errors.ts";
 import type { ThreadPort } from "../platform/thread.ts";
 import { OutputBound } from "./output_bound.ts";
-import { type AskWhat, type LogLevel, type Order, type Report, writeReport } from "./protocol.ts";
+import {
+  type AskWhat,
+  type Done,
+  type LogLevel,
+  type Order,
+  type Report,
+  writeCompletion,
+  writeReport,
+} from "./protocol.ts";
 
 const PROGRESS_EVERY_MS = 100;
 
@@ -29,6 +37,11 @@ export class WorkerVoice {
 
   say(report: Report, text?: string): void {
     this.#port.post(writeReport(report, text));
+  }
+
+  /** Say how an attempt has ended. */
+  done(done: Done, text: string): void {
+    this.#port.post(done.ok ? writeCompletion(done, text) : writeReport(done, text));
   }
 
   /** Say it, as far as an attempt may still say something. */

@@ -1,10 +1,12 @@
 import assert from "node:assert/strict";
 import {
+  isDone,
   joinRun,
   readReport,
   readRun,
   type Report,
   splitRuns,
+  writeCompletion,
   writeReport,
   writeRun,
 } from "../../runtime/pool/protocol.ts";
@@ -92,6 +94,16 @@ test("readReport() takes apart what writeReport() wrote", () => {
   }
 });
 
+test("readReport() takes apart what writeCompletion() wrote", () => {
+  const done = { t: "done" as const, uuid: JOB.uuid, ok: true, started: 1.5, finished: 2e12, heap: 0 };
+  for (const text of ["null", '"two\\nlines"', "{\n}", `"${"x".repeat(100_000)}"`]) {
+    assert.deepEqual(readReport(writeCompletion(done, text)), { report: done, text });
+    assert.ok(isDone(writeCompletion(done, text)));
+  }
+  assert.ok(isDone(writeReport({ ...done, ok: false }, "{}")));
+  assert.ok(!isDone(writeReport({ t: "ready", heap: 1 })));
+});
+
 test("readReport() leaves the text as it is, line feeds and all", () => {
   for (const text of ["", "null", "{\n}", "\n", "\u0000", "x".repeat(1_000_000)]) {
     assert.equal(readReport(writeReport({ t: "progress", uuid: JOB.uuid }, text))?.text, text);
@@ -110,6 +122,14 @@ test("readReport() takes nothing that the worker did not write", () => {
     "{}",
     '{"t":5}',
     "hello\nworld",
+    "+",
+    "+\n",
+    "+\nnull",
+    `+${JOB.uuid}\nnull`,
+    `+${JOB.uuid}\x1f1\x1f2\nnull`,
+    `+${JOB.uuid}\x1f1\x1f2\x1fmuch\nnull`,
+    `+${JOB.uuid}\x1f1\x1fInfinity\x1f3\nnull`,
+    '+{"t":"done"}',
     null,
     undefined,
     5,
