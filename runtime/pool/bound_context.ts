@@ -18,8 +18,6 @@ export interface Own {
   transaction?: AttemptTransaction;
   /** JSON text of the last progress; it may be on its way to the table when a transaction settles. */
   progress?: string;
-  /** Its arguments are encrypted with a key that is not here. */
-  keyless?: boolean;
   /** The JSON text of its result, as it is stored. */
   kept(value: unknown): Promise<string>;
 }

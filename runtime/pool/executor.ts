@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { TaskMessage } from "../envelope.ts";
 import { errorLine, errorRecord } from "../errors.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
 import { ArgumentsError, checkArgs, type TaskDefinition } from "../task.ts";
@@ -10,10 +11,6 @@ import { isSeconds, verdictOf } from "../verdicts.ts";
 import type { Hooks, HookTask } from "./hooks.ts";
 import type { Own } from "./bound_context.ts";
 import type { AbortReason, AskWhat, Done, Job, LogLevel, WorkerEnv } from "./protocol.ts";
-
-// What not every worker needs, loaded by the first job that does. To import it again costs as much as a small task.
-const content = lazily(() => import("./content.ts"));
-const boundContext = lazily(() => import("./bound_context.ts"));
 
 type ContentSettings = Pick<WorkerEnv, "maxResultBytes" | "encrypts">;
 
@@ -48,16 +45,74 @@ const MESSAGES: Record<AbortReason, string> = {
   Preempted: "The task gives way to something more urgent",
 };
 
-/** Executes jobs, one at a time. */
+/** An attempt as it runs, and what asks it to end. */
+class Attempt {
+  readonly job: Job;
+  readonly started: number = Date.now();
+  /** Its arguments are encrypted with a key that is not here. */
+  keyless: true | undefined;
+  /** What its context knows, if it has one. */
+  own: Own | undefined;
+  #reason: Aborted | undefined;
+  #controller: AbortController | undefined;
+
+  constructor(job: Job) {
+    this.job = job;
+  }
+
+  /** Made for whoever wants it: most tasks never do, and it takes as long as all else that is done for a small one. */
+  get signal(): AbortSignal {
+    if (!this.#controller) {
+      this.#controller = new AbortController();
+      if (this.#reason) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  abort(name: AbortReason): void {
+    if (this.#reason) return;
+    this.#reason = new Aborted(name);
+    this.#controller?.abort(this.#reason);
+  }
+
+  throwIfAborted(): void {
+    if (this.#reason) throw this.#reason;
+  }
+
+  /** Whether its own transaction has completed it, whatever happens from then on. */
+  get committed(): boolean {
+    return this.own?.transaction?.committed ?? false;
+  }
+
+  completed(text: string): Executed {
+    const { job: { uuid }, started } = this;
+    return { done: { t: "done", uuid, ok: true, started, finished: Date.now(), heap: 0 }, text };
+  }
+
+  failed(text: string, more: Partial<Done>): Executed {
+    const { job: { uuid }, started, keyless } = this;
+    return {
+      done: { t: "done", uuid, ok: false, started, finished: Date.now(), heap: 0, keyless, ...more },
+      text,
+    };
+  }
+}
+
+/**
+ * Executes jobs, one at a time. What most of them need is done at once: a promise that is waited for without cause takes
+ * longer than a small task.
+ */
 export class Executor {
   readonly #registry: Registry;
   readonly #hooks: Hooks;
   readonly #events: ExecutorEvents;
-  // Tasks whose policy was told.
-  readonly #told = new Set<string>();
+  // Tasks that were loaded, and whose policy was told.
+  readonly #known = new Map<string, TaskDefinition>();
   readonly #content: ContentSettings;
-  // The running job and its abort; written by run(), read by abort().
-  #current: { uuid: string; controller: AbortController } | undefined;
+  // What runs; written by run(), read by abort().
+  #current: Attempt | undefined;
+  // What not every worker needs, loaded by the first job that does.
+  #boundContext: typeof import("./bound_context.ts") | undefined;
 
   constructor(registry: Registry, hooks: Hooks, events: ExecutorEvents, content: ContentSettings = {}) {
     this.#content = content;
@@ -68,83 +123,78 @@ export class Executor {
 
   /** Run a job to its end; never throws. */
   async run(job: Job): Promise<Executed> {
-    const controller = new AbortController();
-    const started = Date.now();
-    const own: Own = { started, kept: (value) => this.#kept(value, job) };
-    this.#current = { uuid: job.uuid, controller };
-    let definition: TaskDefinition | undefined;
-    const report = (ok: boolean, text: string, more?: Partial<Done>): Executed => ({
-      done: {
-        t: "done",
-        uuid: job.uuid,
-        ok,
-        started,
-        finished: Date.now(),
-        heap: 0,
-        keyless: own.keyless,
-        ...more,
-      },
-      text,
-    });
+    const attempt = this.#current = new Attempt(job);
+    let task: TaskDefinition | undefined;
     try {
-      definition = (await this.#registry.load(job.task)).definition;
-      this.#tellPolicy(job.task, definition);
-      const asks = resourcesOf(definition);
-      if (asks !== undefined && job.options.resources === undefined) return report(false, "null", { asks });
-      await this.#hooks.preTask?.(hookTask(job));
-      const text = await this.#result(job, definition, controller.signal, own);
-      await this.#after(job, true, controller.signal);
-      return report(true, text);
+      task = this.#known.get(job.task) ?? await this.#load(job.task);
+      const asks = resourcesOf(task);
+      if (asks !== undefined && job.options.resources === undefined) return attempt.failed("null", { asks });
+      if (this.#hooks.preTask) await this.#hooks.preTask(hookTask(job));
+      let text = "null";
+      try {
+        const value = await this.#invoke(job, task, attempt, true);
+        // A transaction has kept its own.
+        if (!attempt.committed) {
+          const kept = this.#kept(value, job);
+          text = typeof kept === "string" ? kept : await kept;
+        }
+      } catch (error) {
+        if (!attempt.committed) throw error;
+        this.#events.log(
+          job.uuid,
+          "error",
+          `Failed after its transaction was committed: ${errorLine(error)}`,
+        );
+      }
+      const after = this.#after(attempt, true);
+      if (after) await after;
+      return attempt.completed(text);
     } catch (error) {
-      const verdict = verdictOf(error);
-      await this.#after(job, false, controller.signal, verdict?.do === "retry");
-      const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError ||
-        error instanceof ResultError || undefined;
-      const delay = await this.#backoff(job, definition, error);
-      return report(false, JSON.stringify(errorRecord(error)), { hopeless, verdict, delay });
+      return await this.#failed(attempt, task, error);
     } finally {
       this.#current = undefined;
     }
   }
 
-  /** The JSON text of the result; what a transaction has completed has its own, and no error undoes it. */
-  async #result(
-    job: Job,
-    definition: TaskDefinition,
-    signal: AbortSignal,
-    own: Own,
-  ): Promise<string> {
-    try {
-      const value = await this.#invoke(job, definition, signal, own);
-      return own.transaction?.committed ? "null" : await this.#kept(value, job);
-    } catch (error) {
-      if (!own.transaction?.committed) throw error;
-      this.#events.log(job.uuid, "error", `Failed after its transaction was committed: ${errorLine(error)}`);
-      return "null";
-    }
+  async #failed(attempt: Attempt, task: TaskDefinition | undefined, error: unknown): Promise<Executed> {
+    const verdict = verdictOf(error);
+    await this.#after(attempt, false, verdict?.do === "retry");
+    const hopeless = error instanceof UnknownTaskError || error instanceof ArgumentsError ||
+      error instanceof ResultError || undefined;
+    const delay = await this.#backoff(attempt.job, task, error);
+    return attempt.failed(JSON.stringify(errorRecord(error)), { hopeless, verdict, delay });
   }
 
-  /** A result as it is stored. What handles encryption is loaded by the first that needs it. */
-  async #kept(value: unknown, job: Job): Promise<string> {
-    const text = await resultText(value, job.task, this.#content.maxResultBytes);
-    if (!this.#content.encrypts) return text;
-    return await (await content()).encrypted(text, job);
+  /** Load a task that is to run, and tell its policy. */
+  async #load(name: string): Promise<TaskDefinition> {
+    const { definition } = await this.#registry.load(name);
+    this.#tellPolicy(name, definition);
+    this.#known.set(name, definition);
+    return definition;
   }
 
-  async #opened(job: Job, own?: Own): Promise<Pick<Job, "args" | "kwargs">> {
-    if (!isEncrypted(job.args[0]) && !isEncrypted(job.kwargs)) return job;
-    return await (await content()).opened(job, () => own && (own.keyless = true));
+  /** A result as it is stored; at once if it can be. */
+  #kept(value: unknown, job: Job): string | Promise<string> {
+    const { encrypts, maxResultBytes = Infinity } = this.#content;
+    const text = jsonText(value);
+    const plain = text !== undefined && !encrypts && text.length * 3 <= maxResultBytes;
+    return plain ? text : this.#keptWithCare(value, text, job);
+  }
+
+  /** What handles encryption is loaded by the first that needs it. */
+  async #keptWithCare(value: unknown, written: string | undefined, job: Job): Promise<string> {
+    const text = written ?? await carefulText(value, job.task);
+    checkSize(text, job.task, this.#content.maxResultBytes);
+    return this.#content.encrypts ? await (await import("./content.ts")).encrypted(text, job) : text;
   }
 
   /** Abort the running job, if it is this one. */
   abort(uuid: string, reason: AbortReason): void {
-    if (this.#current?.uuid === uuid) this.#current.controller.abort(new Aborted(reason));
+    if (this.#current?.job.uuid === uuid) this.#current.abort(reason);
   }
 
   /** Told before it runs, since whoever is killed cannot tell; a function stays here. */
   #tellPolicy(task: string, { options: { maxAttempts, backoff, preemptible } }: TaskDefinition): void {
-    if (this.#told.has(task)) return;
-    this.#told.add(task);
     if (preemptible) this.#events.preemptible(task);
     if (maxAttempts === undefined && backoff === undefined) return;
     const data = typeof backoff === "function" ? undefined : backoff;
@@ -164,13 +214,21 @@ export class Executor {
     return seconds;
   }
 
-  /** The calls that follow, and the hook, whose errors are said and change nothing. */
-  async #after(job: Job, ok: boolean, signal: AbortSignal, again = false): Promise<void> {
-    const follow = (ok ? job.options.callbacks : again ? [] : job.options.errbacks) ?? [];
+  /** The calls that follow, and the hook, if there are any. */
+  #after(attempt: Attempt, ok: boolean, again = false): Promise<void> | undefined {
+    const { callbacks, errbacks } = attempt.job.options;
+    const follow = (ok ? callbacks : again ? [] : errbacks) ?? [];
+    if (follow.length === 0 && !this.#hooks.postTask) return undefined;
+    return this.#follow(attempt, ok, follow);
+  }
+
+  /** Their errors are said and change nothing. */
+  async #follow(attempt: Attempt, ok: boolean, follow: TaskMessage[]): Promise<void> {
+    const { job } = attempt;
     for (const { task, args = [], kwargs = {} } of follow) {
       await this.#guarded(job, `${ok ? "Callback" : "Errback"} ${task}`, async () => {
         const { definition } = await this.#registry.load(task);
-        await this.#invoke({ ...job, task, args, kwargs, timed: true }, definition, signal);
+        await this.#invoke({ ...job, task, args, kwargs, timed: true }, definition, attempt, false);
       });
     }
     await this.#guarded(job, "Hook postTask", () => this.#hooks.postTask?.({ ...hookTask(job), ok }));
@@ -185,23 +243,50 @@ export class Executor {
     }
   }
 
-  async #invoke(
-    job: Job,
-    { invoke, options }: TaskDefinition,
-    signal: AbortSignal,
-    own?: Own,
-  ): Promise<unknown> {
-    const call = await this.#opened(job, own);
-    const args = options.args ? await checkArgs(options.args, call.args, job.task) : [...call.args];
-    if (Object.keys(call.kwargs).length > 0) args.push(call.kwargs);
-    if (options.timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, options.timeout);
-    // A message may ask for it too, as dispatcherd's publishers do.
-    const bound = options.bind || job.options.bind ? await boundContext() : undefined;
-    // Aborted while its module was loaded: a listener that it adds now would hear nothing. What follows it runs.
-    if (own) signal.throwIfAborted();
-    if (!bound) return await invoke(...args);
-    return await invoke(bound.contextOf(job, signal, this.#events, own), ...args);
+  /** Call a task, at once if it can be: for an attempt, or `own` being false as what follows one. */
+  #invoke(job: Job, task: TaskDefinition, attempt: Attempt, own: boolean): unknown {
+    const { invoke, options } = task;
+    const { args, kwargs } = job;
+    // A message may ask for a context too, as dispatcherd's publishers do.
+    const bind = options.bind || job.options.bind;
+    if (bind || options.args || isEncrypted(args[0]) || isEncrypted(kwargs)) {
+      return this.#prepared(job, task, attempt, own);
+    }
+    this.#tellTimeout(job, task);
+    if (own) attempt.throwIfAborted();
+    return invoke(...withKwargs(args, kwargs));
   }
+
+  async #prepared(job: Job, task: TaskDefinition, attempt: Attempt, own: boolean): Promise<unknown> {
+    const { invoke, options } = task;
+    const call = await this.#opened(job, own ? attempt : undefined);
+    const checked = options.args ? await checkArgs(options.args, call.args, job.task) : call.args;
+    const args = withKwargs(checked, call.kwargs);
+    this.#tellTimeout(job, task);
+    const isBound = options.bind || job.options.bind;
+    const bound = isBound ? this.#boundContext ??= await import("./bound_context.ts") : undefined;
+    // Aborted while its module was loaded: a listener that it adds now would hear nothing. What follows it runs.
+    if (own) attempt.throwIfAborted();
+    if (!bound) return await invoke(...args);
+    if (own) {
+      attempt.own = { started: attempt.started, kept: async (value) => await this.#kept(value, job) };
+    }
+    const context = bound.contextOf(job, attempt.signal, this.#events, own ? attempt.own : undefined);
+    return await invoke(context, ...args);
+  }
+
+  #tellTimeout(job: Job, { options: { timeout } }: TaskDefinition): void {
+    if (timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, timeout);
+  }
+
+  async #opened(job: Job, own: Attempt | undefined): Promise<Pick<Job, "args" | "kwargs">> {
+    if (!isEncrypted(job.args[0]) && !isEncrypted(job.kwargs)) return job;
+    return await (await import("./content.ts")).opened(job, () => own && (own.keyless = true));
+  }
+}
+
+function withKwargs(args: unknown[], kwargs: Record<string, unknown>): unknown[] {
+  return Object.keys(kwargs).length === 0 ? args : [...args, kwargs];
 }
 
 /** What a task asks for besides its code, undefined when that is nothing; whether it makes sense the node checks. */
@@ -215,11 +300,6 @@ function hookTask({ uuid, origin, task, attempt }: Job): HookTask {
   return { uuid: origin ?? uuid, task, attempt };
 }
 
-function lazily<T>(load: () => Promise<T>): () => Promise<T> {
-  let loaded: Promise<T> | undefined;
-  return () => loaded ??= load();
-}
-
 function isEncrypted(value: unknown): boolean {
   return typeof value === "object" && value !== null && "$enc" in value;
 }
@@ -229,25 +309,28 @@ class ResultError extends Error {
   override name = "ResultError";
 }
 
-/** Results are written as JSON writes them (a Date as its ISO string), but what it cannot write is an error. */
-async function resultText(value: unknown, task: string, most = Infinity): Promise<string> {
-  const text = await jsonText(value, task);
-  const bytes = text.length * 3 <= most ? 0 : new TextEncoder().encode(text).length;
-  if (bytes <= most) return text;
-  const fault = `it has ${bytes} bytes, at most ${most} are allowed (max_result_bytes)`;
-  throw new ResultError(`Cannot keep the result of "${task}": ${fault}`);
-}
-
-async function jsonText(value: unknown, task: string): Promise<string> {
+/** Results are written as JSON writes them (a Date as its ISO string); undefined when it cannot. */
+function jsonText(value: unknown): string | undefined {
   try {
     return JSON.stringify(value) ?? "null";
   } catch {
-    // Knows where the fault is; every worker loads this file.
-    const { encodeJson } = await import("../json.ts");
-    try {
-      return encodeJson(value, "result");
-    } catch (error) {
-      throw new ResultError(`Cannot keep the result of "${task}": ${(error as Error).message}`);
-    }
+    return undefined;
   }
+}
+
+/** Says where the fault is. What knows that is not loaded by every worker. */
+async function carefulText(value: unknown, task: string): Promise<string> {
+  const { encodeJson } = await import("../json.ts");
+  try {
+    return encodeJson(value, "result");
+  } catch (error) {
+    throw new ResultError(`Cannot keep the result of "${task}": ${(error as Error).message}`);
+  }
+}
+
+function checkSize(text: string, task: string, most = Infinity): void {
+  const bytes = text.length * 3 <= most ? 0 : new TextEncoder().encode(text).length;
+  if (bytes <= most) return;
+  const fault = `it has ${bytes} bytes, at most ${most} are allowed (max_result_bytes)`;
+  throw new ResultError(`Cannot keep the result of "${task}": ${fault}`);
 }

@@ -8,10 +8,10 @@ import { errorLine, errorRecord } from "../errors.ts";
 import { keepCompiled } from "../platform/compiled.ts";
 import { closeThread, heapUsed, type ThreadPort, threadPort, trapExits } from "../platform/thread.ts";
 import { Registry } from "../registry.ts";
-import { Executor } from "./executor.ts";
+import { type Executed, Executor } from "./executor.ts";
 import { Gate } from "./gate.ts";
 import { type Hooks, loadHooks } from "./hooks.ts";
-import { type Job, type Order, readRun, splitRuns, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import { type Order, readRun, splitRuns, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
 import { WorkerVoice } from "./worker_voice.ts";
 import { Written } from "./written.ts";
 
@@ -84,19 +84,20 @@ class Worker {
     this.#working = true;
     clearTimeout(this.#idleTimer);
     for (let order = this.#given.shift(); order && !this.#spent; order = this.#given.shift()) {
-      if (this.#gate.begin(++this.#number)) await this.#run(readRun(order, this.#name));
+      if (!this.#gate.begin(++this.#number)) continue;
+      const job = readRun(order, this.#name);
+      this.#running = job.uuid;
+      this.#ended(await this.#executor.run(job));
     }
     this.#working = false;
     this.#idle();
   }
 
-  async #run(job: Job): Promise<void> {
-    this.#running = job.uuid;
-    const { done, text } = await this.#executor.run(job);
+  #ended({ done, text }: Executed): void {
     this.#written?.end();
     this.#running = null;
-    this.#voice.taskEnded(job.uuid);
-    done.heap = heapUsed();
+    this.#voice.taskEnded(done.uuid);
+    done.heap = heapUsed(done.finished);
     this.#voice.done(done, text);
   }
 

@@ -87,12 +87,12 @@ export class WorkerVoice {
 
   /** A task is over: its last progress goes out, and whoever still waits for an answer waits in vain. */
   taskEnded(uuid: string): void {
-    this.#flush();
+    if (this.#held) this.#flush();
     const cut = this.#bound.end();
     if (cut > 0) {
       this.say({ t: "log", uuid, level: "warning" }, JSON.stringify(`${cut} more lines were cut`));
     }
     this.#sentAt = -Infinity;
-    this.#asked.clear();
+    if (this.#asked.size > 0) this.#asked.clear();
   }
 }

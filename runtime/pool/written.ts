@@ -58,6 +58,8 @@ const LEVELS: Record<EndName, LogLevel> = { stdout: "info", stderr: "error" };
 export class Written {
   readonly #to: Printed;
   readonly #lines: Record<EndName, Line> = { stdout: new Line(), stderr: new Line() };
+  // Whether there may be a line without an end; most attempts write nothing.
+  #open = false;
 
   constructor(to: Printed) {
     this.#to = to;
@@ -78,6 +80,7 @@ export class Written {
   /** Take a piece; false when no attempt runs. */
   take(end: EndName, piece: string | Uint8Array): boolean {
     if (!this.#to.active()) return false;
+    this.#open = true;
     this.#lines[end].add(piece, (text, unseen) => this.#to.print(LEVELS[end], text, unseen));
     return true;
   }
@@ -90,7 +93,8 @@ export class Written {
 
   /** The attempt ends: what has no line feed is printed all the same. */
   end(): void {
-    if (!this.#to.active()) return;
+    if (!this.#open || !this.#to.active()) return;
+    this.#open = false;
     for (const end of ["stdout", "stderr"] as const) {
       this.#lines[end].end((text, unseen) => this.#to.print(LEVELS[end], text, unseen));
     }
