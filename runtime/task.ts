@@ -286,6 +286,11 @@ export class ArgumentsError extends Error {
   override name = "ArgumentsError";
 }
 
+/** What a task returned cannot be kept; it has run, so it is not tried again. */
+export class ResultError extends Error {
+  override name = "ResultError";
+}
+
 function isClass(target: { prototype?: { run?: unknown } }): boolean {
   return typeof target.prototype?.run === "function";
 }

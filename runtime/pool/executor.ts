@@ -6,7 +6,7 @@
 import type { TaskMessage } from "../envelope.ts";
 import { errorLine, errorRecord } from "../errors.ts";
 import { type Registry, UnknownTaskError } from "../registry.ts";
-import { ArgumentsError, checkArgs, type TaskDefinition } from "../task.ts";
+import { ArgumentsError, checkArgs, ResultError, type TaskDefinition } from "../task.ts";
 import { isSeconds, verdictOf } from "../verdicts.ts";
 import type { Hooks, HookTask } from "./hooks.ts";
 import type { Own } from "./bound_context.ts";
@@ -181,11 +181,9 @@ export class Executor {
     return plain ? text : this.#keptWithCare(value, text, job);
   }
 
-  /** What handles encryption is loaded by the first that needs it. */
-  async #keptWithCare(value: unknown, written: string | undefined, job: Job): Promise<string> {
-    const text = written ?? await carefulText(value, job.task);
-    checkSize(text, job.task, this.#content.maxResultBytes);
-    return this.#content.encrypts ? await (await import("./content.ts")).encrypted(text, job) : text;
+  async #keptWithCare(value: unknown, text: string | undefined, job: Job): Promise<string> {
+    const { kept } = await import("./kept_result.ts");
+    return await kept(value, text, job, this.#content);
   }
 
   /** Abort the running job, if it is this one. */
@@ -243,7 +241,7 @@ export class Executor {
     }
   }
 
-  /** Call a task, at once if it can be: for an attempt, or `own` being false as what follows one. */
+  /** Call a task, at once if it can be: for an attempt, or, `own` being false, as what follows one. */
   #invoke(job: Job, task: TaskDefinition, attempt: Attempt, own: boolean): unknown {
     const { invoke, options } = task;
     const { args, kwargs } = job;
@@ -259,7 +257,9 @@ export class Executor {
 
   async #prepared(job: Job, task: TaskDefinition, attempt: Attempt, own: boolean): Promise<unknown> {
     const { invoke, options } = task;
-    const call = await this.#opened(job, own ? attempt : undefined);
+    const isSealed = isEncrypted(job.args[0]) || isEncrypted(job.kwargs);
+    const keyless = () => void (own && (attempt.keyless = true));
+    const call = isSealed ? await (await import("./content.ts")).opened(job, keyless) : job;
     const checked = options.args ? await checkArgs(options.args, call.args, job.task) : call.args;
     const args = withKwargs(checked, call.kwargs);
     this.#tellTimeout(job, task);
@@ -277,11 +277,6 @@ export class Executor {
 
   #tellTimeout(job: Job, { options: { timeout } }: TaskDefinition): void {
     if (timeout !== undefined && !job.timed) this.#events.timeout(job.uuid, timeout);
-  }
-
-  async #opened(job: Job, own: Attempt | undefined): Promise<Pick<Job, "args" | "kwargs">> {
-    if (!isEncrypted(job.args[0]) && !isEncrypted(job.kwargs)) return job;
-    return await (await import("./content.ts")).opened(job, () => own && (own.keyless = true));
   }
 }
 
@@ -304,11 +299,6 @@ function isEncrypted(value: unknown): boolean {
   return typeof value === "object" && value !== null && "$enc" in value;
 }
 
-/** What the task returned is not JSON, or too much; it has run, so it is not tried again. */
-class ResultError extends Error {
-  override name = "ResultError";
-}
-
 /** Results are written as JSON writes them (a Date as its ISO string); undefined when it cannot. */
 function jsonText(value: unknown): string | undefined {
   try {
@@ -316,21 +306,4 @@ function jsonText(value: unknown): string | undefined {
   } catch {
     return undefined;
   }
-}
-
-/** Says where the fault is. What knows that is not loaded by every worker. */
-async function carefulText(value: unknown, task: string): Promise<string> {
-  const { encodeJson } = await import("../json.ts");
-  try {
-    return encodeJson(value, "result");
-  } catch (error) {
-    throw new ResultError(`Cannot keep the result of "${task}": ${(error as Error).message}`);
-  }
-}
-
-function checkSize(text: string, task: string, most = Infinity): void {
-  const bytes = text.length * 3 <= most ? 0 : new TextEncoder().encode(text).length;
-  if (bytes <= most) return;
-  const fault = `it has ${bytes} bytes, at most ${most} are allowed (max_result_bytes)`;
-  throw new ResultError(`Cannot keep the result of "${task}": ${fault}`);
 }

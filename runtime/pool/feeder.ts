@@ -17,9 +17,10 @@ import type { Claimed } from "../store/store.ts";
 import type { Endings } from "./endings.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Intake } from "./intake.ts";
-import { type AbortReason, writeRun } from "./protocol.ts";
+import type { AbortReason } from "./protocol.ts";
 import { aheadOfSlot } from "./scaling.ts";
 import type { Slot } from "./slot.ts";
+import { writeRun } from "./pool_texts.ts";
 
 /** What the feeder works with. */
 export interface FeederParts {

@@ -19,7 +19,9 @@ import { keepCompiled } from "../platform/compiled.ts";
 import { platform } from "../platform/detect.ts";
 import type { Thread } from "../platform/platform.ts";
 import { Gate } from "./gate.ts";
-import { type HostCommand, type HostReport, isDone, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import type { HostCommand, HostReport, WorkerEnv } from "./protocol.ts";
+import { isDone } from "./pool_texts.ts";
+import { WORKER_ENV } from "./worker_texts.ts";
 
 const WORKER = new URL("./worker.ts", import.meta.url);
 const LOOK_EVERY_MS = 250;

@@ -6,7 +6,9 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { ErrorRecord } from "../errors.ts";
 import type { Confinement, Platform } from "../platform/platform.ts";
-import { type HostCommand, type HostReport, joinRun, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import type { HostCommand, HostReport, WorkerEnv } from "./protocol.ts";
+import { joinRun } from "./pool_texts.ts";
+import { WORKER_ENV } from "./worker_texts.ts";
 
 const HOST = new URL("./host.ts", import.meta.url);
 

@@ -30,13 +30,13 @@ import {
   type HostReport,
   KILL_MS,
   type LogLevel,
-  readReport,
   type Report,
 } from "./protocol.ts";
 import { claimAhead, FEW_SLOTS } from "./scaling.ts";
 import { Sizer } from "./sizer.ts";
 import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
 import { isSpent, isSurplus, supervise } from "./supervisor.ts";
+import { readReport } from "./pool_texts.ts";
 
 /** What a pool tells its owner. */
 export interface PoolEvents {

@@ -8,6 +8,9 @@
  * The texts are opaque to the host: it only carries them. Between dispatcher and host several travel in one
  * IPC message; the arguments inside are the JSON text that the database gave, never parsed on the way.
  *
+ * How they are written stands in `worker_texts.ts` and `pool_texts.ts`; here are their shapes, of which a thread loads
+ * nothing.
+ *
  * @module
  */
 import type { EnvelopeExtras } from "../envelope.ts";
@@ -43,7 +46,7 @@ export type HostReport =
   | ["recalled", slot: number, count: number]
   | ["rss", bytes: number];
 
-/** Dispatcher to worker, as JSON, one a text; what is to be run has a form of its own, see {@link writeRun}. */
+/** Dispatcher to worker, as JSON, one a text; what is to be run has a form of its own, see `pool_texts.ts`. */
 export type Order =
   | { t: "abort"; uuid: string; reason: AbortReason }
   /** To an `ask`: the answer, or an ErrorRecord when not ok. */
@@ -70,7 +73,7 @@ export type AbortReason = "TimeoutError" | "CancelledError" | "ShutdownError" | 
 
 /**
  * Worker to dispatcher: a header in JSON, then, behind a line feed, the JSON text that it is about. That of a completion,
- * which is most of them, is shorter, see {@link writeCompletion}.
+ * which is most of them, is shorter, see `worker_texts.ts`.
  */
 export type Report =
   | { t: "ready"; heap: number }
@@ -122,102 +125,7 @@ export interface Done {
   asks?: unknown;
 }
 
-/** Put a report into text. */
-export function writeReport(report: Report, text?: string): string {
-  return text === undefined ? JSON.stringify(report) : `${JSON.stringify(report)}\n${text}`;
-}
-
-/** What begins a completion; no JSON does. */
-const COMPLETED = "+";
-
-/** Whether a text of a worker's tells of the end of an attempt. */
-export function isDone(said: string): boolean {
-  return said[0] === COMPLETED || said.startsWith('{"t":"done"');
-}
-
-/** Put the end of an attempt into text that has completed; there is nothing else to tell of it. */
-export function writeCompletion({ uuid, started, finished, heap }: Done, text: string): string {
-  return COMPLETED + uuid + PART + started + PART + finished + PART + heap + "\n" + text;
-}
-
-function readCompletion(header: string): Done | undefined {
-  const parts = header.split(PART);
-  const started = Number(parts[1]), finished = Number(parts[2]), heap = Number(parts[3]);
-  if (!Number.isFinite(started + finished + heap)) return undefined;
-  return { t: "done", uuid: parts[0].slice(COMPLETED.length), ok: true, started, finished, heap };
-}
-
-/**
- * Take a report apart; the text stays as it is. Undefined for what the worker did not write: a task shares its
- * thread, and what it posts by itself must not reach the dispatcher as an error.
- */
-export function readReport(message: unknown): { report: Report; text: string } | undefined {
-  if (typeof message !== "string") return undefined;
-  const cut = message.indexOf("\n");
-  const header = cut < 0 ? message : message.slice(0, cut);
-  const text = cut < 0 ? "null" : message.slice(cut + 1);
-  if (message[0] === COMPLETED) {
-    const report = readCompletion(header);
-    return report && { report, text };
-  }
-  try {
-    const report = JSON.parse(header);
-    if (typeof report?.t === "string") return { report, text };
-  } catch {
-    // Not ours.
-  }
-}
-
-/** No JSON text has these raw: one stands between orders to run that travel together, one between the parts of each. */
-const BETWEEN = "\x1e";
-const PART = "\x1f";
-/** Names that cannot be taken for anything else; of others, which are of no task, the JSON text travels. */
-const PLAIN_NAME = /^[\w./#-]+$/;
-
-/** A job whose arguments and options are the JSON texts that the database gave. */
-export type JobText = Omit<Job, "args" | "kwargs" | "options" | "worker"> & {
-  args: string;
-  kwargs: string;
-  options: string;
-};
-
-/** An order to run one job. Not an object of JSON: both ends would read and write each part's name every time. */
-export function writeRun({ uuid, origin, attempt, timed, task, args, kwargs, options }: JobText): string {
-  const name = PLAIN_NAME.test(task) ? task : JSON.stringify(task);
-  const ids = uuid + PART + (origin ?? "") + PART + attempt + PART + (timed ? "1" : "0");
-  return ids + PART + name + PART + args + PART + kwargs + PART + options;
-}
-
-/** Put an order behind others, or behind the name of their worker, which begins each text. */
-export function joinRun(before: string, order: string): string {
-  return before + BETWEEN + order;
-}
-
-/** The worker's name and the orders of a text; undefined when it is an {@link Order}. */
-export function splitRuns(text: string): string[] | undefined {
-  return text[0] === "{" ? undefined : text.split(BETWEEN);
-}
-
-/** Read what {@link writeRun} wrote. Every job has objects of its own. */
-export function readRun(order: string, worker: string): Job {
-  const parts = order.split(PART);
-  const task = parts[4], args = parts[5], kwargs = parts[6], options = parts[7];
-  return {
-    uuid: parts[0],
-    origin: parts[1] === "" ? null : parts[1],
-    attempt: Number(parts[2]),
-    timed: parts[3] === "1",
-    task: task[0] === '"' ? JSON.parse(task) : task,
-    worker,
-    // Most have none, and to parse nothing takes as long as to parse little.
-    args: args === "[]" ? [] : JSON.parse(args),
-    kwargs: kwargs === "{}" ? {} : JSON.parse(kwargs),
-    options: options === "{}" ? {} : JSON.parse(options),
-  };
-}
-
-/** What a worker must know before it runs anything; travels in the environment variable of this name. */
-export const WORKER_ENV = "DISPATCHER_WORKER";
+/** What a worker must know before it runs anything. */
 export interface WorkerEnv {
   root: string;
   prefixes: readonly string[];

@@ -11,7 +11,8 @@ import { Registry } from "../registry.ts";
 import { type Executed, Executor } from "./executor.ts";
 import { Gate } from "./gate.ts";
 import { type Hooks, loadHooks } from "./hooks.ts";
-import { type Order, readRun, splitRuns, WORKER_ENV, type WorkerEnv } from "./protocol.ts";
+import type { Order, WorkerEnv } from "./protocol.ts";
+import { readRun, splitRuns, WORKER_ENV } from "./worker_texts.ts";
 import { WorkerVoice } from "./worker_voice.ts";
 import { Written } from "./written.ts";
 

@@ -6,15 +6,8 @@
 import type { ErrorRecord } from "../errors.ts";
 import type { ThreadPort } from "../platform/thread.ts";
 import { OutputBound } from "./output_bound.ts";
-import {
-  type AskWhat,
-  type Done,
-  type LogLevel,
-  type Order,
-  type Report,
-  writeCompletion,
-  writeReport,
-} from "./protocol.ts";
+import type { AskWhat, Done, LogLevel, Order, Report } from "./protocol.ts";
+import { writeCompletion, writeReport } from "./worker_texts.ts";
 
 const PROGRESS_EVERY_MS = 100;
 

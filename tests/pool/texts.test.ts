@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
-import {
-  isDone,
-  joinRun,
-  readReport,
-  readRun,
-  type Report,
-  splitRuns,
-  writeCompletion,
-  writeReport,
-  writeRun,
-} from "../../runtime/pool/protocol.ts";
+import type { Report } from "../../runtime/pool/protocol.ts";
+import { isDone, joinRun, readReport, writeRun } from "../../runtime/pool/pool_texts.ts";
+import { readRun, splitRuns, writeCompletion, writeReport } from "../../runtime/pool/worker_texts.ts";
 import { test } from "../harness.ts";
 
 const JOB = {
