@@ -48,6 +48,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 12, name: "0012_resources", worksWith: 1 },
   { version: 13, name: "0013_exchange", worksWith: 1 },
   { version: 14, name: "0014_node_schedules", worksWith: 1 },
+  { version: 15, name: "0015_columns", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {

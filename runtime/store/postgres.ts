@@ -16,7 +16,7 @@ import { nodeScheduleRows, toldOf } from "./postgres_schedules.ts";
 import { prune } from "./pruning.ts";
 import { shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
-import { claimedOf, claimParams, settleParams } from "./postgres_exchange.ts";
+import { claimParams, exchangedOf, settleParams } from "./postgres_exchange.ts";
 import { filterParams, uuidRange } from "./postgres_operator.ts";
 import { TriageStatements } from "./postgres_triage.ts";
 import * as LOOK from "./sql_look.ts";
@@ -65,23 +65,16 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     const s = work.settlements;
     const share = shareOf(work.limit, work.queues.length);
     const rows = await this.#run(SQL.EXCHANGE, [...claimParams(work, share), ...settleParams(s)]);
-    const claimed: Port.Claimed[] = [];
+    const { claimed, ids, stale, last, asking } = exchangedOf(rows, work.lane ? [work.lane.queue] : work.queues);
     const settled = new Set(s.map((x) => x.uuid));
+    for (const uuid of stale) settled.delete(uuid);
     const reached = new Map<string, Port.Floor>();
     const counts = new Map<string, number>();
-    let [last, asking] = [0, false];
     // In the order of claiming.
-    for (const row of rows) {
-      const { queue, priority } = row;
-      const id = Number(row.id);
-      if (row.uuid === null) [last, asking] = [id, row.rare !== null];
-      else if (row.fence === null) settled.delete(row.uuid);
-      else {
-        claimed.push(claimedOf(row));
-        reached.set(`${priority} ${queue}`, { queue, priority, id });
-        counts.set(queue, (counts.get(queue) ?? 0) + 1);
-      }
-    }
+    claimed.forEach(({ queue, priority }, i) => {
+      reached.set(`${priority} ${queue}`, { queue, priority, id: ids[i] });
+      counts.set(queue, (counts.get(queue) ?? 0) + 1);
+    });
     const all = claimed.length < work.limit && [...counts.values()].every((count) => count < share);
     return { claimed, all, settled, reached: [...reached.values()], last, asking };
   }

@@ -9,22 +9,34 @@ import { rangesOf } from "./ranges.ts";
 import type { Param, Row } from "./statements.ts";
 import type * as Port from "./store.ts";
 
-/** What EXCHANGE takes of the settlements, behind those of CLAIM. */
+/**
+ * An envelope with so many characters of content travels by itself: cut out of a text of many, what waits or runs for long
+ * would keep all of that text in memory.
+ */
+export const LONG_CONTENT = 1_000;
+
+/** What EXCHANGE takes of the settlements, behind those of the claim. */
 export function settleParams(s: Port.Settlement[]): Param[] {
   return [
     bareArray(s.map((x) => x.uuid)),
     bareArray(s.map((x) => x.fence)),
     bareArray(s.map((x) => x.outcome)),
-    jsonTexts(s.map((x) => x.record)),
-    jsonTexts(s.map((x) => x.result)),
-    jsonTexts(s.map((x) => x.error)),
-    jsonTexts(s.map((x) => x.progress)),
-    bareArray(s.map((x) => x.delay)),
-    bareArray(s.map((x) => x.solo)),
-    arrayLiteral(s.map((x) => x.ran?.worker ?? null)),
-    bareArray(s.map((x) => x.ran?.started ?? null)),
-    bareArray(s.map((x) => x.ran?.finished ?? null)),
+    orNull(s.map((x) => x.record), jsonTexts),
+    orNull(s.map((x) => x.result), jsonTexts),
+    orNull(s.map((x) => x.error), jsonTexts),
+    orNull(s.map((x) => x.progress), jsonTexts),
+    orNull(s.map((x) => x.delay), bareArray),
+    orNull(s.map((x) => x.solo || null), bareArray),
+    orNull(s.map((x) => x.ran?.worker ?? null), arrayLiteral),
+    orNull(s.map((x) => x.ran?.started ?? null), bareArray),
+    orNull(s.map((x) => x.ran?.finished ?? null), bareArray),
+    LONG_CONTENT,
   ];
+}
+
+/** A column in which nothing stands is null: unnested beside the others it is as long as they are. */
+function orNull<T>(column: (T | null)[], write: (column: (T | null)[]) => string): string | null {
+  return column.every((value) => value === null) ? null : write(column);
 }
 
 /** What the statement does not say of an envelope that has nothing special. */
@@ -68,4 +80,54 @@ export function claimParams(work: Port.Exchange, share: number): Param[] {
     work.node,
     work.instance,
   ];
+}
+
+/** Between two values of a column. */
+const SEPARATOR = "\x1f";
+
+/** What an exchange returns: columns first, then what is long by itself (0015_columns.sql). */
+export function exchangedOf([columns, ...long]: Row[], queues: readonly string[]) {
+  const claimed = columns.uuid === null ? [] : claimedOfColumns(columns, queues[0]);
+  const byUuid = new Map(columns.rare || long.length > 0 ? claimed.map((one) => [one.uuid, one]) : []);
+  for (const { uuid, args, kwargs, options } of long) Object.assign(byUuid.get(uuid)!, { args, kwargs, options });
+  for (const [uuid, ...rest] of columns.rare ? JSON.parse(`[${columns.rare}]`) : []) {
+    const [attempt, maxAttempts, timeout, solo, origin, keyed, forgiven] = rest;
+    Object.assign(byUuid.get(uuid)!, { attempt, maxAttempts, timeout, solo, origin, keyed, forgiven });
+  }
+  return {
+    claimed,
+    ids: columns.id === null ? [] : numbers(columns.id),
+    stale: (columns.stale?.split(SEPARATOR) ?? []) as string[],
+    last: Number(columns.last),
+    asking: columns.asking as boolean,
+  };
+}
+
+function claimedOfColumns(columns: Row, only: string): Port.Claimed[] {
+  const column = (name: string): string[] => columns[name].split(SEPARATOR);
+  const [fences, priorities] = [numbers(columns.fence), numbers(columns.priority)];
+  const [tasks, args, kwargs, options] = ["task", "args", "kwargs", "options"].map(column);
+  const queues = columns.queue === null ? undefined : column("queue");
+  return column("uuid").map((uuid, i): Port.Claimed => ({
+    uuid,
+    fence: fences[i],
+    task: tasks[i],
+    queue: queues ? queues[i] : only,
+    args: args[i],
+    kwargs: kwargs[i],
+    options: options[i],
+    priority: priorities[i],
+    attempt: fences[i],
+    forgiven: 0,
+    maxAttempts: null,
+    timeout: null,
+    solo: false,
+    origin: null,
+    keyed: false,
+  }));
+}
+
+/** `{1,2}` */
+function numbers(array: string): number[] {
+  return JSON.parse(`[${array.slice(1, -1)}]`);
 }
