@@ -22,6 +22,9 @@ import { aheadOfSlot } from "./scaling.ts";
 import type { Slot } from "./slot.ts";
 import { writeRun } from "./pool_texts.ts";
 
+/** So many ahead of each slot, or waiting: tasks are tiny, and there are many. */
+const TINY = 32;
+
 /** What the feeder works with. */
 export interface FeederParts {
   clock: Clock;
@@ -50,6 +53,7 @@ export class Feeder {
   feed(): void {
     const { intake, fleet, soloHosts } = this.#parts;
     if (intake.length === 0) return;
+    this.#feedBulk();
     for (const slot of fleet.slots.values()) {
       if (!slot.free) continue;
       const claimed = intake.take(slot.host.solo);
@@ -60,9 +64,35 @@ export class Feeder {
     if (intake.waiting > 0) this.#feedAhead();
   }
 
+  /** Many tiny tasks fill one slot after the other: to wake a thread for a few of them costs more than they do. */
+  #feedBulk(): void {
+    const { intake, fleet, clock } = this.#parts;
+    const most = this.#mostAhead();
+    if (most < TINY || intake.waiting < TINY) return;
+    const now = clock.monotonic();
+    // A host that dies gives back no more than if it were spread evenly.
+    const all = most * fleet.slots.size;
+    const each = Math.min(all, 2 * most);
+    let left = all - this.aheadCount;
+    for (const slot of fleet.slots.values()) {
+      if (slot.free ? slot.host.solo : slot.ahead.length > each / 2 || !this.#takesMore(slot, now)) continue;
+      while (left > 0 && slot.ahead.length < each && this.#mayHaveMore(slot)) {
+        const claimed = intake.take(false);
+        if (!claimed) return;
+        if (slot.running) left--;
+        this.#send(slot, claimed);
+      }
+    }
+  }
+
+  #mostAhead(): number {
+    return aheadOfSlot(this.#parts.endings.meanMs, this.#parts.intake.meanBytes);
+  }
+
   #feedAhead(): void {
-    const { intake, fleet, endings, clock } = this.#parts;
-    const most = aheadOfSlot(endings.meanMs, intake.meanBytes);
+    const { intake, fleet, clock } = this.#parts;
+    const most = this.#mostAhead();
+    let left = most * fleet.slots.size - this.aheadCount;
     const now = clock.monotonic();
     // Not one by one as they end: a message costs more than what it carries.
     const hungry = [...fleet.slots.values()]
@@ -70,7 +100,7 @@ export class Feeder {
     for (let depth = 0; depth < most; depth++) {
       for (const slot of hungry) {
         if (slot.ahead.length !== depth || !this.#mayHaveMore(slot)) continue;
-        const claimed = intake.take(false);
+        const claimed = left-- > 0 ? intake.take(false) : undefined;
         if (!claimed) return;
         this.#send(slot, claimed);
       }

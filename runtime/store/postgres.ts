@@ -65,7 +65,10 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     const s = work.settlements;
     const share = shareOf(work.limit, work.queues.length);
     const rows = await this.#run(SQL.EXCHANGE, [...claimParams(work, share), ...settleParams(s)]);
-    const { claimed, ids, stale, last, asking } = exchangedOf(rows, work.lane ? [work.lane.queue] : work.queues);
+    const { claimed, ids, stale, last, asking } = exchangedOf(
+      rows,
+      work.lane ? [work.lane.queue] : work.queues,
+    );
     const settled = new Set(s.map((x) => x.uuid));
     for (const uuid of stale) settled.delete(uuid);
     const reached = new Map<string, Port.Floor>();

@@ -89,7 +89,9 @@ const SEPARATOR = "\x1f";
 export function exchangedOf([columns, ...long]: Row[], queues: readonly string[]) {
   const claimed = columns.uuid === null ? [] : claimedOfColumns(columns, queues[0]);
   const byUuid = new Map(columns.rare || long.length > 0 ? claimed.map((one) => [one.uuid, one]) : []);
-  for (const { uuid, args, kwargs, options } of long) Object.assign(byUuid.get(uuid)!, { args, kwargs, options });
+  for (const { uuid, args, kwargs, options } of long) {
+    Object.assign(byUuid.get(uuid)!, { args, kwargs, options });
+  }
   for (const [uuid, ...rest] of columns.rare ? JSON.parse(`[${columns.rare}]`) : []) {
     const [attempt, maxAttempts, timeout, solo, origin, keyed, forgiven] = rest;
     Object.assign(byUuid.get(uuid)!, { attempt, maxAttempts, timeout, solo, origin, keyed, forgiven });

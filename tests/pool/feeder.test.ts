@@ -8,22 +8,26 @@ import { claimed } from "../conformance/make.ts";
 import { FakeClock } from "../fake_clock.ts";
 import { test } from "../harness.ts";
 
-/** A feeder with one slot, whose tasks are short. */
-function rig(options: Partial<FeederParts> = {}) {
+/** A feeder with one slot or more, whose tasks are short. */
+function rig(options: Partial<FeederParts> = {}, slots = 1) {
   const sent: string[] = [];
   const send = ([what]: HostCommand) => void sent.push(what);
   const run = () => void sent.push("run");
   const host = { solo: false, leaky: false, alive: true, pid: 1, send, run } as unknown as HostProcess;
   const clock = new FakeClock();
-  const slot = new Slot(1, host, clock.monotonic());
-  slot.state = "ready";
+  const all = Array.from({ length: slots }, (_, i) => new Slot(i + 1, host, clock.monotonic()));
+  for (const slot of all) slot.state = "ready";
+  const [slot] = all;
   const intake = new Intake();
   const unstarted: string[] = [];
   const aborted: string[] = [];
   const feeder = new Feeder({
     clock,
     intake,
-    fleet: { slots: new Map([[1, slot]]), soloHosts: () => 0 } as unknown as FeederParts["fleet"],
+    fleet: {
+      slots: new Map(all.map((slot) => [slot.id, slot])),
+      soloHosts: () => 0,
+    } as unknown as FeederParts["fleet"],
     endings: {
       meanMs: 0.01,
       unstarted: ({ uuid }: { uuid: string }, reason: string) => unstarted.push(`${uuid} ${reason}`),
@@ -40,7 +44,7 @@ function rig(options: Partial<FeederParts> = {}) {
     return batch.map(({ uuid }) => uuid);
   };
   const ahead = () => slot.ahead.map(({ uuid }) => uuid);
-  return { feeder, slot, intake, clock, sent, unstarted, aborted, put, ahead };
+  return { feeder, slot, slots: all, intake, clock, sent, unstarted, aborted, put, ahead };
 }
 
 test("Feeder gives a slot of short tasks one to run and the rest ahead, in order", () => {
@@ -62,6 +66,30 @@ test("Feeder gives more only when half of what was ahead is gone", () => {
   while (ahead().length > full / 2) feeder.next(slot);
   feeder.feed();
   assert.equal(ahead().length, full);
+});
+
+test("Feeder gives a few tiny tasks to all slots alike, and many to one slot after the other", () => {
+  const few = rig({}, 4);
+  few.put(8);
+  assert.deepEqual(few.slots.map((slot) => slot.sent), [2, 2, 2, 2]);
+  const many = rig({}, 4);
+  many.put(100);
+  assert.deepEqual(many.slots.map((slot) => slot.sent), [100, 0, 0, 0]);
+  // One that does not keep up has no more than its part of what all may have; and none is without work for long.
+  many.put(900);
+  const ahead = many.slots.map((slot) => slot.ahead.length);
+  assert.ok(ahead.every((count) => count <= 128), `${ahead}`);
+  assert.ok(many.slots.every((slot) => slot.running), `${ahead}`);
+  assert.equal(ahead.reduce((sum, n) => sum + n), 4 * 64);
+});
+
+test("Feeder passes over a slot whose task takes long, with whatever there is", async () => {
+  const { slots, put, clock } = rig({}, 2);
+  put(100);
+  await clock.advance(60);
+  put(100);
+  assert.equal(slots[0].sent, 100);
+  assert.ok(slots[1].sent > 1, `${slots[1].sent}`);
 });
 
 test("Feeder takes back the last ones, in front of what waits", () => {

@@ -2,13 +2,13 @@
 import assert from "node:assert/strict";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
-import { claimParams, settleParams } from "../../runtime/store/postgres_exchange.ts";
+import { claimParams, exchangedOf, settleParams } from "../../runtime/store/postgres_exchange.ts";
 import { EXCHANGE, RECONCILE, STAGE } from "../../runtime/store/sql.ts";
 import { HEARTBEAT } from "../../runtime/store/sql_nodes.ts";
 import { ASKING } from "../../runtime/store/sql_page.ts";
 import { ASK, CLAIM_ASKING, CONTENDERS, PREEMPT } from "../../runtime/store/sql_triage.ts";
 import type { Row } from "../../runtime/store/statements.ts";
-import type { Settlement } from "../../runtime/store/store.ts";
+import type { Settlement, Token } from "../../runtime/store/store.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { database, needsServer, test, type TestContext } from "../harness.ts";
 
@@ -76,7 +76,7 @@ async function reads(sql: Sql): Promise<{ scans: number; fetched: number; entrie
 const NODE = { node: "node-1", instance: uuid7() };
 
 /** An exchange in a transaction of its own, and what it read. */
-async function exchange(sql: Sql, settled: readonly Row[], limit: number) {
+async function exchange(sql: Sql, settled: readonly Token[], limit: number) {
   return await sql.begin(async (tx) => {
     const [queues, floors] = [["queue 0", "queue 1", "queue 2"], [{
       queue: "queue 2",
@@ -92,8 +92,8 @@ async function exchange(sql: Sql, settled: readonly Row[], limit: number) {
     const rows = await tx.unsafe<Row[]>(EXCHANGE, params, { prepare: true });
     const after = await reads(tx as unknown as Sql);
     return {
-      claimed: rows.filter((row) => row.task !== null),
-      unsettled: rows.filter((row) => row.uuid !== null && row.task === null).length,
+      claimed: exchangedOf(rows, queues).claimed,
+      unsettled: exchangedOf(rows, queues).stale.length,
       scans: after.scans - before.scans,
       fetched: after.fetched - before.fetched,
       entries: after.entries - before.entries,
@@ -101,7 +101,7 @@ async function exchange(sql: Sql, settled: readonly Row[], limit: number) {
   });
 }
 
-function completed({ uuid, fence }: Row): Settlement {
+function completed({ uuid, fence }: Token): Settlement {
   const [none, ran] = [null, { worker: "1.1", started: 1, finished: 2 }];
   const nothing = { record: none, result: none, error: none, progress: none, delay: none };
   return { uuid, fence, outcome: "completed", ...nothing, solo: false, ran } as unknown as Settlement;
@@ -110,7 +110,7 @@ function completed({ uuid, fence }: Row): Settlement {
 /** Each session keeps its plans: what was planned for an empty table serves a full one, and the other way. */
 async function exchangeReadsByIndex(t: TestContext, server?: "pg15"): Promise<void> {
   const sql = await loaded(t, server);
-  let running: Row[] = [];
+  let running: Token[] = [];
   const look = async (limit: number, about: string) => {
     const { claimed, unsettled, scans, fetched } = await exchange(sql, running, limit);
     assert.deepEqual([scans, unsettled], [0, 0], about);
