@@ -19,6 +19,7 @@ import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
 import type { Claimed, Exchange, Exchanged, Settlement, Store } from "../store/store.ts";
 import type { Lane } from "../store/triage.ts";
+import { oncePerTurn } from "../turn.ts";
 import { attemptEvent, claimEvent } from "./attempt_log.ts";
 import { ClaimFloors } from "./floors.ts";
 import { Gathering, WORTHWHILE } from "./gathering.ts";
@@ -67,6 +68,7 @@ export class Dispatcher {
   // The last claim was full: the next one need not wait for a word, nor for the one under way.
   #more = false;
   #claiming = false;
+  readonly #pumpSoon = oncePerTurn(() => this.#pump());
   #failures = 0;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #doubtful = false;
@@ -123,12 +125,12 @@ export class Dispatcher {
 
   /** An attempt ended. */
   finished(end: Finished): void {
-    if (this.#parts.triage?.ended(end)) return this.#pump();
+    if (this.#parts.triage?.ended(end)) return this.#pumpSoon();
     const settlement = settlementOf(end, this.#settler);
     if (!end.settled) this.#pending.push(settlement);
     const { attempts } = this.#parts.events;
     if (attempts.wanted) attempts.emit(attemptEvent(end, settlement.outcome));
-    this.#pump();
+    this.#pumpSoon();
   }
 
   /** A running attempt was settled by a transaction of its own. */
@@ -384,11 +386,8 @@ export class Dispatcher {
       this.#doubtful = false;
       this.#recovered();
       if (given > 0) {
-        this.#parts.events.emit(
-          "info",
-          "store.reconciled",
-          `Gave back ${given} envelopes that a lost answer had claimed`,
-        );
+        const text = `Gave back ${given} envelopes that a lost answer had claimed`;
+        this.#parts.events.emit("info", "store.reconciled", text);
       }
     } catch (error) {
       this.#failed([], 0, error);

@@ -24,6 +24,11 @@ export class Ledger {
     return this.#used;
   }
 
+  /** Whether nothing is booked. */
+  get isEmpty(): boolean {
+    return this.#held.size === 0;
+  }
+
   /** What nobody holds. */
   get free(): Resources {
     return minus(this.offer, this.#used);

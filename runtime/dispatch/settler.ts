@@ -31,7 +31,7 @@ export function settlementOf(end: Finished, options: SettlerOptions): Settlement
   const postponed = end.outcome === "failed" && outcome === "released";
   const silent = postponed || (end.text === null && outcome === "released");
   const ran = outcome === "completed" ? ranOf(end) : null;
-  return {
+  const settlement: Settlement = {
     uuid: claimed.uuid,
     fence: claimed.fence,
     outcome,
@@ -49,8 +49,9 @@ export function settlementOf(end: Finished, options: SettlerOptions): Settlement
     progress: end.progress,
     watch: isWatched(claimed),
     keyed: claimed.keyed,
-    ...(end.doubtful ? { doubtful: true } : {}),
   };
+  if (end.doubtful) settlement.doubtful = true;
+  return settlement;
 }
 
 /** Whether whoever published it wants to be told of its end. */

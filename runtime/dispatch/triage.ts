@@ -137,6 +137,7 @@ export class Triage {
 
   /** Of what an ordinary claim brought, what may run; what asks for resources is given back. */
   admit(claimed: Claimed[]): Claimed[] {
+    if (this.#learnt.size === 0 && claimed.every(({ options }) => options === "{}")) return claimed;
     return claimed.filter((one) => {
       const demand = askedBy(one.options) ?? this.#learnt.get(one.task) ?? NOTHING;
       if (asks(demand)) this.#returns.push({ claimed: one, demand });
@@ -146,6 +147,8 @@ export class Triage {
 
   /** An attempt has ended; true when it is not to be settled, since it has not begun and is given back. */
   ended({ claimed, asks: demand, lingers }: Finished): boolean {
+    // Most of them ask for nothing, and are many.
+    if (demand === undefined && this.#exempt.size === 0 && this.#ledger.isEmpty) return false;
     const key = keyOf(claimed);
     this.#exempt.delete(key);
     if (lingers !== undefined) this.#ledger.linger(key, lingers);

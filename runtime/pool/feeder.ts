@@ -133,8 +133,16 @@ export class Feeder {
     const { clock } = this.#parts;
     const since = clock.monotonic();
     const deadline = claimed.timeout === null ? null : since + claimed.timeout * 1000;
-    const begun = { claimed, started: clock.now(), since, deadline };
-    slot.running = { ...begun, aborted: null, killAt: null, killSentAt: null, progress: null };
+    slot.running = {
+      claimed,
+      started: clock.now(),
+      since,
+      deadline,
+      aborted: null,
+      killAt: null,
+      killSentAt: null,
+      progress: null,
+    };
     const doom = this.#doomed.get(claimed.uuid);
     if (doom === undefined) return;
     this.#doomed.delete(claimed.uuid);

@@ -32,6 +32,7 @@ import {
   type LogLevel,
   type Report,
 } from "./protocol.ts";
+import { oncePerTurn } from "../turn.ts";
 import { claimAhead, FEW_SLOTS } from "./scaling.ts";
 import { Sizer } from "./sizer.ts";
 import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
@@ -74,11 +75,15 @@ export class Pool {
   readonly clock: Clock;
   readonly #events: PoolEvents;
   readonly totals: { retired: number; crashed: number } = { retired: 0, crashed: 0 };
-  #refilling = false;
   #closing = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #tickAt = Infinity;
   readonly #sizer: Sizer;
+  /** Once for all that a host says in one message. */
+  readonly #freed = oncePerTurn(() => {
+    this.#feed();
+    this.#events.room();
+  });
 
   constructor(platform: Platform, clock: Clock, options: PoolOptions, events: PoolEvents) {
     this.options = options;
@@ -271,7 +276,7 @@ export class Pool {
   #done(slot: Slot, report: Done, text: string): void {
     if (!this.endings.done(slot, report, text)) return;
     this.feeder.next(slot);
-    if (slot.state === "ready" && (isSpent(this, slot) || isSurplus(this))) {
+    if (slot.state === "ready" && (isSpent(this, slot, slot.idleSince) || isSurplus(this))) {
       if (slot.running) this.feeder.recall(slot);
       else this.stop(slot, "retired");
     }
@@ -293,17 +298,6 @@ export class Pool {
     slot.idleSince = this.clock.monotonic();
     if (slot.state === "starting") slot.state = "ready";
     this.#freed();
-  }
-
-  /** Once for all that a host says in one message. */
-  #freed(): void {
-    if (this.#refilling) return;
-    this.#refilling = true;
-    queueMicrotask(() => {
-      this.#refilling = false;
-      this.#feed();
-      this.#events.room();
-    });
   }
 
   /** A thread ended by itself: whatever it was doing is to blame. */

@@ -72,9 +72,9 @@ function watchAnswer({ host }: Slot, askedAt: number, now: number): void {
 }
 
 /** Whether a worker has served its time: then it gets no further task, and a new one takes its place. */
-export function isSpent({ options, clock }: Pick<Supervised, "options" | "clock">, slot: Slot): boolean {
+export function isSpent({ options }: Pick<Supervised, "options">, slot: Slot, now: number): boolean {
   if (options.maxTasks > 0 && slot.finished >= options.maxTasks) return true;
-  return slot.heap > options.maxHeapMb * MB || clock.monotonic() - slot.bornAt > options.maxAge * 1000;
+  return slot.heap > options.maxHeapMb * MB || now - slot.bornAt > options.maxAge * 1000;
 }
 
 /** Whether there are more slots than there should be, since the pool was made smaller. */
@@ -84,7 +84,7 @@ export function isSurplus({ fleet, options }: Pick<Supervised, "options" | "flee
 
 function watchIdle(pool: Supervised, slot: Slot, now: number): void {
   const { options, fleet, intake } = pool;
-  if (isSpent(pool, slot)) return pool.stop(slot, "retired");
+  if (isSpent(pool, slot, now)) return pool.stop(slot, "retired");
   if (slot.counts && isSurplus(pool)) return pool.stop(slot, "stopping");
   const spare = slot.host.solo ? intake.suspects === 0 : fleet.counted().length > options.minSlots;
   if (spare && now - slot.idleSince > options.scaledownWait * 1000) pool.stop(slot, "stopping");

@@ -71,15 +71,9 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     );
     const settled = new Set(s.map((x) => x.uuid));
     for (const uuid of stale) settled.delete(uuid);
-    const reached = new Map<string, Port.Floor>();
-    const counts = new Map<string, number>();
-    // In the order of claiming.
-    claimed.forEach(({ queue, priority }, i) => {
-      reached.set(`${priority} ${queue}`, { queue, priority, id: ids[i] });
-      counts.set(queue, (counts.get(queue) ?? 0) + 1);
-    });
-    const all = claimed.length < work.limit && [...counts.values()].every((count) => count < share);
-    return { claimed, all, settled, reached: [...reached.values()], last, asking };
+    const { reached, most } = reachedBy(claimed, ids);
+    const all = claimed.length < work.limit && most < share;
+    return { claimed, all, settled, reached, last, asking };
   }
 
   async reconcile(instance: string, held: Port.Token[]): Promise<number> {
@@ -273,6 +267,19 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     // Bounded: after a connection was lost under a statement the client waits for it in vain, the whole timeout.
     await this.#sql.end({ timeout: 2 });
   }
+}
+
+/** The last place of each queue and priority, of what was claimed in this order; and how much one queue gave at most. */
+function reachedBy(claimed: Port.Claimed[], ids: number[]): { reached: Port.Floor[]; most: number } {
+  const floors = new Map<string, Port.Floor>();
+  const counts = new Map<string, number>();
+  for (let begin = 0, end = 0; begin < claimed.length; begin = end) {
+    const { queue, priority } = claimed[begin];
+    while (end < claimed.length && claimed[end].queue === queue && claimed[end].priority === priority) end++;
+    floors.set(`${priority} ${queue}`, { queue, priority, id: ids[end - 1] });
+    counts.set(queue, (counts.get(queue) ?? 0) + end - begin);
+  }
+  return { reached: [...floors.values()], most: Math.max(0, ...counts.values()) };
 }
 
 /** The statement settles an envelope once. What is settled twice was lost and claimed again in between: one is stale. */

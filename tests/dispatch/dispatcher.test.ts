@@ -57,12 +57,22 @@ test("Dispatcher settles in the same statement that claims", async () => {
   assert.equal(pool.held.length, 2);
 });
 
+test("Dispatcher settles in one statement what ended in one turn", async () => {
+  const { store, start, finish } = rig(0);
+  start();
+  for (let i = 0; i < 20; i++) finish();
+  await idle();
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [20]);
+});
+
 test("Dispatcher gathers outcomes while a statement is under way, into one", async () => {
   const { store, start, finish } = rig(0);
   start();
   const { open, opened } = gate();
   store.before = () => opened;
-  for (let i = 0; i < 20; i++) finish();
+  finish();
+  await idle();
+  for (let i = 0; i < 19; i++) finish();
   await idle();
   assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1]);
   open();
@@ -75,7 +85,9 @@ test("Dispatcher waits for no second statement with so many outcomes that they a
   start();
   const { open, opened } = gate();
   store.before = () => opened;
-  for (let i = 0; i < 401; i++) finish();
+  finish();
+  await idle();
+  for (let i = 0; i < 400; i++) finish();
   await idle();
   assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 400]);
   open();
@@ -92,8 +104,8 @@ test("Dispatcher gathers outcomes while the pool has work for a while, and not f
   await eventually(() => store.exchanges.length > 0);
   assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [20]);
   for (let i = 0; i < 400; i++) finish();
-  assert.equal(store.exchanges.length, 2, "no more than these is worth waiting for");
   await idle();
+  assert.equal(store.exchanges.length, 2, "no more than these is worth waiting for");
 });
 
 test("Dispatcher settles no more than 500 in one statement", async () => {
@@ -101,7 +113,11 @@ test("Dispatcher settles no more than 500 in one statement", async () => {
   start();
   const { open, opened } = gate();
   store.before = () => opened;
-  for (let i = 0; i < 1_202; i++) finish();
+  finish();
+  await idle();
+  for (let i = 0; i < 400; i++) finish();
+  await idle();
+  for (let i = 0; i < 801; i++) finish();
   open();
   await eventually(() => dispatcher.settledAll);
   assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 400, 500, 301]);
