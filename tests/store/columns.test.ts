@@ -1,0 +1,83 @@
+/** What was claimed comes in columns, and is told apart again. */
+import assert from "node:assert/strict";
+import { seal } from "../../runtime/envelope.ts";
+import { connect } from "../../runtime/store/connection.ts";
+import { migrate } from "../../runtime/store/migrate.ts";
+import { PostgresStore } from "../../runtime/store/postgres.ts";
+import { LONG_CONTENT } from "../../runtime/store/postgres_exchange.ts";
+import { uuid7 } from "../../runtime/uuid.ts";
+import { claimed as claimedOf } from "../conformance/make.ts";
+import { database, test, type TestContext } from "../harness.ts";
+
+async function open(t: TestContext) {
+  const db = await database();
+  t.after(() => db.drop());
+  const sql = connect(db.url);
+  t.after(() => sql.end({ timeout: 1 }));
+  await migrate(sql);
+  const store = new PostgresStore(sql);
+  const instance = uuid7();
+  const work = { node: "one", instance, settlements: [], limit: 500 };
+  return { sql, store, claim: (queues: string[]) => store.exchange({ ...work, queues }) };
+}
+
+test("an exchange gives each envelope its own content, long or short, whatever is in it", async (t) => {
+  const { store, claim } = await open(t);
+  const contents = [
+    [],
+    ["x".repeat(LONG_CONTENT)],
+    ["tab\t, line\n, \u001e, \u001f, \u0000, \ud800, \\, \", 'ü€𝄞"],
+    ["x".repeat(10 * LONG_CONTENT), "ü"],
+    [{ a: [1, null, "{1,2}"] }],
+    [""],
+  ];
+  const batch = contents.map((args, i) => seal(`task.${i}`, args));
+  await store.publish(batch);
+  const { claimed, all, reached, asking } = await claim(["default"]);
+  assert.deepEqual(
+    claimed,
+    contents.map((args, i) =>
+      claimedOf({ uuid: batch[i].uuid, task: `task.${i}`, args: JSON.stringify(args) })
+    ),
+  );
+  assert.deepEqual([all, asking, reached.length], [true, false, 1]);
+});
+
+test("an exchange tells what is unusual of the envelope that it is of", async (t) => {
+  const { sql, store, claim } = await open(t);
+  const long = ["y".repeat(2 * LONG_CONTENT)];
+  const kinds = [
+    seal("a", [], { queue: "one", priority: 5, maxAttempts: 3, timeout: 1.5 }),
+    seal("b", long, { queue: "two", onDuplicate: "serial" }),
+    seal("c", [], { queue: "one", priority: -5 }),
+    seal("d", [], { queue: "two", kwargs: { k: 1 } }),
+  ];
+  await store.publish(kinds);
+  const [a, b, c, d] = kinds.map(({ uuid }) => uuid);
+  const origin = uuid7();
+  await sql`update dispatcher.envelope set attempt = 6, fence = 9, forgiven = 2, solo = true, origin = ${origin}
+    where uuid = ${d}`;
+  const { claimed, reached } = await claim(["one", "two"]);
+  const [args, options] = ["[]", JSON.stringify({ on_duplicate: "serial" })];
+  const rare = { attempt: 7, fence: 10, forgiven: 2, solo: true, origin };
+  assert.deepEqual(claimed, [
+    claimedOf({ uuid: c, task: "c", queue: "one", args, priority: -5 }),
+    claimedOf({ uuid: d, task: "d", queue: "two", args, kwargs: '{"k":1}', ...rare }),
+    claimedOf({ uuid: b, task: "b", queue: "two", args: JSON.stringify(long), keyed: true, options }),
+    claimedOf({ uuid: a, task: "a", queue: "one", args, priority: 5, maxAttempts: 3, timeout: 1.5 }),
+  ]);
+  assert.deepEqual(reached.map(({ queue, priority }) => [queue, priority]), [["one", -5], ["two", 0], [
+    "one",
+    5,
+  ]]);
+  const ids = await sql`select id::int, uuid::text from dispatcher.envelope`;
+  assert.deepEqual(reached.map(({ id }) => ids.find((row) => row.id === id)?.uuid), [c, b, a]);
+});
+
+test("a name with the character that stands between two is claimed with another in its place", async (t) => {
+  const { sql, claim } = await open(t);
+  await sql`insert into dispatcher.envelope (uuid, queue, task) values
+    (${uuid7()}, 'default', ${"a\x1fb"}), (${uuid7()}, 'default', 'c')`;
+  const { claimed } = await claim(["default"]);
+  assert.deepEqual(claimed.map(({ task }) => task), ["a b", "c"]);
+});
