@@ -117,7 +117,6 @@ export class Slot {
   idleSince: number;
   /** Written when it is stopped without an attempt in it; a host that does not answer is killed then. */
   stopSentAt: number | null = null;
-  #worker: string | undefined;
 
   constructor(id: number, host: HostProcess, now: number) {
     this.id = id;
