@@ -8,6 +8,8 @@
 /** The thread's end of the line. */
 export interface ThreadPort {
   post(message: string): void;
+  /** Have the host look at what lies in the memory of both. */
+  ring(): void;
   /** Give the host a piece of memory that both can write. */
   share(memory: SharedArrayBuffer): void;
   onMessage(handler: (text: string) => void): void;
@@ -23,12 +25,14 @@ export async function threadPort(): Promise<ThreadPort> {
     if (!parentPort) throw new Error("This module runs inside a worker thread only");
     return {
       post: (message) => parentPort.postMessage(message),
+      ring: () => parentPort.postMessage(0),
       share: (memory) => parentPort.postMessage(memory),
       onMessage: (handler) => void parentPort.on("message", handler),
     };
   }
   return {
     post: (message) => scope.postMessage(message),
+    ring: () => scope.postMessage(0),
     share: (memory) => scope.postMessage(memory),
     onMessage(handler) {
       scope.onmessage = (event: MessageEvent) => handler(event.data);

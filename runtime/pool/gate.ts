@@ -26,6 +26,11 @@ export class Gate {
     return Atomics.compareExchange(this.#begun, 0, job - 1, job) === job - 1;
   }
 
+  /** Whether there is one that has not begun, up to this one, the last that was given. */
+  hasMore(given: number): boolean {
+    return given > Atomics.load(this.#begun, 0);
+  }
+
   /** The host takes back what has not begun of the jobs up to this one, the last that was given; how many those are. */
   takeBack(given: number): number {
     return given - Atomics.exchange(this.#begun, 0, given);

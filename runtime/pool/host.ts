@@ -21,6 +21,7 @@ import type { Thread } from "../platform/platform.ts";
 import { Gate } from "./gate.ts";
 import type { HostCommand, HostReport, WorkerEnv } from "./protocol.ts";
 import { isDone } from "./pool_texts.ts";
+import { Tray, TRAY_BYTES } from "./tray.ts";
 import { WORKER_ENV } from "./worker_texts.ts";
 
 const WORKER = new URL("./worker.ts", import.meta.url);
@@ -33,21 +34,28 @@ const MB = 1024 * 1024;
 const here = await platform();
 const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
 interface Entry {
+  slot: number;
   thread: Thread;
   closed: () => void;
-  /** What it may begin of the jobs it was given; it sends this before it is ready. */
+  /** What it may begin of the jobs it was given, and where it lays their ends; it shares both before it is ready. */
   gate: Gate | undefined;
-  /** Jobs that it was given, and those of them that it says have ended or that were taken back. */
+  tray: Tray | undefined;
+  /** Jobs that it was given. */
   given: number;
-  over: number;
 }
 const threads = new Map<number, Entry>();
+
+// Threads that have something lying in their trays.
+const rung = new Set<Entry>();
 
 // Reports of one turn of the event loop travel together; those of a thread that goes on by itself may wait for more.
 let outbox: HostReport[] = [];
 let flushing: "no" | "soon" | "now" = "no";
 function report(message: HostReport, when: "soon" | "now" = "now"): void {
   outbox.push(message);
+  hurry(when);
+}
+function hurry(when: "soon" | "now"): void {
   if (flushing === "now" || flushing === when) return;
   flushing = when;
   if (when === "now") setImmediate(flush);
@@ -55,51 +63,64 @@ function report(message: HostReport, when: "soon" | "now" = "now"): void {
 }
 function flush(): void {
   flushing = "no";
+  for (const entry of rung) fetch(entry);
+  rung.clear();
   if (outbox.length === 0) return;
   const batch = outbox;
   outbox = [];
   process.send?.(batch);
 }
 
+/** Put what a thread has laid in its tray behind what it has said before. */
+function fetch({ tray, slot }: Entry): void {
+  const text = tray?.fetch() ?? "";
+  if (text !== "") outbox.push(["said", slot, text]);
+}
+
 function open(slot: number): void {
-  const entry = { closed: () => {}, gate: undefined, given: 0, over: 0 } as Partial<Entry> as Entry;
+  const entry = { slot, closed: () => {}, given: 0 } as Partial<Entry> as Entry;
   entry.thread = here.spawnThread(WORKER, { memoryMb: env.workerMemoryMb }, {
     message(said) {
-      if (said === '{"t":"closed"}') entry.closed();
-      // A task can post what it likes; only texts are the worker's, and some other values cannot even be sent on.
-      else if (typeof said === "string") report(["said", slot, said], hasMore(entry, said) ? "soon" : "now");
-      else if ((said as unknown) instanceof SharedArrayBuffer) entry.gate ??= new Gate(said);
+      if (typeof said === "string") heard(entry, said);
+      else if ((said as unknown) instanceof SharedArrayBuffer) share(entry, said);
+      // A task can post what it likes; all else is the bell of its tray, or does no harm as such.
+      else {
+        rung.add(entry);
+        hurry("soon");
+      }
     },
     ended(reason) {
       if (threads.get(slot) !== entry) return;
       threads.delete(slot);
       // Bun can report an error and let the thread live on.
       void entry.thread.terminate();
+      // What it has ended is not run again, and not charged with its end.
+      fetch(entry);
       report(["ended", slot, reason]);
     },
   });
   threads.set(slot, entry);
 }
 
-/** Whether an attempt has ended and the thread has another. */
-function hasMore(entry: Entry, said: string): boolean {
-  if (!isDone(said)) return false;
-  entry.over++;
-  return entry.given > entry.over;
+function heard(entry: Entry, said: string): void {
+  entry.tray?.received();
+  if (said === '{"t":"closed"}') return entry.closed();
+  const goesOn = isDone(said) && entry.gate?.hasMore(entry.given);
+  report(["said", entry.slot, said], goesOn ? "soon" : "now");
 }
 
-/** Take back what the thread has not begun; how many those are. */
-function takeBack(entry: Entry): number {
-  const count = entry.gate?.takeBack(entry.given) ?? 0;
-  entry.over += count;
-  return count;
+/** The first that comes of the right size is the worker's: it shares it before it loads anything of others. */
+function share(entry: Entry, memory: SharedArrayBuffer): void {
+  if (entry.tray || memory.byteLength !== TRAY_BYTES) return;
+  entry.gate = new Gate(memory);
+  entry.tray = new Tray(memory);
 }
 
 async function kill(slot: number, patience: number): Promise<void> {
   const entry = threads.get(slot);
   if (!entry) return report(["killed", slot, true]);
   threads.delete(slot);
-  takeBack(entry);
+  entry.gate?.takeBack(entry.given);
   // A thread that answers is not busy and will really end; one that does not may only be stopped by the engine.
   const answered = await new Promise<boolean>((resolve) => {
     const timer = setTimeout(() => resolve(false), patience);
@@ -110,6 +131,7 @@ async function kill(slot: number, patience: number): Promise<void> {
     entry.thread.post('{"t":"close"}');
   });
   const stopped = await entry.thread.terminate();
+  fetch(entry);
   report(["killed", slot, answered || stopped]);
 }
 
@@ -133,7 +155,8 @@ function obey(command: HostCommand): void {
     case "post":
       return entry?.thread.post(command[2]);
     case "recall":
-      return report(["recalled", command[1], entry ? takeBack(entry) : 0]);
+      if (entry) fetch(entry);
+      return report(["recalled", command[1], entry?.gate?.takeBack(entry.given) ?? 0]);
     case "open":
       return open(command[1]);
     case "kill":

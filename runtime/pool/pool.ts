@@ -37,7 +37,7 @@ import { claimAhead, FEW_SLOTS } from "./scaling.ts";
 import { Sizer } from "./sizer.ts";
 import { abortError, type Finished, isLeaving, type Slot } from "./slot.ts";
 import { isSpent, isSurplus, supervise } from "./supervisor.ts";
-import { readReport } from "./pool_texts.ts";
+import { readReport, splitReports } from "./pool_texts.ts";
 
 /** What a pool tells its owner. */
 export interface PoolEvents {
@@ -227,7 +227,7 @@ export class Pool {
   // ---- what hosts and workers report
 
   #report(slot: Slot, report: Exclude<HostReport, ["rss", number]>): void {
-    if (report[0] === "said") this.#said(slot, report[2]);
+    if (report[0] === "said") { for (const message of splitReports(report[2])) this.#said(slot, message); }
     else if (report[0] === "ended") this.#ended(slot, report[2]);
     else if (report[0] === "killed") this.#killed(slot, report[2]);
     else {

@@ -40,6 +40,11 @@ function readCompletion(header: string): Done | undefined {
   return { t: "done", uuid: parts[0].slice(COMPLETED.length), ok: true, started, finished, heap };
 }
 
+/** The reports of a text: several, if it begins with what stands between them. A large one is not searched for it. */
+export function splitReports(text: string): string[] {
+  return text[0] === BETWEEN ? text.slice(1).split(BETWEEN) : [text];
+}
+
 /**
  * Take a report apart; the text stays as it is. Undefined for what the worker did not write: a task shares its
  * thread, and what it posts by itself must not reach the dispatcher as an error.

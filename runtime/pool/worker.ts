@@ -13,6 +13,7 @@ import { Gate } from "./gate.ts";
 import { type Hooks, loadHooks } from "./hooks.ts";
 import type { Order, WorkerEnv } from "./protocol.ts";
 import { readRun, splitRuns, WORKER_ENV } from "./worker_texts.ts";
+import { Tray, TRAY_BYTES } from "./tray.ts";
 import { WorkerVoice } from "./worker_voice.ts";
 import { Written } from "./written.ts";
 
@@ -22,7 +23,7 @@ class Worker {
   readonly #hooks: Hooks;
   readonly #executor: Executor;
   readonly #idleMs: number;
-  readonly #gate = new Gate();
+  readonly #gate: Gate;
   // What it was given and has not looked at, and the number of the last that it has.
   readonly #given: string[] = [];
   #number = 0;
@@ -36,8 +37,9 @@ class Worker {
   // Armed while no task runs, if there is a hook for it.
   #idleTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(voice: WorkerVoice, hooks: Hooks, env: WorkerEnv) {
+  constructor(voice: WorkerVoice, gate: Gate, hooks: Hooks, env: WorkerEnv) {
     this.#voice = voice;
+    this.#gate = gate;
     this.#hooks = hooks;
     this.#idleMs = env.idleSeconds * 1000;
     this.#executor = new Executor(new Registry(env), hooks, {
@@ -62,7 +64,6 @@ class Worker {
       if (runs) this.#take(runs);
       else this.#obey(JSON.parse(text));
     });
-    port.share(this.#gate.memory);
     await this.#hooks.onStart?.();
     this.#voice.say({ t: "ready", heap: heapUsed() });
     this.#idle();
@@ -99,7 +100,7 @@ class Worker {
     this.#running = null;
     this.#voice.taskEnded(done.uuid);
     done.heap = heapUsed(done.finished);
-    this.#voice.done(done, text);
+    this.#voice.done(done, text, this.#given.length > 0);
   }
 
   /** This thread must go: nothing more begins, and what was begun to be written is said before that is. */
@@ -132,7 +133,9 @@ class Worker {
 
 const port = await threadPort();
 const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
-const voice = new WorkerVoice(port, {
+const memory = new SharedArrayBuffer(TRAY_BYTES);
+port.share(memory);
+const voice = new WorkerVoice(port, new Tray(memory), {
   lines: env.outputLines || undefined,
   characters: env.outputCharacters,
 });
@@ -142,7 +145,7 @@ trapExits((what) => {
   voice.say({ t: "exit", what });
 });
 try {
-  worker = new Worker(voice, await loadHooks(env.hooks), env);
+  worker = new Worker(voice, new Gate(memory), await loadHooks(env.hooks), env);
   await worker.start(port);
   await keepCompiled();
 } catch (error) {

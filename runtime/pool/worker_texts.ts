@@ -9,7 +9,7 @@ import type { Done, Job, Report } from "./protocol.ts";
 /** The environment variable in which the settings of a worker travel, as JSON. */
 export const WORKER_ENV = "DISPATCHER_WORKER";
 
-/** No JSON text has these raw: one stands between orders to run that travel together, one between the parts of each. */
+/** No JSON text has these raw: one stands between texts that travel together, one between the parts of each. */
 export const BETWEEN = "\x1e";
 export const PART = "\x1f";
 

@@ -6,14 +6,16 @@
 import type { ErrorRecord } from "../errors.ts";
 import type { ThreadPort } from "../platform/thread.ts";
 import { OutputBound } from "./output_bound.ts";
+import type { Tray } from "./tray.ts";
 import type { AskWhat, Done, LogLevel, Order, Report } from "./protocol.ts";
-import { writeCompletion, writeReport } from "./worker_texts.ts";
+import { BETWEEN, writeCompletion, writeReport } from "./worker_texts.ts";
 
 const PROGRESS_EVERY_MS = 100;
 
 /** The voice of one worker. */
 export class WorkerVoice {
   readonly #port: ThreadPort;
+  readonly #tray: Tray;
   // Progress of the running job: the last one that is held back, when one was last sent, and when the next may be.
   #held: { uuid: string; text: string } | undefined;
   #sentAt = -Infinity;
@@ -23,18 +25,32 @@ export class WorkerVoice {
   #askSequence = 0;
   readonly #bound: OutputBound;
 
-  constructor(port: ThreadPort, { lines = Infinity, characters = Infinity } = {}) {
+  constructor(port: ThreadPort, tray: Tray, { lines = Infinity, characters = Infinity } = {}) {
     this.#port = port;
+    this.#tray = tray;
     this.#bound = new OutputBound(lines, characters);
   }
 
   say(report: Report, text?: string): void {
-    this.#port.post(writeReport(report, text));
+    const lain = this.#tray.take();
+    if (lain !== "") this.#post(lain);
+    this.#post(writeReport(report, text));
   }
 
-  /** Say how an attempt has ended. */
-  done(done: Done, text: string): void {
-    this.#port.post(done.ok ? writeCompletion(done, text) : writeReport(done, text));
+  /** Say how an attempt has ended; if the thread has more to do it may be told together with the next. */
+  done(done: Done, text: string, more: boolean): void {
+    const said = done.ok ? writeCompletion(done, text) : writeReport(done, text);
+    if (more && this.#tray.put(BETWEEN + said)) {
+      if (this.#tray.ring()) this.#port.ring();
+      return;
+    }
+    const lain = this.#tray.take();
+    this.#post(lain === "" ? said : lain + BETWEEN + said);
+  }
+
+  #post(text: string): void {
+    this.#tray.posting();
+    this.#port.post(text);
   }
 
   /** Say it, as far as an attempt may still say something. */

@@ -1,13 +1,21 @@
 import assert from "node:assert/strict";
 import { eventually, test, type TestContext } from "../harness.ts";
-import { type Ended, type Rig, rig, SHIPPED } from "./rig.ts";
+import { type Ended, FIXTURES, type Rig, rig, SHIPPED } from "./rig.ts";
 
 /** A pool whose tasks were short so far, so that its slots get some ahead. */
-async function quick(t: TestContext, options: Parameters<typeof rig>[1] = {}): Promise<Rig> {
+async function quick(
+  t: TestContext,
+  options: Parameters<typeof rig>[1] = {},
+  task = "examples/add",
+  args: unknown[] = [1, 1],
+): Promise<Rig> {
   const made = await rig(t, { root: SHIPPED, ...options });
-  await Promise.all(Array.from({ length: 50 }, (_, i) => made.run("examples/add", [i, 1])));
+  await Promise.all(Array.from({ length: 50 }, () => made.run(task, args)));
   return made;
 }
+
+const many = (made: Rig, count: number): Promise<Ended[]> =>
+  Promise.all(Array.from({ length: count }, () => made.run("results#lengthOf", ["four"])));
 
 const adds = (made: Rig, count: number): Promise<Ended[]> =>
   Promise.all(Array.from({ length: count }, (_, i) => made.run("examples/add", [i, 1])));
@@ -91,6 +99,58 @@ test("Pool whose thread ends by itself runs what was ahead elsewhere, once", asy
   assert.ok(ends.every((end) => end.outcome === "completed"), JSON.stringify(ends.map((end) => end.error)));
   assert.deepEqual([(await spins).outcome, (await spins).error.name], ["failed", "TimeoutError"]);
   assert.equal(new Set(made.ends).size, made.ends.length);
+});
+
+test("Pool whose thread breaks hears of all that it has completed before, whether or not the host had looked", async (t) => {
+  const made = await quick(t, { root: FIXTURES }, "results#lengthOf", ["four"]);
+  for (let round = 0; round < 5; round++) {
+    const before = many(made, 20);
+    const breaks = made.run("stray#rejection");
+    const behind = many(made, 20);
+    assert.deepEqual([...new Set((await before).map((end) => end.outcome))], ["completed"]);
+    const { outcome, error } = await breaks;
+    assert.deepEqual([outcome, error.name], ["failed", "RangeError"]);
+    assert.deepEqual([...new Set((await behind).map((end) => end.outcome))], ["completed"]);
+  }
+  assert.equal(new Set(made.ends).size, made.ends.length);
+});
+
+test("Pool hears in order what travels in different ways, as it was", async (t) => {
+  const made = await quick(t, { root: FIXTURES }, "results#lengthOf", ["four"]);
+  const kinds: [string, unknown[], unknown][] = [
+    ["results#repeats", ["plain", 1], "plain"],
+    ["results#repeats", ["ä😀\0\u2028", 2], "ä😀\0\u2028ä😀\0\u2028"],
+    ["results#repeats", ["x", 5_000], "x".repeat(5_000)],
+    ["results#nothing", [], null],
+    ["results#repeats", ["\ud800\x1e\x1f\n+", 1], "\ud800\x1e\x1f\n+"],
+    ["bound#plain", [7], [7]],
+  ];
+  const calls = Array.from({ length: 120 }, (_, i) => kinds[(i * 7 + (i >> 3)) % kinds.length]);
+  const from = made.ends.length;
+  const ends = await Promise.all(calls.map(([task, args]) => made.run(task, args)));
+  assert.deepEqual(ends.map((end) => end.result), calls.map(([, , result]) => result));
+  assert.deepEqual(made.ends.slice(from), ends.map((end) => end.claimed.uuid));
+});
+
+test("Pool runs what is ahead behind a task that posts by itself, in order, and each ends once", async (t) => {
+  const made = await quick(t, { root: FIXTURES }, "results#lengthOf", ["four"]);
+  const posted = made.run("stray#posts");
+  const ends = await many(made, 100);
+  assert.equal((await posted).result, "posted");
+  assert.ok(ends.every((end) => end.result === 4), JSON.stringify(ends.map((end) => end.error)));
+  assert.deepEqual(made.ends.slice(51), ends.map((end) => end.claimed.uuid));
+});
+
+test("Pool tells of a name that no task can have, and runs what is ahead behind it", async (t) => {
+  const made = await quick(t, { root: FIXTURES }, "results#lengthOf", ["four"]);
+  const names = ['odd "name"\n', "a\x1eb\x1fc", '"', "\x1e", "{", "ä"];
+  const odd = Promise.all(names.map((name) => made.run(name)));
+  const ends = await many(made, 20);
+  for (const [i, { outcome, error, hopeless }] of (await odd).entries()) {
+    assert.deepEqual([outcome, error.name, hopeless], ["failed", "UnknownTaskError", true]);
+    assert.ok(error.message.startsWith(`'${names[i]}' is not a valid task`), error.message);
+  }
+  assert.ok(ends.every((end) => end.result === 4));
 });
 
 test("Pool that closes gives back what is ahead, without a trace", async (t) => {

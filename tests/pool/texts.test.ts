@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { Report } from "../../runtime/pool/protocol.ts";
-import { isDone, joinRun, readReport, writeRun } from "../../runtime/pool/pool_texts.ts";
+import { isDone, joinRun, readReport, splitReports, writeRun } from "../../runtime/pool/pool_texts.ts";
 import { readRun, splitRuns, writeCompletion, writeReport } from "../../runtime/pool/worker_texts.ts";
 import { test } from "../harness.ts";
 
@@ -60,6 +60,11 @@ test("readRun() gives every job objects of its own", () => {
   one.args.push(1);
   one.kwargs.a = one.options.priority = 1;
   assert.deepEqual([other.args, other.kwargs, other.options], [[], {}, {}]);
+});
+
+test("splitReports() takes apart what lies in one text, and does not look into a single one", () => {
+  assert.deepEqual(splitReports("\x1ea\x1eb\nnull\x1ec"), ["a", "b\nnull", "c"]);
+  for (const text of ["", "a", "a\nb\x1ec"]) assert.deepEqual(splitReports(text), [text]);
 });
 
 test("splitRuns() takes orders apart that travel together, and tells them from others", () => {
