@@ -35,8 +35,8 @@ export function isDone(said: string): boolean {
 
 function readCompletion(header: string): Done | undefined {
   const parts = header.split(PART);
-  const started = Number(parts[1]), finished = Number(parts[2]), heap = Number(parts[3]);
-  if (!Number.isFinite(started + finished + heap)) return undefined;
+  const started = Number(parts[1]), finished = started + Number(parts[2]), heap = Number(parts[3]);
+  if (!Number.isFinite(finished + heap)) return undefined;
   return { t: "done", uuid: parts[0].slice(COMPLETED.length), ok: true, started, finished, heap };
 }
 

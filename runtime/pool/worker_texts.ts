@@ -50,5 +50,5 @@ export const COMPLETED = "+";
 
 /** Put the end of an attempt into text that has completed; there is nothing else to tell of it. */
 export function writeCompletion({ uuid, started, finished, heap }: Done, text: string): string {
-  return COMPLETED + uuid + PART + started + PART + finished + PART + heap + "\n" + text;
+  return COMPLETED + uuid + PART + started + PART + (finished - started) + PART + heap + "\n" + text;
 }
