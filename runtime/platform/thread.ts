@@ -59,7 +59,7 @@ export function trapExits(report: (what: string) => void): void {
  * that would tell of an exit too, sometimes first, and the attempt would be charged with what its task never did.
  */
 function exceptOfEngine(trapped: (code?: number) => void): (code?: number) => void {
-  if ("Deno" in scope || "Bun" in scope || seen.at < 0) return trapped;
+  if ("Deno" in scope || "Bun" in scope) return trapped;
   const exit = scope.process.exit;
   let uncaught = false;
   // Without a turn of the event loop between the two.
@@ -98,7 +98,7 @@ export function heapUsed(at: number = Date.now()): number {
 let statistics: (() => { used_heap_size: number }) | undefined;
 function look(): number {
   const { process } = scope;
-  if ("Deno" in scope || "Bun" in scope) return process?.memoryUsage?.().heapUsed ?? 0;
+  if ("Deno" in scope || "Bun" in scope || seen.at < 0) return process?.memoryUsage?.().heapUsed ?? 0;
   statistics ??= process.getBuiltinModule("node:v8").getHeapStatistics;
   return statistics!().used_heap_size;
 }

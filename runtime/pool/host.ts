@@ -13,13 +13,13 @@
  * @module
  */
 import process from "node:process";
-import { setImmediate } from "node:timers";
 import { errorRecord } from "../errors.ts";
 import { keepCompiled } from "../platform/compiled.ts";
 import { platform } from "../platform/detect.ts";
 import type { Thread } from "../platform/platform.ts";
 import { Gate } from "./gate.ts";
-import type { HostCommand, HostReport, WorkerEnv } from "./protocol.ts";
+import { HostVoice, type Speaker } from "./host_voice.ts";
+import type { HostCommand, WorkerEnv } from "./protocol.ts";
 import { isDone } from "./pool_texts.ts";
 import { Tray, TRAY_BYTES } from "./tray.ts";
 import { WORKER_ENV } from "./worker_texts.ts";
@@ -27,55 +27,21 @@ import { WORKER_ENV } from "./worker_texts.ts";
 const WORKER = new URL("./worker.ts", import.meta.url);
 const LOOK_EVERY_MS = 250;
 const LAST_WORD_MS = 10;
-/** How long the end of an attempt may wait for that of the next, when the thread has one. */
-const TOGETHER_MS = 1;
 const MB = 1024 * 1024;
 
 const here = await platform();
 const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
-interface Entry {
-  slot: number;
+interface Entry extends Speaker {
   thread: Thread;
   closed: () => void;
   /** What it may begin of the jobs it was given, and where it lays their ends; it shares both before it is ready. */
   gate: Gate | undefined;
-  tray: Tray | undefined;
   /** Jobs that it was given. */
   given: number;
 }
 const threads = new Map<number, Entry>();
 
-// Threads that have something lying in their trays.
-const rung = new Set<Entry>();
-
-// Reports of one turn of the event loop travel together; those of a thread that goes on by itself may wait for more.
-let outbox: HostReport[] = [];
-let flushing: "no" | "soon" | "now" = "no";
-function report(message: HostReport, when: "soon" | "now" = "now"): void {
-  outbox.push(message);
-  hurry(when);
-}
-function hurry(when: "soon" | "now"): void {
-  if (flushing === "now" || flushing === when) return;
-  flushing = when;
-  if (when === "now") setImmediate(flush);
-  else setTimeout(flush, TOGETHER_MS);
-}
-function flush(): void {
-  flushing = "no";
-  for (const entry of rung) fetch(entry);
-  rung.clear();
-  if (outbox.length === 0) return;
-  const batch = outbox;
-  outbox = [];
-  process.send?.(batch);
-}
-
-/** Put what a thread has laid in its tray behind what it has said before. */
-function fetch({ tray, slot }: Entry): void {
-  const text = tray?.fetch() ?? "";
-  if (text !== "") outbox.push(["said", slot, text]);
-}
+const voice = new HostVoice((batch) => void process.send?.(batch));
 
 function open(slot: number): void {
   const entry = { slot, closed: () => {}, given: 0 } as Partial<Entry> as Entry;
@@ -84,10 +50,7 @@ function open(slot: number): void {
       if (typeof said === "string") heard(entry, said);
       else if ((said as unknown) instanceof SharedArrayBuffer) share(entry, said);
       // A task can post what it likes; all else is the bell of its tray, or does no harm as such.
-      else {
-        rung.add(entry);
-        hurry("soon");
-      }
+      else voice.rang(entry);
     },
     ended(reason) {
       if (threads.get(slot) !== entry) return;
@@ -95,8 +58,7 @@ function open(slot: number): void {
       // Bun can report an error and let the thread live on.
       void entry.thread.terminate();
       // What it has ended is not run again, and not charged with its end.
-      fetch(entry);
-      report(["ended", slot, reason]);
+      voice.reportOf(entry, ["ended", slot, reason]);
     },
   });
   threads.set(slot, entry);
@@ -106,7 +68,7 @@ function heard(entry: Entry, said: string): void {
   entry.tray?.received();
   if (said === '{"t":"closed"}') return entry.closed();
   const goesOn = isDone(said) && entry.gate?.hasMore(entry.given);
-  report(["said", entry.slot, said], goesOn ? "soon" : "now");
+  voice.report(["said", entry.slot, said], goesOn ? "soon" : "now");
 }
 
 /** The first that comes of the right size is the worker's: it shares it before it loads anything of others. */
@@ -118,7 +80,7 @@ function share(entry: Entry, memory: SharedArrayBuffer): void {
 
 async function kill(slot: number, patience: number): Promise<void> {
   const entry = threads.get(slot);
-  if (!entry) return report(["killed", slot, true]);
+  if (!entry) return voice.report(["killed", slot, true]);
   threads.delete(slot);
   entry.gate?.takeBack(entry.given);
   // A thread that answers is not busy and will really end; one that does not may only be stopped by the engine.
@@ -131,8 +93,7 @@ async function kill(slot: number, patience: number): Promise<void> {
     entry.thread.post('{"t":"close"}');
   });
   const stopped = await entry.thread.terminate();
-  fetch(entry);
-  report(["killed", slot, answered || stopped]);
+  voice.reportOf(entry, ["killed", slot, answered || stopped]);
 }
 
 process.on("message", (batch: HostCommand[]) => {
@@ -140,7 +101,7 @@ process.on("message", (batch: HostCommand[]) => {
     try {
       obey(command);
     } catch (error) {
-      if (command[0] !== "exit") report(["ended", command[1], errorRecord(error)]);
+      if (command[0] !== "exit") voice.report(["ended", command[1], errorRecord(error)]);
     }
   }
 });
@@ -155,8 +116,8 @@ function obey(command: HostCommand): void {
     case "post":
       return entry?.thread.post(command[2]);
     case "recall":
-      if (entry) fetch(entry);
-      return report(["recalled", command[1], entry?.gate?.takeBack(entry.given) ?? 0]);
+      if (!entry) return voice.report(["recalled", command[1], 0]);
+      return voice.reportOf(entry, ["recalled", command[1], entry.gate?.takeBack(entry.given) ?? 0]);
     case "open":
       return open(command[1]);
     case "kill":
@@ -184,7 +145,7 @@ function look(): void {
   const full = rss > env.hostMemoryMb * MB;
   if (full || Math.abs(rss - lastRss) > MB) {
     lastRss = rss;
-    report(["rss", rss]);
+    voice.report(["rss", rss]);
   }
   // The report above tells the dispatcher why.
   if (full) setTimeout(end, LAST_WORD_MS);
