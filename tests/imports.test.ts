@@ -136,8 +136,8 @@ const RULES: Rules = {
   acyclic: { files: ["runtime/**"], types: true },
   maxLines: { files: ["runtime/**", "cli/**"], lines: 400 },
   // The worker's cold start is the cost of every slot. Lines of code, without comments; 240 of them lead the console and
-  // the standard output and error to the attempt, which must be done before a task can print; 60 lay the ends of attempts where the host fetches them.
-  budget: { file: "runtime/pool/worker.ts", lines: 1_320 },
+  // the standard output and error to the attempt, which must be done before a task can print; 80 lay the ends of attempts where the host fetches them.
+  budget: { file: "runtime/pool/worker.ts", lines: 1_340 },
   aliases: {
     "edge-dispatcher": "mod.ts",
     "edge-dispatcher/view": "runtime/http/view/kit.ts",
@@ -218,11 +218,11 @@ test("violations() finds cycles and what the worker loads in the end", () => {
   const heavy = check({
     "runtime/pool/worker.ts": `import "./protocol.ts";`,
     "runtime/pool/protocol.ts": `import "./deep.ts";` + "\nf();\n// c".repeat(500),
-    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(830),
+    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(850),
   }).filter((violation) => !violation.includes("no more than"));
   assert.equal(heavy.length, 2);
   assert.match(heavy[0], /^runtime\/pool\/deep\.ts:1 imports croner: /);
-  assert.match(heavy[1], /loads 1333 lines of code/);
+  assert.match(heavy[1], /loads 1353 lines of code/);
 });
 
 test("importsOf() tells static, type and dynamic imports and their lines", () => {

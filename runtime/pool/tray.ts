@@ -3,15 +3,16 @@
  * outlives the thread. A message for each would cost more than all else that is done for a small task.
  *
  * ```text
- *  thread:  put()  put()  put() ─ bell ─►  …  put()           last one, or anything else: take(), then a message with all
+ *  thread:  put() ─ bell ─►  put()  put()  …  put()           with the last, or before any other message: take()
  *  host:                          a moment later take()       also before it says that the thread has ended
  * ```
  *
  * | what could go wrong | why it does not |
  * |---|---|
  * | both take the same | a take counts only if nothing was put or taken since it looked: the state changes with each |
- * | a message overtakes what lies here, or is overtaken | before a message the thread takes what is left; after it nothing is put until the host says that it has come |
+ * | a message overtakes what lies here, or is overtaken | before a message the thread posts what is left; after it nothing is put until the host says that it has come |
  * | the thread dies while it puts something | the state changes last: then it is not there, as if it had died before |
+ * | the thread dies while it takes what is left | it is text already when it is taken, and posted at once |
  * | a task posts messages by itself | the numbers differ from then on, and nothing more is put: all travels as messages |
  *
  * @module
@@ -65,6 +66,10 @@ export class Tray {
     }
   }
 
+  get isEmpty(): boolean {
+    return (Atomics.load(this.#words, STATE) & 0xffff) === 0;
+  }
+
   /** Whether the host must be told that something lies here: it does not know yet. */
   ring(): boolean {
     return Atomics.exchange(this.#words, BELL, 1) === 0;
@@ -96,10 +101,11 @@ export class Tray {
       const state = Atomics.load(this.#words, STATE);
       const used = state & 0xffff;
       if (used === 0) return "";
-      const copy = this.#bytes.slice(0, used);
+      // Made before it is taken: a thread whose heap is full may end here.
+      const text = decoder.decode(this.#bytes.slice(0, used));
       // Of another number, so that it is not mistaken for what is put next, if that is as long.
       const empty = ((state >>> 16) + 1) << 16;
-      if (Atomics.compareExchange(this.#words, STATE, state, empty) === state) return decoder.decode(copy);
+      if (Atomics.compareExchange(this.#words, STATE, state, empty) === state) return text;
     }
   }
 }

@@ -32,23 +32,30 @@ export class WorkerVoice {
   }
 
   say(report: Report, text?: string): void {
-    const lain = this.#tray.take();
-    if (lain !== "") this.#post(lain);
     this.#post(writeReport(report, text));
   }
 
   /** Say how an attempt has ended; if the thread has more to do it may be told together with the next. */
   done(done: Done, text: string, more: boolean): void {
     const said = done.ok ? writeCompletion(done, text) : writeReport(done, text);
-    if (more && this.#tray.put(BETWEEN + said)) {
-      if (this.#tray.ring()) this.#port.ring();
-      return;
-    }
-    const lain = this.#tray.take();
-    this.#post(lain === "" ? said : lain + BETWEEN + said);
+    const tray = this.#tray;
+    if (!more && tray.isEmpty || !tray.put(BETWEEN + said)) this.#post(said);
+    else if (!more) this.#sendLain();
+    else if (tray.ring()) this.#port.ring();
   }
 
   #post(text: string): void {
+    this.#sendLain();
+    this.#send(text);
+  }
+
+  /** What lies in the tray goes as it is: nothing that could fail is done to it once it is taken. */
+  #sendLain(): void {
+    const lain = this.#tray.take();
+    if (lain !== "") this.#send(lain);
+  }
+
+  #send(text: string): void {
     this.#tray.posting();
     this.#port.post(text);
   }
