@@ -35,7 +35,7 @@ export interface DispatcherParts {
   queues: string[];
   /** Whether a statement was refused for the values in it. */
   isForContent(error: unknown): boolean;
-  /** Uuids whose publishers wait were settled; queues that have work again. */
+  /** Uuids whose publishers wait were settled besides an exchange; queues that have work again. */
   settled(watched: string[], released: string[], restage: boolean): void;
   /** What was claimed, by a statement sent at that time (since 1970), before the pool has it: a last word on its options. */
   claimed?(claimed: Claimed[], sentAt: number): void;
@@ -311,13 +311,12 @@ export class Dispatcher {
     );
     for (const s of settlements) {
       if (!settled.has(s.uuid)) {
-        // It has settled itself, or is another node's: who waits looks again.
+        // It has settled itself, or is another node's: who waits looks again, once more.
         if (s.doubtful && s.watch) watched.push(s.uuid);
         if (s.doubtful && s.keyed) restage = true;
         continue;
       }
       this.totals.settled++;
-      if (s.watch && s.outcome !== "retry" && s.outcome !== "released") watched.push(s.uuid);
       if (s.outcome === "released" && s.delay === null) released = true;
       // What is due later, and the next one when a keyed one ends, are the stager's business.
       if (s.delay !== null || s.keyed) restage = true;

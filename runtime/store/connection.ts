@@ -5,6 +5,7 @@
  */
 import postgres from "postgres";
 import { DispatcherError } from "../errors.ts";
+import { Behind } from "./behind.ts";
 import { Deadline } from "./deadline.ts";
 import { firstHostOf, Hosts } from "./hosts.ts";
 import { Sockets } from "./socket.ts";
@@ -28,6 +29,12 @@ export interface ConnectOptions {
   answerSeconds?: number;
   /** Seconds that a new connection may take, by default 10. */
   connectSeconds?: number;
+}
+
+/** An option of a statement, besides the client's. */
+export interface Followed {
+  /** A hint that the server runs right behind it, as SQL without parameters; see `behind.ts`. */
+  behind?: string;
 }
 
 /**
@@ -80,11 +87,27 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
   }) as unknown as Sql;
   const unsafe = sql.unsafe;
   const named = () => (sql as unknown as { options: { prepare: boolean } }).options.prepare;
+  const run = (text: string, params?: Parameters<Sql["unsafe"]>[1], more?: object) => {
+    const statement = deadline.over(unsafe(text, params, named() ? more : { ...more, ...ALONE }));
+    statement.catch((error) => error.code === READ_ONLY && sockets.elsewhere(error));
+    return statement;
+  };
+  const runWith = (behind: string, text: string, params?: Parameters<Sql["unsafe"]>[1], more?: object) => {
+    const next = new Behind(unsafe(behind), (query) => deadline.over(query));
+    const statement = run(text, params, { ...more, onexecute: next.onexecute });
+    const answered = async () => void (next.isSent || await run(behind));
+    (statement as Promise<unknown>).then(answered).catch(() => {});
+    return statement;
+  };
   return Object.assign(sql, {
-    unsafe(text: string, params?: Parameters<Sql["unsafe"]>[1], more?: Parameters<Sql["unsafe"]>[2]) {
-      const statement = deadline.over(unsafe(text, params, named() ? more : { ...more, ...ALONE }));
-      statement.catch((error) => error.code === READ_ONLY && sockets.elsewhere(error));
-      return statement;
+    unsafe(
+      text: string,
+      params?: Parameters<Sql["unsafe"]>[1],
+      more?: Parameters<Sql["unsafe"]>[2] & Followed,
+    ) {
+      if (more?.behind === undefined) return run(text, params, more);
+      const { behind, ...own } = more;
+      return runWith(behind, text, params, own);
     },
   }) as Sql;
 }
@@ -98,6 +121,11 @@ export function isoTime(text: string): string {
   const parsed = new Date(`${date}T${time}${zone}`);
   // From the year 10000 on it stays as PostgreSQL wrote it: one such row must not fail a whole list.
   return Number.isNaN(parsed.getTime()) ? text : parsed.toISOString();
+}
+
+/** A text as it stands in SQL, whatever is set of strings. */
+export function textLiteral(text: string): string {
+  return `e'${text.replace(/['\\]/g, "$&$&")}'`;
 }
 
 /** A PostgreSQL array literal: `{"a","b",NULL}`. */

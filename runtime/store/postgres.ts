@@ -7,7 +7,8 @@
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import type { ScheduleRow } from "../schedule.ts";
 import { copyUuid } from "../uuid.ts";
-import { arrayLiteral, type Sql } from "./connection.ts";
+import { arrayLiteral, type Followed, type Sql } from "./connection.ts";
+import { settledText, wakeText } from "./hint_texts.ts";
 import type * as Log from "./log.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
 import { LookStatements } from "./postgres_look.ts";
@@ -36,13 +37,14 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     this.look = new LookStatements((text, params = []) => runStatement(sql, text, params));
   }
 
-  #run(text: string, params: Param[] = []): Promise<Row[]> {
-    return runStatement(this.#sql, text, params);
+  #run(text: string, params: Param[] = [], more?: Followed): Promise<Row[]> {
+    return runStatement(this.#sql, text, params, more);
   }
 
-  async publish(batch: Sealed[]): Promise<Port.Put[]> {
+  async publish(batch: Sealed[], wakes: readonly string[] = []): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
-    const run = (text: string, params: Param[]) => this.#run(text, params);
+    const behind = wakeText(wakes);
+    const run = (text: string, params: Param[]) => this.#run(text, params, { behind });
     return plain ? await publishPlain(run, batch) : await publishBy(run, batch);
   }
 
@@ -64,11 +66,10 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const s = work.settlements;
     const share = shareOf(work.limit, work.queues.length);
-    const rows = await this.#run(SQL.EXCHANGE, [...claimParams(work, share), ...settleParams(s)]);
-    const { claimed, ids, stale, last, asking } = exchangedOf(
-      rows,
-      work.lane ? [work.lane.queue] : work.queues,
-    );
+    const params = [...claimParams(work, share), ...settleParams(s)];
+    const rows = await this.#run(SQL.EXCHANGE, params, { behind: settledText(s) });
+    const queues = work.lane ? [work.lane.queue] : work.queues;
+    const { claimed, ids, stale, last, asking } = exchangedOf(rows, queues);
     const settled = new Set(s.map((x) => x.uuid));
     for (const uuid of stale) settled.delete(uuid);
     const { reached, most } = reachedBy(claimed, ids);

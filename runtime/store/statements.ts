@@ -13,14 +13,14 @@
  *
  * @module
  */
-import type { Sql } from "./connection.ts";
+import type { Followed, Sql } from "./connection.ts";
 
 export type Param = string | number | boolean | null;
 // deno-lint-ignore no-explicit-any
 export type Row = any;
 /** What can run a statement: the pool, or a transaction of the caller's. */
 export interface Runner {
-  unsafe(text: string, params: Param[], options: { prepare: boolean }): PromiseLike<Row[]>;
+  unsafe(text: string, params: Param[], options: { prepare: boolean } & Followed): PromiseLike<Row[]>;
 }
 
 export type PreparedStatements = "auto" | "on" | "off";
@@ -86,13 +86,20 @@ const PAUSE_MS = 100;
 /**
  * Run one statement on a pool. One that was refused for its name, or chosen to end a deadlock (two who write the same
  * uuids in different orders), has changed nothing, and is run again.
+ *
+ * @param more.behind Runs right behind it; nobody waits for that.
  */
-export async function runStatement(sql: Sql, text: string, params: Param[]): Promise<Row[]> {
+export async function runStatement(
+  sql: Sql,
+  text: string,
+  params: Param[],
+  more?: Followed,
+): Promise<Row[]> {
   const runner = sql as unknown as Runner;
   let prepare = true;
   for (let tries = 1;; tries++) {
     try {
-      const query = runner.unsafe(text, params, { prepare });
+      const query = runner.unsafe(text, params, { prepare, ...more });
       const rows = await query;
       // The client has repeated it by itself.
       if ("retried" in query) unnamed(sql, "PostgreSQL forgot one");

@@ -308,11 +308,15 @@ export interface Store extends OperatorStore, LogStore, TriageStore<Claimed> {
   /** For those who look. */
   readonly look: LookStore<EnvelopeRow>;
 
-  /** Write envelopes, in their order; broadcasts go to the log. */
-  publish(batch: Sealed[]): Promise<Put[]>;
+  /**
+   * Write envelopes, in their order; broadcasts go to the log.
+   *
+   * @param wakes Queues to wake once that is committed; nobody waits for it, and a wake may be lost.
+   */
+  publish(batch: Sealed[], wakes?: readonly string[]): Promise<Put[]>;
   /** Tell the nodes that serve these queues that there is work; "" says that something is due at another time. */
   wake(queues: string[]): Promise<void>;
-  /** Settle and claim in one round trip. */
+  /** Settle and claim in one round trip, and behind it tell those who asked to be told of what ended; as lost as a wake. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */
   reconcile(instance: string, held: Token[]): Promise<number>;
