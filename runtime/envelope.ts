@@ -206,11 +206,7 @@ export function seal(task: unknown, args: unknown, given: PublishOptions = {}, n
   const name = checkTaskText(task);
   const where = `Cannot publish ${JSON.stringify(name)}`;
   if (given.queue !== undefined) checkQueue(given.queue);
-  const parsed = publishOptions.safeParse(given);
-  if (!parsed.success) {
-    throw new DispatcherError("invalid_envelope", `${where}: ${issueText(parsed.error, given)}`);
-  }
-  const o = parsed.data;
+  const o = isPlain(given) ? given : checkOptions(given, where);
   if (!Array.isArray(args)) {
     throw new DispatcherError("invalid_args", `${where}: args is ${kindOf(args)}, not an array`);
   }
@@ -233,7 +229,19 @@ export function seal(task: unknown, args: unknown, given: PublishOptions = {}, n
   };
 }
 
-function extras(o: z.infer<typeof publishOptions>, now: number): EnvelopeExtras {
+/** Whether nothing is asked for but to be told, as mostly: to check that costs half of the sealing. */
+function isPlain(given: PublishOptions): boolean {
+  for (const key in given) if (key !== "watch") return false;
+  return typeof given.watch === "boolean";
+}
+
+function checkOptions(given: PublishOptions, where: string): PublishOptions {
+  const parsed = publishOptions.safeParse(given);
+  if (parsed.success) return parsed.data;
+  throw new DispatcherError("invalid_envelope", `${where}: ${issueText(parsed.error, given)}`);
+}
+
+function extras(o: PublishOptions, now: number): EnvelopeExtras {
   const kept: EnvelopeExtras = {};
   if (o.onDuplicate !== undefined) kept.on_duplicate = o.onDuplicate;
   if (o.callbacks !== undefined) kept.callbacks = o.callbacks;
@@ -249,7 +257,7 @@ function extras(o: z.infer<typeof publishOptions>, now: number): EnvelopeExtras 
 }
 
 /** A uuid of ours has the time of publishing in it, which serves for all that is due at once. */
-function dueAt({ at, delay, uuid }: z.infer<typeof publishOptions>, now: number): number | undefined {
+function dueAt({ at, delay, uuid }: PublishOptions, now: number): number | undefined {
   const time = at === undefined ? now + (delay ?? 0) * 1000 : Math.max(now, new Date(at).getTime());
   return time > now || uuid !== undefined ? Math.round(time) : undefined;
 }

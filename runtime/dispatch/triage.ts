@@ -208,7 +208,8 @@ export class Triage {
     if (!hungry) return false;
     const next = Math.max(this.#lookedAt, this.#weighedAt) + GAP_MS;
     if (now < next) {
-      this.#arm(next);
+      // What there is room for is claimed without it.
+      if (!this.#isArmed(next) && room() === 0) this.#arm(next);
       return false;
     }
     this.#weighedAt = now;
@@ -335,10 +336,14 @@ export class Triage {
     this.#arm(this.#dueAt);
   }
 
+  #isArmed(at: number): boolean {
+    return this.#alarm !== undefined && this.#alarm.at <= at;
+  }
+
   /** See at that time, or earlier, whether there is something to do. */
   #arm(at: number): void {
-    if (this.#alarm && this.#alarm.at <= at) return;
-    this.#alarm?.controller.abort();
+    if (this.#isArmed(at)) return;
+    this.#alarm?.controller.abort(null);
     const alarm = this.#alarm = { at, controller: new AbortController() };
     void this.#parts.clock.sleep(Math.max(0, at - this.#now), alarm.controller.signal).then(() => {
       if (this.#alarm !== alarm) return;

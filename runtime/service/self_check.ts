@@ -68,7 +68,8 @@ export class SelfCheck {
     this.#opened = false;
     this.#deaf = 0;
     this.#heardAt = this.#parts.clock.monotonic();
-    this.#heard.abort();
+    // With each word that comes: an error for a reason, which nobody reads, would cost 80 us before that is acted upon.
+    if (!this.#heard.signal.aborted) this.#heard.abort(null);
     this.#say("connected");
   }
 
