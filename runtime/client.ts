@@ -45,6 +45,8 @@ export type { BatchCall };
 
 const AUDIT_BATCH = 1_000;
 const WAIT_SECONDS = 300;
+/** What was published so many milliseconds ago has hardly ended. */
+const FRESH_MS = 2;
 
 /** A connection to the dispatchers of one database. Make one with `connect()`. */
 export class Client {
@@ -136,6 +138,8 @@ export class Client {
   }
 
   #published<R>({ uuid, queue, known, duplicateOf, volatile }: Sent): Published<R> {
+    const { clock } = this.#parts;
+    const publishedAt = known || duplicateOf ? -Infinity : clock.monotonic();
     return {
       uuid,
       queue,
@@ -144,7 +148,12 @@ export class Client {
       result: async ({ within = WAIT_SECONDS, signal } = {}) => {
         const outcome = queue === BROADCAST_QUEUE
           ? await this.waitAll(uuid, within, signal)
-          : await this.wait(duplicateOf ?? uuid, within, signal, volatile);
+          : await this.#waiting.one({
+            uuid: duplicateOf ?? uuid,
+            within,
+            signal,
+            fresh: clock.monotonic() - publishedAt < FRESH_MS,
+          }, volatile);
         return resultOf(outcome) as R;
       },
     };

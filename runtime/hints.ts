@@ -9,6 +9,8 @@ import type { Broker } from "./broker/broker.ts";
 
 /** How long the subscription outlives the last who waited: the next one does not wait for it then. */
 const LINGER_MS = 2_000;
+/** Hints that nobody waited for, and that are remembered. */
+const EARLY = 1_000;
 
 /** Who waits for which uuid. */
 export class Hints {
@@ -17,9 +19,18 @@ export class Hints {
   readonly #waiting = new Map<string, Set<() => void>>();
   #subscription: Promise<() => Promise<void>> | undefined;
   #linger: ReturnType<typeof setTimeout> | undefined;
+  // Written when the subscription is made and when it is given up.
+  #open = false;
+  // The last of those for whom nobody waited: its publisher may be about to, and have been slower than the task.
+  readonly #early = new Set<string>();
 
   constructor(broker: Broker) {
     this.#broker = broker;
+  }
+
+  /** Whether no hint about what was published a moment ago was missed, and whoever asks for it now will miss none. */
+  hearsAll(uuid: string): boolean {
+    return this.#open && !this.#early.has(uuid);
   }
 
   /** Call `hint` whenever something may have happened to the uuid, until the returned function is called. */
@@ -27,7 +38,7 @@ export class Hints {
     clearTimeout(this.#linger);
     const hints = this.#waiting.get(uuid) ?? new Set();
     this.#waiting.set(uuid, hints.add(hint));
-    this.#subscription ??= this.#broker.listen([SETTLED_CHANNEL], {
+    const subscription = this.#subscription ??= this.#broker.listen([SETTLED_CHANNEL], {
       gap: () => this.#tell([...this.#waiting.keys()]),
       message: (_channel, payload) => this.#tell(payload.split(",")),
     });
@@ -39,7 +50,8 @@ export class Hints {
       this.#linger = setTimeout(() => void this.close(), LINGER_MS);
     };
     try {
-      await this.#subscription;
+      await subscription;
+      this.#open ||= this.#subscription === subscription;
     } catch (error) {
       this.#subscription = undefined;
       off();
@@ -53,11 +65,21 @@ export class Hints {
     clearTimeout(this.#linger);
     const unlisten = this.#subscription;
     this.#subscription = undefined;
+    this.#open = false;
     // One that could not be made has told those who waited for it.
     await unlisten?.then((end) => end(), () => {});
   }
 
   #tell(uuids: string[]): void {
-    for (const uuid of uuids) this.#waiting.get(uuid)?.forEach((hint) => hint());
+    for (const uuid of uuids) {
+      const hints = this.#waiting.get(uuid);
+      if (hints) hints.forEach((hint) => hint());
+      else this.#keep(uuid);
+    }
+  }
+
+  #keep(uuid: string): void {
+    this.#early.add(uuid);
+    if (this.#early.size > EARLY) this.#early.delete(this.#early.values().next().value!);
   }
 }

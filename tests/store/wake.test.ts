@@ -1,10 +1,12 @@
 /** Who is told that there is work. */
 import assert from "node:assert/strict";
+import { seal } from "../../runtime/envelope.ts";
 import { connect } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { applyRoles } from "../../runtime/store/roles.ts";
-import { beat, join } from "../conformance/store/moves.ts";
+import { settlement } from "../conformance/make.ts";
+import { beat, claim, join, settle } from "../conformance/store/moves.ts";
 import { database, eventually, test, type TestContext } from "../harness.ts";
 
 async function open(t: TestContext) {
@@ -63,4 +65,40 @@ test("wake() works for a publisher, who does not see nodes", async (t) => {
   await sql.listen("dispatcher_wake", (payload) => heard.push(payload));
   await sql.unsafe("set local role dispatcher_publisher; select dispatcher.wake('{default}')").simple();
   await eventually(() => assert.deepEqual(heard, ["default"]));
+});
+
+test("publish() wakes queues that are named to it, once what it wrote is committed", async (t) => {
+  const { sql, store } = await open(t);
+  await join(store, "n", { queues: ["default", "it's \\ one"] });
+  const seen: [queue: string, waiting: number][] = [];
+  await sql.listen("dispatcher_wake", async (queue) => void seen.push([queue, await store.waiting([queue])]));
+  for (const queue of ["default", "it's \\ one"]) {
+    for (let round = 1; round <= 3; round++) {
+      await store.publish([seal("t", [round], { queue })], [queue]);
+      await eventually(() => assert.deepEqual(seen.at(-1), [queue, round]));
+    }
+  }
+  await store.publish([seal("t", [4])]);
+  await store.publish([seal("t", [5])], [""]);
+  await eventually(() => assert.equal(seen.at(-1)?.[0], ""));
+  assert.equal(seen.length, 7, "of what names no queue nothing is said");
+});
+
+test("exchange() tells of what ended for whom somebody waits, and not of what is tried again", async (t) => {
+  const { sql, store } = await open(t);
+  const node = await join(store, "n", { queues: ["default"] });
+  const told: string[] = [];
+  await sql.listen("dispatcher_settled", (payload) => told.push(...payload.split(",")));
+  const ended: string[] = [];
+  for (const count of [1, 3, 500]) {
+    await store.publish(Array.from({ length: count + 3 }, () => seal("t", [])));
+    const claimed = await claim(store, node, { limit: count + 3 });
+    const [silent, retried, released, ...watched] = claimed.map((one) => settlement(one, { watch: true }));
+    silent.watch = false;
+    Object.assign(retried, { outcome: "retry", delay: 3_600 });
+    Object.assign(released, { outcome: "released", delay: 3_600 });
+    await settle(store, node, silent, retried, released, ...watched);
+    ended.push(...watched.map(({ uuid }) => uuid));
+    await eventually(() => assert.deepEqual(told.toSorted(), ended.toSorted()));
+  }
 });
