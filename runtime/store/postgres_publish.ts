@@ -15,14 +15,14 @@ const UNIQUE_VIOLATION = "23505";
 
 /** Write envelopes that have uuids of ours, no rule for duplicates, and are no broadcasts: the cheapest way. */
 export async function publishPlain(run: Run, batch: Sealed[]): Promise<Port.Put[]> {
-  const params = publishParams(batch);
   try {
-    await run(SQL.PUBLISH_NEW, params);
+    if (batch.length === 1 && isDueAtOnce(batch[0])) await run(SQL.PUBLISH_ONE, oneParams(batch[0]));
+    else await run(SQL.PUBLISH_NEW, publishParams(batch));
     return batch.map(() => ({ isNew: true, duplicateOf: null }));
   } catch (error) {
     if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
     // Published once more, as after an answer that was lost: nothing of it was written now.
-    return written(batch, await run(SQL.PUBLISH, params));
+    return written(batch, await run(SQL.PUBLISH, publishParams(batch)));
   }
 }
 
@@ -60,6 +60,15 @@ function orderOf({ queue, task, args, kwargs }: Sealed): string {
 function written(batch: Sealed[], rows: Row[]): Port.Put[] {
   const isNew = rows.length === batch.length ? null : new Set(rows.map((row) => row.uuid));
   return batch.map((e) => ({ isNew: isNew?.delete(e.uuid) ?? true, duplicateOf: null }));
+}
+
+function isDueAtOnce({ delay, at }: Sealed): boolean {
+  return delay === null && at === null;
+}
+
+function oneParams(e: Sealed): Param[] {
+  const { uuid, queue, task, args, kwargs, options, priority, maxAttempts, timeout, timePub } = e;
+  return [uuid, queue, task, args, kwargs, options, priority, maxAttempts, timeout, timePub];
 }
 
 /** The columns that every way of writing an envelope shares, in the order of the statements. */

@@ -25,6 +25,17 @@ from (
     u (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
 ) calls`;
 
+/**
+ * The same of a single one that may run at once, which is what a quiet publisher writes: without arrays it takes a
+ * quarter less of the server. JSON by way of text: the client would encode a parameter of type json once more. Index:
+ * primary key.
+ */
+export const PUBLISH_ONE = `
+insert into dispatcher.envelope
+  (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, state)
+values ($1::uuid, $2, $3, $4::text::json, $5::text::json, $6::text::json, $7::smallint, $8::int, $9::float8,
+  $10::float8, 'available')`;
+
 /** The same for any uuids: what is known changes nothing. Returns those that are new. */
 export const PUBLISH = `${PUBLISH_NEW}
 on conflict (uuid) do nothing
