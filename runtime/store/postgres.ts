@@ -30,6 +30,8 @@ import type * as Port from "./store.ts";
 export class PostgresStore extends TriageStatements implements Port.Store {
   readonly #sql: Sql;
   readonly look: LookStatements;
+  // Statements of publish() under way.
+  #publishing = 0;
 
   constructor(sql: Sql) {
     super((text, params = []) => runStatement(sql, text, params));
@@ -45,7 +47,12 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
     const behind = wakeText(wakes);
     const run = (text: string, params: Param[]) => this.#run(text, params, { behind });
-    return plain ? await publishPlain(run, batch) : await publishBy(run, batch);
+    this.#publishing++;
+    try {
+      return plain ? await publishPlain(run, batch, this.#publishing === 1) : await publishBy(run, batch);
+    } finally {
+      this.#publishing--;
+    }
   }
 
   async wake(queues: string[]): Promise<void> {
