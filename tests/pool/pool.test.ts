@@ -141,7 +141,9 @@ for (const [task, message] of [["rejection", /nobody listens/], ["thrown", /thro
 test("Pool never takes the end that the runtime makes after an uncaught error for an exit of the task", async (t) => {
   const { run } = await rig(t, TWO);
   const ends = await Promise.all(Array.from({ length: 8 }, () => run("stray#thrown")));
-  assert.deepEqual(new Set(ends.map(({ error }) => error.name)), new Set(["RangeError"]));
+  // While threads take their time to start, what waits for one goes back; it has not run.
+  const ran = ends.filter(({ outcome }) => outcome !== "released");
+  assert.deepEqual(new Set(ran.map(({ error }) => error.name)), new Set(["RangeError"]));
 });
 
 test("Pool contains a stack overflow", async (t) => {
