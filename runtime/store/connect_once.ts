@@ -9,7 +9,7 @@
  */
 import { Duplex } from "node:stream";
 import postgres from "postgres";
-import { CONNECT_SECONDS, type Sql } from "./connection.ts";
+import { CONNECT_SECONDS, DATE_STYLE, type Sql } from "./connection.ts";
 import { firstHostOf, Hosts } from "./hosts.ts";
 import { type Address, Sockets } from "./socket.ts";
 
@@ -37,7 +37,8 @@ export function connectOnce(
     max_lifetime: null,
     onnotice: () => {},
     ...{ socket },
-    connection: { application_name: application },
+    // Long, so that what is to fail on the second socket fails at once.
+    connection: { application_name: application, DateStyle: DATE_STYLE },
   });
   return { sql, cut: (why) => sockets.cut(Infinity, why) };
 }

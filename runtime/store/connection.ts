@@ -43,7 +43,7 @@ export interface Followed {
  * that connection would end in CONNECT_TIMEOUT (postgres 3.4.9; porsager/postgres#1215). A pooler takes
  * this parameter where it refuses others.
  */
-const DATE_STYLE = "ISO".padEnd(1_024);
+export const DATE_STYLE = "ISO".padEnd(1_024);
 
 /** What a connection may take unless told. */
 export const CONNECT_SECONDS = 10;

@@ -82,8 +82,16 @@ export async function last(sql: Sql, cut: Cut, seconds: number, statement: strin
   // Not awaited: after a connection was lost the client waits for it in vain.
   void sql.end();
   const overdue = new Error(`No answer to ${statement} for ${seconds} s`);
-  const bound = setTimeout(() => cut(Object.assign(overdue, { code: "ETIMEDOUT" })), seconds * 1_000);
-  return await answer.then(({ command }) => command).finally(() => clearTimeout(bound));
+  const { promise: bound, reject } = Promise.withResolvers<never>();
+  const timer = setTimeout(() => {
+    const why = Object.assign(overdue, { code: "ETIMEDOUT" });
+    cut(why);
+    // What the client would write to a connection that was lost before, it may keep for ever: there is nothing to cut.
+    reject(why);
+  }, seconds * 1_000);
+  return await Promise.race([answer.then(({ command }) => command), bound]).finally(() =>
+    clearTimeout(timer)
+  );
 }
 
 /** What an error has spoilt is rolled back by a commit, without an error. */

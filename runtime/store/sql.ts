@@ -158,11 +158,14 @@ with heard as materialized (
 )
 select uuid from written where taken`;
 
-/** Make available what is due, and tell when the next one is. Index: envelope_due. */
+/**
+ * Make available what is due, and tell when the next one is. The time is a subquery: as a function that changes it would
+ * not bound the walk, which would pass over all that is due later. Index: envelope_due.
+ */
 export const STAGE = `
 with due as materialized (
   select uuid from dispatcher.envelope
-  where state in ('scheduled', 'retryable') and due_at <= clock_timestamp() and not blocked
+  where state in ('scheduled', 'retryable') and due_at <= (select clock_timestamp()) and not blocked
   order by due_at limit $1 for update skip locked
 ), staged as (
   update dispatcher.envelope e set state = 'available', due_at = null
@@ -171,7 +174,7 @@ with due as materialized (
 )
 select coalesce((select json_agg(distinct queue) from staged), '[]') queues, (select count(*) from due)::int staged,
   (select extract(epoch from min(due_at) - clock_timestamp())::float8 from dispatcher.envelope
-    where state in ('scheduled', 'retryable') and due_at > clock_timestamp()) as next,
+    where state in ('scheduled', 'retryable') and due_at > (select clock_timestamp())) as next,
   exists (select from dispatcher.envelope where dedupe is not null) keyed`;
 
 /**

@@ -195,3 +195,17 @@ test("STAGE, RECONCILE, HEARTBEAT, ASKING and the statements of the triage read 
     }
   }
 });
+
+test("STAGE reads what is due, and not what is due later", async (t) => {
+  const sql = await loaded(t);
+  for (const statistics of ["without statistics", "with statistics"]) {
+    if (statistics === "with statistics") await sql`analyze`;
+    await sql.begin(async (tx) => {
+      const before = await reads(tx as unknown as Sql);
+      await tx.unsafe(STAGE, [10], { prepare: true });
+      const after = await reads(tx as unknown as Sql);
+      const read = after.entries - before.entries;
+      assert.ok(read <= 20, `${statistics}: ${read} entries of 5,000`);
+    });
+  }
+});
