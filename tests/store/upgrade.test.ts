@@ -54,10 +54,10 @@ async function both(t: TestContext) {
 }
 
 test("the former code runs nothing that asks for resources, whatever it writes", async (t) => {
-  const { former, store, old, young } = await both(t);
+  const { former, store, sql, old, young } = await both(t);
   const asks = { resources: { gpu: 1 }, maxAttempts: 3 };
-  const [now, later] = [await publish(former, asks), await publish(store, { ...asks, delay: 0.01 })];
-  await new Promise((resolve) => setTimeout(resolve, 20));
+  const [now, later] = [await publish(former, asks), await publish(store, { ...asks, delay: 60 })];
+  await sql`update dispatcher.envelope set due_at = clock_timestamp() where uuid = ${later.uuid}`;
   await former.stage(10);
   const take = async () => {
     assert.deepEqual(await claim(former, old), []);
