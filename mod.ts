@@ -66,7 +66,8 @@ export function client(): Promise<Client> {
  * @throws {DispatcherError} `unavailable` or `config`.
  */
 export async function connect(options?: ConnectOptions): Promise<Client> {
-  return await (await import("./runtime/connect.ts")).connect(options);
+  return await (await import("./runtime/connect.ts" as string) as typeof import("./runtime/connect.ts"))
+    .connect(options);
 }
 
 /**
@@ -96,7 +97,9 @@ export async function broadcast(
 
 /** Start a dispatcher node inside this process; see `cli/main.ts dispatcher` for one of its own. */
 export async function startNode(options: NodeOptions): Promise<DispatcherNode> {
-  return await (await import("./runtime/node.ts")).startNode(options);
+  return await (await import("./runtime/node.ts" as string) as typeof import("./runtime/node.ts")).startNode(
+    options,
+  );
 }
 
 /** Close the shared client, if there is one. */
@@ -107,6 +110,8 @@ export async function close(): Promise<void> {
 }
 
 setTaskPublisher(async () => {
-  const { taskPublisher } = await import("./runtime/task_publisher.ts");
+  const { taskPublisher }: typeof import("./runtime/task_publisher.ts") = await import(
+    "./runtime/task_publisher.ts" as string
+  );
   return taskPublisher(await client());
 });

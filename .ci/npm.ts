@@ -15,6 +15,9 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ASSETS = ["{runtime,cli}/**/*.{sql,mjs,js,css,html,svg,json}", "README.md", "CHANGELOG.md", "LICENSE"];
 /** Names of files that are made while the program runs, or are looked for, and are not in the package. */
 const URLS = /(new URL\(")(\.{1,2}\/[^"]+)\.ts(", import\.meta\.url\))/g;
+/** What the compiler makes of `import("./x.ts" as string)`; as a literal, those who bundle the package can follow it. */
+const HELPER = /^var __rewriteRelativeImportExtension = [^]*?\n};\n/m;
+const HELPED = /__rewriteRelativeImportExtension\(("[^"]+")\)/g;
 const IMPORTS = /((?:from|import|import\() ?")(\.{1,2}\/[^"]+)\.ts(")/g;
 
 /** Build the package into a directory, emptied before; returns the directory. */
@@ -43,7 +46,10 @@ function copy(path: string, out: string): void {
 /** The compiler renames what is imported; not what a URL names, nor what JavaScript and declarations import. */
 function renameIn(path: string): void {
   const text = readFileSync(path, "utf8");
-  const renamed = text.replace(URLS, "$1$2.js$3").replace(IMPORTS, "$1$2.js$3");
+  const plain = text.replace(HELPED, "$1");
+  const bare = plain.replace(HELPER, "");
+  const renamed = (bare.includes("__rewrite") ? plain : bare).replace(URLS, "$1$2.js$3")
+    .replace(IMPORTS, "$1$2.js$3");
   for (
     const [, , name] of withoutExamples(renamed).matchAll(
       /(new URL\("|from "|import\("|import ")(\.{1,2}\/[^"]+\.m?js)"/g,

@@ -15,7 +15,7 @@ export async function extensionFound(lenient: boolean): Promise<LoadedExtension 
   try {
     const [{ config }, { loadExtension }] = await Promise.all([
       loadConfig(),
-      import("../runtime/extension.ts"),
+      import("../runtime/extension.ts" as string) as Promise<typeof import("../runtime/extension.ts")>,
     ]);
     return await loadExtension(config);
   } catch (error) {

@@ -134,7 +134,7 @@ async function start({ name, commands, migrations }: Chosen, argv: string[], io:
 
 async function connected(context: Context, migrations?: LoadedExtension["migrations"]): Promise<Client> {
   const { config } = await context.config();
-  const { connect } = await import("../runtime/connect.ts");
+  const { connect }: typeof import("../runtime/connect.ts") = await import("../runtime/connect.ts" as string);
   return await connect({
     databaseUrl: config.database_url,
     listenUrl: config.listen_url,

@@ -100,7 +100,9 @@ export class Observation {
   /** The metrics as Prometheus reads them; what counts them up is loaded by the first who asks. */
   async text(client: () => Promise<Client>): Promise<{ text: string; type: string }> {
     this.#served++;
-    this.#text ??= import("./metrics.ts").then(({ metricsText }) => metricsText);
+    this.#text ??= (import("./metrics.ts" as string) as Promise<typeof import("./metrics.ts")>).then((
+      { metricsText },
+    ) => metricsText);
     return await (await this.#text)(this.#source(client));
   }
 

@@ -11,9 +11,7 @@
  *
  * @module
  */
-import { realpathSync, statSync } from "node:fs";
-import { join, sep } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileUrl, isFile, realPath, SEPARATOR } from "./platform/files.ts";
 import { definitionOf, type TaskDefinition } from "./task.ts";
 
 /** Where tasks are looked for. */
@@ -63,7 +61,7 @@ export class Registry {
   readonly #loaded = new Map<string, LoadedTask>();
 
   constructor(options: RegistryOptions) {
-    this.#root = realpathSync(options.root);
+    this.#root = realPath(options.root);
     this.#prefixes = options.prefixes ?? DEFAULT_PREFIXES;
     this.#allow = options.allow ?? [];
   }
@@ -84,7 +82,7 @@ export class Registry {
         reasons.push(`no file ${candidate.path}.ts under the tasks root`);
         continue;
       }
-      const module = await import(pathToFileURL(file).href);
+      const module = await import(fileUrl(file));
       const definition = definitionOf(module[candidate.exported]);
       if (!definition) {
         reasons.push(`export ${candidate.exported} of ${candidate.path} is not made by task()`);
@@ -106,24 +104,14 @@ export class Registry {
       throw new UnknownTaskError(name, `only ${this.#allow.join(", ")} are allowed here`);
     }
     for (const extension of EXTENSIONS) {
-      const file = join(this.#root, ...path.split("/")) + extension;
+      const file = [this.#root, ...path.split("/")].join(SEPARATOR) + extension;
       if (!isFile(file)) continue;
-      const real = realpathSync(file);
-      if (!real.startsWith(this.#root + sep)) {
+      const real = realPath(file);
+      if (!real.startsWith(this.#root + SEPARATOR)) {
         throw new UnknownTaskError(name, "its file lies outside the tasks root");
       }
       return real;
     }
-  }
-}
-
-/** Whether a file is there. A name that is too long for one, or a link to itself, is none. */
-function isFile(path: string): boolean {
-  try {
-    return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
-  } catch (error) {
-    if (["ENAMETOOLONG", "ELOOP"].includes((error as NodeJS.ErrnoException).code ?? "")) return false;
-    throw error;
   }
 }
 

@@ -272,7 +272,7 @@ export async function checkArgs(
     args,
   );
   // Loaded by the first call that does not fit: every worker loads this file. The error is kept and logged.
-  const { redact } = await import("./redact.ts");
+  const { redact }: typeof import("./redact.ts") = await import("./redact.ts" as string);
   const key = String(path.at(-1));
   const shown = (redact({ [key]: value }) as Record<string, unknown>)[key];
   const where = path.length

@@ -44,6 +44,6 @@ export async function startTracing(
 ): Promise<Tracing | undefined> {
   const exporter = exporterOf(env);
   if (exporter === "none") return undefined;
-  const { openTracing } = await import("./tracing_sdk.ts");
+  const { openTracing }: typeof import("./tracing_sdk.ts") = await import("./tracing_sdk.ts" as string);
   return openTracing(parts, exporter, env);
 }

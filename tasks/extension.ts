@@ -38,6 +38,8 @@ export default {
     },
   },
   onStart: [{ task: "system/cluster_node_heartbeat" }],
-  commands: async () => (await import("./commands/index.ts")).commands,
-  pages: async () => (await import("./pages/index.ts")).chapter,
+  commands: async () =>
+    (await import("./commands/index.ts" as string) as typeof import("./commands/index.ts")).commands,
+  pages: async () =>
+    (await import("./pages/index.ts" as string) as typeof import("./pages/index.ts")).chapter,
 } satisfies Extension;

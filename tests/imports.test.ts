@@ -136,8 +136,9 @@ const RULES: Rules = {
   acyclic: { files: ["runtime/**"], types: true },
   maxLines: { files: ["runtime/**", "cli/**"], lines: 400 },
   // The worker's cold start is the cost of every slot. Lines of code, without comments; 240 of them lead the console and
-  // the standard output and error to the attempt, which must be done before a task can print; 80 lay the ends of attempts where the host fetches them.
-  budget: { file: "runtime/pool/worker.ts", lines: 1_340 },
+  // the standard output and error to the attempt, which must be done before a task can print; 80 lay the ends of attempts where the host fetches them; 50 look for files where `node:fs` would cost more.
+  budget: { file: "runtime/pool/worker.ts", lines: 1_390 },
+  late: ["mod.ts", "runtime/**", "cli/**/*.ts", "tasks/extension.ts"],
   aliases: {
     "edge-dispatcher": "mod.ts",
     "edge-dispatcher/view": "runtime/http/view/kit.ts",
@@ -166,7 +167,7 @@ test("violations() reports what each layer must not import", () => {
     "runtime/uuid.ts": `import { log } from "./log.ts";`,
     "runtime/state.ts": `import "node:fs";`,
     "runtime/store/store.ts": `export type { Log } from "../log.ts";`,
-    "runtime/dispatch/settler.ts": `const x = await import("../store/postgres.ts");`,
+    "runtime/dispatch/settler.ts": `const x = await import("../store/postgres.ts" as string);`,
     "runtime/client.ts": `import { Pool } from "./pool/pool.ts";`,
     "runtime/http/api.ts": `import { read } from "../store/sql.ts";`,
     "cli/main.ts": `import { sql } from "../runtime/store/sql.ts";`,
@@ -180,6 +181,7 @@ test("violations() reports what each layer must not import", () => {
     "runtime/receiver/writer.ts": `import "../store/sql.ts";`,
     "runtime/other/other.ts": `import "../store/sql.ts"; import { open } from "../platform/deno.ts";`,
     "runtime/config.ts": "\n".repeat(401),
+    "runtime/node.ts": `await import("./metrics.ts");`,
   };
   for (const [path, text] of Object.entries(breaches)) {
     const found = check({ [path]: text });
@@ -218,11 +220,11 @@ test("violations() finds cycles and what the worker loads in the end", () => {
   const heavy = check({
     "runtime/pool/worker.ts": `import "./protocol.ts";`,
     "runtime/pool/protocol.ts": `import "./deep.ts";` + "\nf();\n// c".repeat(500),
-    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(850),
+    "runtime/pool/deep.ts": `import x from "croner";` + "\nf();\n\n".repeat(900),
   }).filter((violation) => !violation.includes("no more than"));
   assert.equal(heavy.length, 2);
   assert.match(heavy[0], /^runtime\/pool\/deep\.ts:1 imports croner: /);
-  assert.match(heavy[1], /loads 1353 lines of code/);
+  assert.match(heavy[1], /loads 1403 lines of code/);
 });
 
 test("importsOf() tells static, type and dynamic imports and their lines", () => {
@@ -234,7 +236,7 @@ test("importsOf() tells static, type and dynamic imports and their lines", () =>
     `} from "./x.ts";`,
     `export * as y from "./y.ts"; export type { Z } from "./z.ts";`,
     `const lazy = await import("./lazy.ts"), data = import(\`./d.json\`, { with: { type: "json" } });`,
-    `type Q = typeof import("q");`,
+    `type Q = typeof import("q"), late = await import("./late.ts" as string), kept = import("./k.ts" as Kept);`,
   ].join("\n");
   assert.deepEqual(importsOf(source).map(({ specifier, kind, line }) => `${line} ${kind} ${specifier}`), [
     "1 static a",
@@ -246,6 +248,7 @@ test("importsOf() tells static, type and dynamic imports and their lines", () =>
     "7 dynamic ./lazy.ts",
     "7 dynamic ./d.json",
     "8 type q",
+    "8 late ./late.ts",
   ]);
 });
 

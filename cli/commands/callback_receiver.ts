@@ -54,7 +54,9 @@ export const callbackReceiver: Command = {
     const events = new Events();
     events.on(logWriter({ level: config.log_level, format: config.log_format }, (line) => io.err(line)));
     const supervisor = systemd({ events, clock: systemClock });
-    const { startReceiver } = await import("../../runtime/receiver/start.ts");
+    const { startReceiver }: typeof import("../../runtime/receiver/start.ts") = await import(
+      "../../runtime/receiver/start.ts" as string
+    );
     const signals = watchSignals();
     const receiver = await startReceiver({
       config,

@@ -27,7 +27,7 @@ function completions(
       const name = (flags.name as string | undefined) ?? "dispatcherctl";
       if (!NAME.test(name)) throw usage(`Cannot complete "${name}": it is no name of a command`);
       // Here, since the table has this command in it.
-      const { COMMANDS } = await import("./index.ts");
+      const { COMMANDS }: typeof import("./index.ts") = await import("./index.ts" as string);
       const more = (await extensionFound(true))?.commands;
       io.out(script({ ...await more?.() as Commands | undefined, ...COMMANDS }, name));
     },

@@ -26,7 +26,9 @@ export const control: Command = {
     }
     const replies = flags.socket === undefined
       ? await (await client()).control(rest[0], data, { channel, ...options })
-      : await (await import("../../runtime/connect.ts"))
+      : await (await import(
+        "../../runtime/connect.ts" as string
+      ) as typeof import("../../runtime/connect.ts"))
         .controlSocket(flags.socket as string, rest[0], data, options);
     for (const reply of replies) io.out(JSON.stringify(reply));
     if (replies.length === 0 && expected !== 0) throw new DispatcherError("unavailable", "No node answered");

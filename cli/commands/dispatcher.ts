@@ -59,7 +59,9 @@ export const dispatcher: Command = {
     events.on(logWriter(log, (line) => io.err(line)));
     for (const warning of warnings) events.emit("warning", "config.ignored", warning);
     const supervisor = systemd({ events, clock: systemClock });
-    const { startNode } = await import("../../runtime/node.ts");
+    const { startNode }: typeof import("../../runtime/node.ts") = await import(
+      "../../runtime/node.ts" as string
+    );
     const signals = watchSignals();
     const node = await startNode({
       config,

@@ -31,7 +31,10 @@ export async function serveHttp(
   const { config, origins, events } = parts;
   const chosen = config.http !== DEFAULT_HTTP || (origins.http ?? "default") !== "default";
   return await listen({ http: config.http, chosen, events }, platform, async (closing) => {
-    const [{ buildApp }, more] = await Promise.all([import("./app.ts"), chapter?.()]);
+    const [{ buildApp }, more] = await Promise.all([
+      import("./app.ts" as string) as Promise<typeof import("./app.ts")>,
+      chapter?.(),
+    ]);
     return buildApp({ ...parts, closing }, more);
   });
 }
@@ -43,7 +46,7 @@ export async function serveProbes(
   platform: Platform,
 ): Promise<HttpServer | undefined> {
   return await listen({ ...address, events: parts.events }, platform, async () => {
-    const { buildProbes } = await import("./app.ts");
+    const { buildProbes }: typeof import("./app.ts") = await import("./app.ts" as string);
     return buildProbes(parts);
   });
 }

@@ -16,10 +16,10 @@ export function runtimeName(): RuntimeName {
 export async function platform(): Promise<Platform> {
   switch (runtimeName()) {
     case "deno":
-      return (await import("./deno.ts")).denoPlatform;
+      return (await import("./deno.ts" as string) as typeof import("./deno.ts")).denoPlatform;
     case "bun":
-      return (await import("./bun.ts")).bunPlatform;
+      return (await import("./bun.ts" as string) as typeof import("./bun.ts")).bunPlatform;
     case "node":
-      return (await import("./node.ts")).nodePlatform;
+      return (await import("./node.ts" as string) as typeof import("./node.ts")).nodePlatform;
   }
 }

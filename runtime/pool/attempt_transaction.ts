@@ -5,14 +5,9 @@
  * @module
  */
 import { DispatcherError } from "../errors.ts";
-import type { PublishOptions, Sealed } from "../envelope.ts";
 import type { OwnAttempt } from "../store/completion.ts";
-import type { Put } from "../store/store.ts";
 import type { TaskContext, Transaction } from "../task.ts";
 import type { AskWhat, Job } from "./protocol.ts";
-
-/** Envelopes in one statement at most. */
-const BATCH = 500;
 
 /** What is known of the attempt; see `Own` of the context. */
 interface Attempt {
@@ -57,7 +52,9 @@ export class AttemptTransaction {
     let text = "null";
     try {
       const own = await this.#ask(uuid, "transaction", null) as Omit<OwnAttempt, "uuid">;
-      const { completeIn } = await import("../store/completion.ts");
+      const { completeIn }: typeof import("../store/completion.ts") = await import(
+        "../store/completion.ts" as string
+      );
       const value = await completeIn<R>({ ...own, uuid }, this.#signal, {
         work: (tx) => work(tx, this.#publisher(tx)) as R,
         settlement: async (value) => {
@@ -101,26 +98,13 @@ export class AttemptTransaction {
   }
 
   #publisher(tx: Transaction): TaskContext["publish"] {
-    let put: ((envelope: Sealed) => Promise<Put>) | undefined;
-    return async (task: string, args: unknown[] = [], options: PublishOptions = {}) => {
-      const [{ coalesce }, { seal }, { publishIn }, { wakesOf }, { packing }] = await Promise.all([
-        import("../coalesce.ts"),
-        import("../envelope.ts"),
-        import("../store/postgres_publish.ts"),
-        import("../publisher.ts"),
-        import("./content.ts"),
-      ]);
-      if (options.volatile) {
-        throw new DispatcherError("invalid_envelope", `Cannot publish "${task}" in a transaction: volatile`);
-      }
-      const { guid, traceparent } = this.#job.options;
-      const envelope = await packing.pack(seal(task, args, { guid, traceparent, ...options }));
-      // Those that are on their way at once share a statement.
-      put ??= coalesce((batch: Sealed[]) => publishIn(tx as never, batch), { max: BATCH });
-      const { isNew, duplicateOf } = await put(envelope);
-      for (const queue of wakesOf(envelope)) this.#wakes.add(queue);
-      const { uuid, queue } = envelope;
-      return { uuid, queue, known: !isNew && duplicateOf === null, duplicateOf };
+    let publisher: Promise<TaskContext["publish"]> | undefined;
+    const load = async () => {
+      const { publisherIn }: typeof import("./transaction_publisher.ts") = await import(
+        "./transaction_publisher.ts" as string
+      );
+      return publisherIn(tx, this.#job, this.#wakes);
     };
+    return async (...call) => await (await (publisher ??= load()))(...call);
   }
 }

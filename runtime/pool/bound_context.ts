@@ -56,10 +56,13 @@ export function contextOf(job: Job, signal: AbortSignal, events: ContextEvents, 
     },
     transaction: async (work) => {
       if (!own) throw new Error("Cannot complete an attempt: a callback has none of its own");
-      const { AttemptTransaction } = await import("./attempt_transaction.ts");
+      const { AttemptTransaction }: typeof import("./attempt_transaction.ts") = await import(
+        "./attempt_transaction.ts" as string
+      );
       own.transaction ??= new AttemptTransaction(job, own, signal, events.ask);
       return await own.transaction.run(work);
     },
-    database: async () => (await import("./task_database.ts")).taskDatabase(),
+    database: async () =>
+      (await import("./task_database.ts" as string) as typeof import("./task_database.ts")).taskDatabase(),
   };
 }

@@ -182,7 +182,7 @@ export class Executor {
   }
 
   async #keptWithCare(value: unknown, text: string | undefined, job: Job): Promise<string> {
-    const { kept } = await import("./kept_result.ts");
+    const { kept }: typeof import("./kept_result.ts") = await import("./kept_result.ts" as string);
     return await kept(value, text, job, this.#content);
   }
 
@@ -259,12 +259,18 @@ export class Executor {
     const { invoke, options } = task;
     const isSealed = isEncrypted(job.args[0]) || isEncrypted(job.kwargs);
     const keyless = () => void (own && (attempt.keyless = true));
-    const call = isSealed ? await (await import("./content.ts")).opened(job, keyless) : job;
+    const call = isSealed
+      ? await (await import("./content.ts" as string) as typeof import("./content.ts")).opened(job, keyless)
+      : job;
     const checked = options.args ? await checkArgs(options.args, call.args, job.task) : call.args;
     const args = withKwargs(checked, call.kwargs);
     this.#tellTimeout(job, task);
     const isBound = options.bind || job.options.bind;
-    const bound = isBound ? this.#boundContext ??= await import("./bound_context.ts") : undefined;
+    const bound = isBound
+      ? this.#boundContext ??= await import(
+        "./bound_context.ts" as string
+      ) as typeof import("./bound_context.ts")
+      : undefined;
     // Aborted while its module was loaded: a listener that it adds now would hear nothing. What follows it runs.
     if (own) attempt.throwIfAborted();
     if (!bound) return await invoke(...args);

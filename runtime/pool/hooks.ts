@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { pathToFileURL } from "node:url";
+import { fileUrl } from "../platform/files.ts";
 
 /** What a hook may know of the task it runs around. */
 export interface HookTask {
@@ -31,7 +31,7 @@ const NAMES = ["onStart", "onShutdown", "preTask", "postTask", "onIdle"] as cons
 /** Load a hooks module; what it exports besides hooks is its own affair. */
 export async function loadHooks(path: string | undefined): Promise<Hooks> {
   if (path === undefined) return {};
-  const module = await import(pathToFileURL(path).href);
+  const module = await import(fileUrl(path));
   const hooks: Record<string, unknown> = {};
   for (const name of NAMES) {
     if (module[name] === undefined) continue;

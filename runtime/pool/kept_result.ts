@@ -22,7 +22,9 @@ export async function kept(
 ): Promise<string> {
   const text = written ?? explained(value, job.task);
   checkSize(text, job.task, maxResultBytes);
-  return encrypts ? await (await import("./content.ts")).encrypted(text, job) : text;
+  return encrypts
+    ? await (await import("./content.ts" as string) as typeof import("./content.ts")).encrypted(text, job)
+    : text;
 }
 
 function explained(value: unknown, task: string): string {

@@ -6,7 +6,14 @@
  */
 import { errorLine, errorRecord } from "../errors.ts";
 import { keepCompiled } from "../platform/compiled.ts";
-import { closeThread, heapUsed, type ThreadPort, threadPort, trapExits } from "../platform/thread.ts";
+import {
+  closeThread,
+  heapUsed,
+  type ThreadPort,
+  threadPort,
+  trapExits,
+  variable,
+} from "../platform/thread.ts";
 import { Registry } from "../registry.ts";
 import { type Executed, Executor } from "./executor.ts";
 import { Gate } from "./gate.ts";
@@ -132,7 +139,7 @@ class Worker {
 }
 
 const port = await threadPort();
-const env: WorkerEnv = JSON.parse(process.env[WORKER_ENV] ?? "{}");
+const env: WorkerEnv = JSON.parse(variable(WORKER_ENV) ?? "{}");
 const memory = new SharedArrayBuffer(TRAY_BYTES);
 port.share(memory);
 const voice = new WorkerVoice(port, new Tray(memory), {

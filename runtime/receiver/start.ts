@@ -232,7 +232,7 @@ async function probes(
       events,
       clock,
       async metrics() {
-        const { receiverMetrics } = await import("./metrics.ts");
+        const { receiverMetrics }: typeof import("./metrics.ts") = await import("./metrics.ts" as string);
         return await receiverMetrics({
           info,
           figures,

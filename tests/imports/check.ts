@@ -36,6 +36,8 @@ export interface Rules {
   budget: { file: string; lines: number };
   /** Bare names that stand for a file of the tree. */
   aliases: Readonly<Record<string, string>>;
+  /** Where files of the tree are imported late, or at once. */
+  late: Globs;
 }
 
 interface Edge extends Import {
@@ -53,6 +55,8 @@ export function violations(sources: ReadonlyMap<string, string>, rules: Rules): 
     ...rules.owners.flatMap((owner) =>
       edges.filter((edge) => trespasses(edge, owner)).map(say(ownerRule(owner)))
     ),
+    ...edges.filter((edge) => edge.isFile && edge.kind === "dynamic" && matches(edge.from, rules.late))
+      .map(say("Deno reads it ahead unless it is written `as string`")),
     ...composing(edges, rules),
     ...globals(sources, rules),
     ...sizes(sources, rules),
@@ -67,7 +71,10 @@ export function matches(path: string, globs: Globs): boolean {
 }
 
 function edgesOf(from: string, text: string, aliases: Rules["aliases"]): Edge[] {
-  return importsOf(text).map((found) => {
+  const imports = importsOf(text);
+  const late = new Set(imports.filter(({ kind }) => kind === "late").map(({ specifier }) => specifier));
+  // The type of what is imported late is named for that alone.
+  return imports.filter(({ kind, specifier }) => kind !== "type" || !late.has(specifier)).map((found) => {
     const { specifier } = found;
     const alias = aliases[specifier];
     if (alias) return { ...found, from, to: alias, isFile: true };
@@ -152,7 +159,7 @@ function overBudget(sources: ReadonlyMap<string, string>, edges: Edge[], { budge
   for (const file of loaded) {
     for (const edge of edges.filter((edge) => edge.from === file && edge.kind === "static")) {
       if (edge.isFile) loaded.add(edge.to);
-      else if (!edge.to.startsWith("node:")) found.push(say(`${budget.file} loads no package`)(edge));
+      else found.push(say(`${budget.file} loads no package, nor what Node has built in`)(edge));
     }
   }
   const present = [...loaded].filter((path) => sources.has(path));

@@ -2,8 +2,11 @@
 
 export interface Import {
   specifier: string;
-  /** `type` is erased before the program runs, `dynamic` is loaded when it is reached. */
-  kind: "static" | "type" | "dynamic";
+  /**
+   * `type` is erased before the program runs, `dynamic` is loaded when it is reached. So is `late`, which is written
+   * `import("./x.ts" as string)`: Deno does not read it ahead.
+   */
+  kind: "static" | "type" | "dynamic" | "late";
   line: number;
 }
 
@@ -20,9 +23,8 @@ export function importsOf(source: string): Import[] {
   for (const match of code.matchAll(clause)) note(match, match[1] ? "type" : "static");
   for (const match of code.matchAll(/(?<![\w$.])import\s*["']/g)) note(match, "static");
   // Only when the literal is the whole specifier: the closing quote is followed by `)` or `,`.
-  for (const match of code.matchAll(/(?<![\w$.])(typeof\s+)?import\s*\(\s*["'`](?=\s*["'`]\s*[),])/g)) {
-    note(match, match[1] ? "type" : "dynamic");
-  }
+  const call = /(?<![\w$.])(typeof\s+)?import\s*\(\s*["'`](?=\s*["'`]\s*(as\s+string\s*)?[),])/g;
+  for (const match of code.matchAll(call)) note(match, match[1] ? "type" : match[2] ? "late" : "dynamic");
   found.sort((a, b) => a.at - b.at);
   return found.map(({ at, specifier, kind }) => ({ specifier, kind, line: lineAt(source, at) }));
 }
