@@ -15,7 +15,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const ASSETS = ["{runtime,cli}/**/*.{sql,mjs,js,css,html,svg,json}", "README.md", "CHANGELOG.md", "LICENSE"];
 /** Names of files that are made while the program runs, or are looked for, and are not in the package. */
 const URLS = /(new URL\(")(\.{1,2}\/[^"]+)\.ts(", import\.meta\.url\))/g;
-/** What the compiler makes of `import("./x.ts" as string)`; as a literal, those who bundle the package can follow it. */
+/** What the compiler makes of `import("./x.ts" as string)`, and the function that this calls. */
 const HELPER = /^var __rewriteRelativeImportExtension = [^]*?\n};\n/m;
 const HELPED = /__rewriteRelativeImportExtension\(("[^"]+")\)/g;
 const IMPORTS = /((?:from|import|import\() ?")(\.{1,2}\/[^"]+)\.ts(")/g;
@@ -46,10 +46,7 @@ function copy(path: string, out: string): void {
 /** The compiler renames what is imported; not what a URL names, nor what JavaScript and declarations import. */
 function renameIn(path: string): void {
   const text = readFileSync(path, "utf8");
-  const plain = text.replace(HELPED, "$1");
-  const bare = plain.replace(HELPER, "");
-  const renamed = (bare.includes("__rewrite") ? plain : bare).replace(URLS, "$1$2.js$3")
-    .replace(IMPORTS, "$1$2.js$3");
+  const renamed = withLiterals(text).replace(URLS, "$1$2.js$3").replace(IMPORTS, "$1$2.js$3");
   for (
     const [, , name] of withoutExamples(renamed).matchAll(
       /(new URL\("|from "|import\("|import ")(\.{1,2}\/[^"]+\.m?js)"/g,
@@ -63,6 +60,13 @@ function renameIn(path: string): void {
     }
   }
   if (renamed !== text) writeFileSync(path, renamed);
+}
+
+/** Late imports as literals, which those who bundle the package can follow; other computed ones keep their function. */
+function withLiterals(text: string): string {
+  const literal = text.replace(HELPED, "$1");
+  const bare = literal.replace(HELPER, "");
+  return bare.includes("__rewrite") ? literal : bare;
 }
 
 /** What a comment imports is for readers. */

@@ -72,6 +72,15 @@ test(
   },
 );
 
+test("what the package loads late is named by literals, which bundlers follow", { timeout: 180_000 }, () => {
+  const { dir } = project();
+  const text = readFileSync(join(dir, "node_modules/edge-dispatcher/mod.js"), "utf8");
+  for (const name of ["connect", "node", "task_publisher"]) {
+    assert.ok(text.includes(`import("./runtime/${name}.js")`), name);
+  }
+  assert.ok(!text.includes("__rewrite"), "nothing calls the compiler's function here");
+});
+
 test("a task in an installed project is checked by the compiler", { timeout: 180_000 }, () => {
   const { dir } = project();
   const compiler = join(ROOT, "node_modules/typescript/bin/tsc");
