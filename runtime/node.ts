@@ -18,6 +18,7 @@ import { type Clock, jitter, systemClock } from "./clock.ts";
 import type { Config, Origin } from "./config.ts";
 import { residentBytes } from "./control/node_status.ts";
 import { openDatabase } from "./connect.ts";
+import { IN_FLIGHT } from "./dispatch/dispatcher.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
 import { loadExtension } from "./extension.ts";
@@ -112,7 +113,9 @@ export class DispatcherNode {
     this.#http = await serveNode(this.#parts, this.#works, this.#state, this.#origins);
     await this.#register(replaces);
     this.#serve(this.#heartbeat());
-    await Promise.all([slots, this.#works.ears.open()]);
+    const { store, ears } = this.#works;
+    // A connection more than exchanges use at once: which they get is not theirs to choose.
+    await Promise.all([slots, store.warmUp(IN_FLIGHT + 1), ears.open()]);
     // What others read of this node is true as soon as it says that it is ready.
     await this.#works.service("heartbeat")!.kick();
     this.#works.dispatcher.start(this.pool);

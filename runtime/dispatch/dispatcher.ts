@@ -44,7 +44,7 @@ export interface DispatcherParts {
 }
 
 /** Statements under way at most. */
-const IN_FLIGHT = 2;
+export const IN_FLIGHT = 2;
 const BATCH = 500;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;

@@ -17,7 +17,7 @@ import { nodeScheduleRows, toldOf } from "./postgres_schedules.ts";
 import { prune } from "./pruning.ts";
 import { shareOf } from "./ranges.ts";
 import * as SQL from "./sql.ts";
-import { claimParams, exchangedOf, settleParams } from "./postgres_exchange.ts";
+import { claimParams, exchangedOf, REHEARSAL, settleParams } from "./postgres_exchange.ts";
 import { filterParams, uuidRange } from "./postgres_operator.ts";
 import { TriageStatements } from "./postgres_triage.ts";
 import * as LOOK from "./sql_look.ts";
@@ -68,6 +68,10 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     const { settled: more } = await this.#exchange({ ...work, settlements: again, queues: [], limit: 0 });
     for (const uuid of more) settled.add(uuid);
     return exchanged;
+  }
+
+  async warmUp(connections: number): Promise<void> {
+    await Promise.all(Array.from({ length: connections }, () => this.#exchange(REHEARSAL)));
   }
 
   async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {

@@ -15,6 +15,33 @@ import type * as Port from "./store.ts";
  */
 export const LONG_CONTENT = 1_000;
 
+const NOBODY = "00000000-0000-0000-0000-000000000000";
+
+/**
+ * An exchange that finds nothing to settle and claims nothing. Running it, a connection's server process plans what every
+ * exchange runs, which takes it 6 ms.
+ */
+export const REHEARSAL: Port.Exchange = {
+  node: "",
+  instance: NOBODY,
+  settlements: [{
+    uuid: NOBODY,
+    fence: 0,
+    outcome: "completed",
+    record: null,
+    ran: null,
+    result: null,
+    error: null,
+    delay: null,
+    solo: false,
+    progress: null,
+    watch: false,
+    keyed: false,
+  }],
+  queues: [""],
+  limit: 0,
+};
+
 /** What EXCHANGE takes of the settlements, behind those of the claim. */
 export function settleParams(s: Port.Settlement[]): Param[] {
   return [

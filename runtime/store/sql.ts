@@ -87,7 +87,7 @@ export const WAKE = `select dispatcher.wake($1::text[])`;
 
 /**
  * Settle and claim in one round trip, one commit, one fsync; or only one of the two. What it does, and why it is a
- * function: 0013_exchange.sql, and 0015_columns.sql for what it returns.
+ * function: 0013_exchange.sql, and 0017_long.sql, which is what it is now.
  */
 export const EXCHANGE = `
 select * from dispatcher.exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`;

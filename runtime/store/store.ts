@@ -318,6 +318,8 @@ export interface Store extends OperatorStore, LogStore, TriageStore<Claimed> {
   wake(queues: string[]): Promise<void>;
   /** Settle and claim in one round trip, and behind it tell those who asked to be told of what ended; as lost as a wake. */
   exchange(work: Exchange): Promise<Exchanged>;
+  /** Have so many connections ready for exchanges, so that the first batches do not wait for that; changes nothing. */
+  warmUp(connections: number): Promise<void>;
   /** Give back what the instance holds by the table but not by its own books; returns how many. */
   reconcile(instance: string, held: Token[]): Promise<number>;
   /** Keep the progress of a running attempt; false when the token is stale. */

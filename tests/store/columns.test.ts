@@ -9,6 +9,18 @@ import { uuid7 } from "../../runtime/uuid.ts";
 import { claimed as claimedOf } from "../conformance/make.ts";
 import { database, test, type TestContext } from "../harness.ts";
 
+/** Text that does not compress, so that it is as long where it is stored. */
+function noise(characters: number): string {
+  const bytes = Array.from(
+    { length: Math.ceil(characters / 40_000) },
+    () => crypto.getRandomValues(new Uint8Array(20_000)),
+  );
+  return bytes.flatMap((part) => [...part]).map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(
+    0,
+    characters,
+  );
+}
+
 async function open(t: TestContext) {
   const db = await database();
   t.after(() => db.drop());
@@ -30,6 +42,8 @@ test("an exchange gives each envelope its own content, long or short, whatever i
     ["x".repeat(10 * LONG_CONTENT), "ü"],
     [{ a: [1, null, "{1,2}"] }],
     [""],
+    [noise(LONG_CONTENT), "stored as long as it is"],
+    [noise(100 * LONG_CONTENT), "ü"],
   ];
   const batch = contents.map((args, i) => seal(`task.${i}`, args));
   await store.publish(batch);
@@ -41,6 +55,26 @@ test("an exchange gives each envelope its own content, long or short, whatever i
     ),
   );
   assert.deepEqual([all, asking, reached.length], [true, false, 1]);
+});
+
+test("an exchange gives what is long in one of its columns with the short ones beside it", async (t) => {
+  const { sql, store, claim } = await open(t);
+  const [long, packed] = [noise(50 * LONG_CONTENT), "x".repeat(50 * LONG_CONTENT)];
+  const batch = [
+    seal("args", [long], { kwargs: { short: 1 } }),
+    seal("kwargs", ["short"], { kwargs: { long } }),
+    seal("both", [packed], { kwargs: { long }, timeout: 5 }),
+    seal("packed", [1], { kwargs: { packed } }),
+    seal("none", [2], { kwargs: { b: 2 } }),
+  ];
+  await store.publish(batch);
+  const { claimed } = await claim(["default"]);
+  const content = batch.map(({ task, args, kwargs }) => [task, args, kwargs]);
+  assert.deepEqual(claimed.map(({ task, args, kwargs }) => [task, args, kwargs]), content);
+  assert.deepEqual(claimed.map(({ timeout }) => timeout), [null, null, 5, null, null]);
+  const [{ stored }] =
+    await sql`select pg_column_size(args) stored from dispatcher.envelope where task = 'both'`;
+  assert.ok(stored < LONG_CONTENT, `${stored} bytes: this was to be stored short`);
 });
 
 test("an exchange tells what is unusual of the envelope that it is of", async (t) => {

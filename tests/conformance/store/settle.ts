@@ -37,6 +37,16 @@ async function claimOne(store: Store, node: NodeRegistration): Promise<Claimed> 
 }
 
 export function settling(test: StoreTest): void {
+  test("warmUp() neither claims nor settles", async (store) => {
+    const node = await join(store, "n1");
+    const [waits] = await publishMany(store, 1);
+    await store.warmUp(3);
+    const [before] = await claim(store, node);
+    assert.deepEqual([before.uuid, before.attempt], [waits, 1]);
+    await store.warmUp(1);
+    assert.equal((await row(store, waits)).state, "running");
+  });
+
   test("exchange() moves a completed attempt to the archive, with all that is known of it", async (store) => {
     const node = await join(store, "n");
     const options = { kwargs: { b: 2 }, timeout: 5, maxAttempts: 3, priority: 1, guid: "g" };
