@@ -1,5 +1,6 @@
 /** What was claimed comes in columns, and is told apart again. */
 import assert from "node:assert/strict";
+import { randomBytes } from "node:crypto";
 import { seal } from "../../runtime/envelope.ts";
 import { connect } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
@@ -11,14 +12,7 @@ import { database, test, type TestContext } from "../harness.ts";
 
 /** Text that does not compress, so that it is as long where it is stored. */
 function noise(characters: number): string {
-  const bytes = Array.from(
-    { length: Math.ceil(characters / 40_000) },
-    () => crypto.getRandomValues(new Uint8Array(20_000)),
-  );
-  return bytes.flatMap((part) => [...part]).map((byte) => byte.toString(16).padStart(2, "0")).join("").slice(
-    0,
-    characters,
-  );
+  return randomBytes(characters / 2).toString("hex");
 }
 
 async function open(t: TestContext) {

@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
+import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { claimParams, exchangedOf, settleParams } from "../../runtime/store/postgres_exchange.ts";
 import { EXCHANGE, RECONCILE, STAGE } from "../../runtime/store/sql.ts";
 import { HEARTBEAT } from "../../runtime/store/sql_nodes.ts";
@@ -208,4 +209,16 @@ test("STAGE reads what is due, and not what is due later", async (t) => {
       assert.ok(read <= 20, `${statistics}: ${read} entries of 5,000`);
     });
   }
+});
+
+test("warmUp() has so many connections run an exchange, each by itself", async (t) => {
+  const db = await database();
+  t.after(() => db.drop());
+  const [sql, other] = [connect(db.url, { max: 4 }), connect(db.url, { max: 1 })];
+  t.after(() => Promise.all([sql, other].map((each) => each.end({ timeout: 1 }))));
+  await migrate(sql);
+  await new PostgresStore(sql).warmUp(3);
+  const [{ count }] = await other`select count(*)::int from pg_stat_activity
+    where datname = current_database() and pid <> pg_backend_pid() and query like '%dispatcher.exchange(%'`;
+  assert.equal(count, 3);
 });
