@@ -247,7 +247,7 @@ export class Executor {
     const { args, kwargs } = job;
     // A message may ask for a context too, as dispatcherd's publishers do.
     const bind = options.bind || job.options.bind;
-    if (bind || options.args || isEncrypted(args[0]) || isEncrypted(kwargs)) {
+    if (bind || options.args || !Array.isArray(args) || isEncrypted(args[0]) || isEncrypted(kwargs)) {
       return this.#prepared(job, task, attempt, own);
     }
     this.#tellTimeout(job, task);
@@ -257,9 +257,9 @@ export class Executor {
 
   async #prepared(job: Job, task: TaskDefinition, attempt: Attempt, own: boolean): Promise<unknown> {
     const { invoke, options } = task;
-    const isSealed = isEncrypted(job.args[0]) || isEncrypted(job.kwargs);
+    const isOdd = !Array.isArray(job.args) || isEncrypted(job.args[0]) || isEncrypted(job.kwargs);
     const keyless = () => void (own && (attempt.keyless = true));
-    const call = isSealed
+    const call = isOdd
       ? await (await import("./content.ts" as string) as typeof import("./content.ts")).opened(job, keyless)
       : job;
     const checked = options.args ? await checkArgs(options.args, call.args, job.task) : call.args;

@@ -27,7 +27,7 @@ interface Thing {
 /** What there is in a schema; of a function what it does, since its rights are the owner's affair (roles.sql). */
 const CATALOG = `
 select 'table' kind, relname::text "name", relkind::text definition, null repair from pg_class
-where relnamespace = to_regnamespace('SCHEMA') and relkind in ('r', 'p') and relname !~ '^archive_[0-9]{8}'
+where relnamespace = to_regnamespace('SCHEMA') and relkind in ('r', 'p') and relname !~ '^(archive|content)_[0-9]{8}'
 union all
 select 'column', format('%s.%s', relname, attname), d.definition,
   format('alter table SCHEMA.%I add column %I %s;', relname, attname, d.definition)
@@ -36,16 +36,16 @@ left join pg_attrdef ad on ad.adrelid = c.oid and ad.adnum = a.attnum,
   lateral (select format_type(atttypid, atttypmod) || case when attnotnull then ' not null' else '' end
     || case attidentity when 'a' then ' generated always as identity' else '' end
     || coalesce(' default ' || pg_get_expr(adbin, adrelid), '') definition) d
-where relnamespace = to_regnamespace('SCHEMA') and relkind in ('r', 'p') and relname !~ '^archive_[0-9]{8}'
+where relnamespace = to_regnamespace('SCHEMA') and relkind in ('r', 'p') and relname !~ '^(archive|content)_[0-9]{8}'
 union all
 select 'index', c.relname, pg_get_indexdef(c.oid), pg_get_indexdef(c.oid) || ';'
 from pg_class c join pg_index i on i.indexrelid = c.oid join pg_class t on t.oid = i.indrelid
-where c.relnamespace = to_regnamespace('SCHEMA') and c.relname !~ '^archive_[0-9]{8}' and t.relname !~ '^archive_[0-9]{8}'
+where c.relnamespace = to_regnamespace('SCHEMA') and c.relname !~ '^(archive|content)_[0-9]{8}' and t.relname !~ '^(archive|content)_[0-9]{8}'
 union all
 select 'constraint', format('%s of %s', conname, t.relname), pg_get_constraintdef(o.oid),
   format('alter table SCHEMA.%I add constraint %I %s;', t.relname, conname, pg_get_constraintdef(o.oid))
 from pg_constraint o join pg_class t on t.oid = o.conrelid
-where connamespace = to_regnamespace('SCHEMA') and contype in ('p', 'u', 'c', 'f') and t.relname !~ '^archive_[0-9]{8}'
+where connamespace = to_regnamespace('SCHEMA') and contype in ('p', 'u', 'c', 'f') and t.relname !~ '^(archive|content)_[0-9]{8}'
 union all
 select 'function', format('%s(%s)', proname, pg_get_function_identity_arguments(oid)),
   format('%s %s', pg_get_function_result(oid), prosrc), pg_get_functiondef(oid) || ';'
@@ -53,7 +53,7 @@ from pg_proc where pronamespace = to_regnamespace('SCHEMA')
 union all
 select 'trigger', format('%s of %s', tgname, t.relname), pg_get_triggerdef(g.oid), pg_get_triggerdef(g.oid) || ';'
 from pg_trigger g join pg_class t on t.oid = g.tgrelid
-where t.relnamespace = to_regnamespace('SCHEMA') and not tgisinternal and t.relname !~ '^archive_[0-9]{8}'
+where t.relnamespace = to_regnamespace('SCHEMA') and not tgisinternal and t.relname !~ '^(archive|content)_[0-9]{8}'
 order by 1, 2`;
 
 const OWN = "dispatcher";

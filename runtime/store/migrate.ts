@@ -51,6 +51,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 15, name: "0015_columns", worksWith: 1 },
   { version: 16, name: "0016_wake", worksWith: 1 },
   { version: 17, name: "0017_long", worksWith: 1 },
+  { version: 18, name: "0018_content", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {

@@ -10,6 +10,7 @@ import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Followed, type Sql } from "./connection.ts";
 import { settledText, wakeText } from "./hint_texts.ts";
 import type * as Log from "./log.ts";
+import { fetchContents } from "./postgres_content.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
 import { LookStatements } from "./postgres_look.ts";
 import { contentParams, publishBy, publishParams, publishPlain } from "./postgres_publish.ts";
@@ -81,6 +82,7 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     const rows = await this.#run(SQL.EXCHANGE, params, { behind: settledText(s) });
     const queues = work.lane ? [work.lane.queue] : work.queues;
     const { claimed, ids, stale, last, asking } = exchangedOf(rows, queues);
+    await fetchContents((text, params) => this.#run(text, params), claimed);
     const settled = new Set(s.map((x) => x.uuid));
     for (const uuid of stale) settled.delete(uuid);
     const { reached, most } = reachedBy(claimed, ids);

@@ -5,6 +5,7 @@
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
 import { arrayLiteral } from "./connection.ts";
+import { contentIds, isLong } from "./postgres_content.ts";
 import * as SQL from "./sql.ts";
 import type { Param, Row, Runner } from "./statements.ts";
 import type * as Port from "./store.ts";
@@ -21,8 +22,10 @@ const UNIQUE_VIOLATION = "23505";
  */
 export async function publishPlain(run: Run, batch: Sealed[], alone: boolean): Promise<Port.Put[]> {
   try {
-    if (alone && batch.length === 1 && isDueAtOnce(batch[0])) await run(SQL.PUBLISH_ONE, oneParams(batch[0]));
-    else await run(SQL.PUBLISH_NEW, publishParams(batch));
+    if (batch.some(isLong)) await run(SQL.PUBLISH_LONG, [...publishParams(batch), contentIds(batch)]);
+    else if (alone && batch.length === 1 && isDueAtOnce(batch[0])) {
+      await run(SQL.PUBLISH_ONE, oneParams(batch[0]));
+    } else await run(SQL.PUBLISH_NEW, publishParams(batch));
     return batch.map(() => ({ isNew: true, duplicateOf: null }));
   } catch (error) {
     if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;

@@ -5,6 +5,7 @@
  */
 import { resourcesOf, resourcesText } from "../resources.ts";
 import { arrayLiteral } from "./connection.ts";
+import { fetchContents } from "./postgres_content.ts";
 import { claimedOf } from "./postgres_exchange.ts";
 import { OperatorStatements } from "./postgres_operator.ts";
 import * as SQL from "./sql_triage.ts";
@@ -33,7 +34,9 @@ export class TriageStatements extends OperatorStatements implements TriageStore<
   }
 
   async claimAsking(node: string, instance: string, uuids: string[]): Promise<Claimed[]> {
-    return (await this.#run(SQL.CLAIM_ASKING, [arrayLiteral(uuids), node, instance])).map(claimedOf);
+    const claimed = (await this.#run(SQL.CLAIM_ASKING, [arrayLiteral(uuids), node, instance])).map(claimedOf);
+    await fetchContents(this.#run, claimed);
+    return claimed;
   }
 
   async ask(instance: string, asked: Asked[]): Promise<Set<string>> {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { WHOLE } from "./sql_look.ts";
 
 /**
  * Insert envelopes from arrays: 38,000/s at 1,000 a statement on 2 cores, against 25,000/s through jsonb and
@@ -23,6 +24,35 @@ from (
   from unnest($1::uuid[], $2::text[], $3::text[], $4::json[], $5::json[], $6::json[], $7::smallint[], $8::int[],
     $9::float8[], $10::float8[], $11::float8[], $12::float8[])
     u (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
+) calls`;
+
+/**
+ * The same where some are long: what is long lies apart, and its envelope refers to it (0018_content.sql), unless a node
+ * lives that would not know what to do with a reference. $13: for what is long a uuid that nobody can have used. Index:
+ * primary keys.
+ */
+export const PUBLISH_LONG = `
+with apart as materialized (
+  select to_char(now() at time zone 'utc', 'YYYYMMDD')::int as day
+  where not exists (select from dispatcher.node where not contents and state in ('running', 'draining'))
+), kept as (
+  insert into dispatcher.content (day, id, args, kwargs)
+  select day, id, args, kwargs from unnest($13::uuid[], $4::json[], $5::json[]) u (id, args, kwargs), apart
+  where id is not null
+)
+insert into dispatcher.envelope
+  (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, state)
+select uuid, queue, task,
+  case when place is null then args else ('{"content":"' || id || '","day":' || place || '}')::json end,
+  case when place is null then kwargs else '{}' end, options, priority, max_attempts, timeout, time_pub, due,
+  case when due is null then 'available' else 'scheduled' end
+from (
+  select u.*, case when id is not null then (select day from apart) end place, case
+    when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
+    when delay > 0 then clock_timestamp() + delay * interval '1 second' end due
+  from unnest($1::uuid[], $2::text[], $3::text[], $4::json[], $5::json[], $6::json[], $7::smallint[], $8::int[],
+    $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::uuid[])
+    u (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at, id)
 ) calls`;
 
 /**
@@ -87,10 +117,14 @@ export const WAKE = `select dispatcher.wake($1::text[])`;
 
 /**
  * Settle and claim in one round trip, one commit, one fsync; or only one of the two. What it does, and why it is a
- * function: 0013_exchange.sql, and 0017_long.sql, which is what it is now.
+ * function: 0013_exchange.sql, and 0018_content.sql, which is what it is now.
  */
 export const EXCHANGE = `
 select * from dispatcher.exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`;
+
+/** What references refer to, by their two parts. Index: primary key. */
+export const CONTENTS = `
+select id::text, args::text, kwargs::text from dispatcher.content where day = any($1::int[]) and id = any($2::uuid[])`;
 
 /**
  * Give back what an instance does not know that it holds, and tell of which somebody had asked for the end. By fence,
@@ -202,7 +236,7 @@ with held as materialized (
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
     max_attempts, timeout, time_pub, created_at, finished_at, progress, error, attempts, fence, solo, forgiven, dedupe)
-  select uuid, origin, queue, task, args, kwargs, options, 'cancelled', priority, attempt, max_attempts, timeout,
+  select uuid, origin, queue, task, ${WHOLE}, options, 'cancelled', priority, attempt, max_attempts, timeout,
     time_pub, created_at, clock_timestamp(), progress, error, attempts, fence, solo, forgiven, dedupe from gone
 ), asked as (
   update dispatcher.envelope set cancel_at = coalesce(cancel_at, clock_timestamp())
@@ -229,6 +263,33 @@ with a as (delete from dispatcher.adoption where at < clock_timestamp() - interv
   d as (delete from dispatcher.audit where at < clock_timestamp() - $1::float8 * interval '1 day'),
   l as (delete from dispatcher.log where at < clock_timestamp() - $1::float8 * interval '1 day')
 delete from dispatcher.archive_default where finished_at < clock_timestamp() - $1::float8 * interval '1 day'`;
+
+/** The same of content: what came when its day had no partition, and nothing that waits refers to. */
+export const PRUNE_CONTENTS = `
+delete from dispatcher.content_default c where day < $1::int and not exists (
+  select from dispatcher.envelope e where e.args::text = '{"content":"' || c.id || '","day":' || c.day || '}')`;
+
+/** Put content back into envelopes that refer to a day before one: it goes with that day. Index: none. */
+export const RETURN_CONTENTS = `
+with held as materialized (
+  select uuid from dispatcher.envelope
+  where starts_with(args::text, '{"content":"') and substring(args::text from 57 for 8) < $1
+  limit $2 for update skip locked
+)
+update dispatcher.envelope set args = dispatcher.args_of(args), kwargs = dispatcher.kwargs_of(args, kwargs)
+where uuid = any(array(select uuid from held))
+returning not starts_with(args::text, '{') returned`;
+
+/** The first day of which content is kept: what was published on one before is archived, and pruned there. */
+export const CONTENT_BOUND = `
+select to_char((now() at time zone 'utc')::date - $1::float8 * interval '1 day' - interval '2 days', 'YYYYMMDD') bound`;
+
+/** Partitions of content before a day. */
+export const OLD_CONTENTS = `
+select c.relname name from pg_inherits i join pg_class c on c.oid = i.inhrelid
+where i.inhparent = 'dispatcher.content'::regclass and c.relname ~ '^content_[0-9]{8}$'
+  and right(c.relname, 8) < $1
+order by 1`;
 
 /** Partitions of the archive whose last day is older than the retention. */
 export const OLD_PARTITIONS = `

@@ -6,12 +6,15 @@
  * @module
  */
 
-import { SHOWN_STATE } from "./sql_look.ts";
+import { SHOWN_STATE, WHOLE } from "./sql_look.ts";
 
-/** What the archive takes of a row as it is. */
-const KEPT =
-  `uuid, origin, queue, task, args, kwargs, options, priority, attempt, max_attempts, timeout, time_pub,
+const kept = (content: string) =>
+  `uuid, origin, queue, task, ${content}, options, priority, attempt, max_attempts, timeout, time_pub,
     created_at, progress, attempts, fence, solo, forgiven, dedupe`;
+/** What the archive takes of a row. */
+const KEPT = kept("args, kwargs");
+/** The same as it is read, with the content beside it: nobody knows how long the row has waited. */
+const READ = kept(WHOLE);
 
 const discarding = (lock: string) => `
 with held as materialized (
@@ -20,7 +23,7 @@ with held as materialized (
   delete from dispatcher.envelope where uuid in (select uuid from held where state <> 'running') returning *
 ), archived as (
   insert into dispatcher.archive (${KEPT}, state, finished_at, error)
-  select ${KEPT}, 'discarded', clock_timestamp(), json_build_object('name', 'Discarded', 'message', $2::text) from gone
+  select ${READ}, 'discarded', clock_timestamp(), json_build_object('name', 'Discarded', 'message', $2::text) from gone
 ), asked as (
   update dispatcher.envelope set cancel_at = coalesce(cancel_at, clock_timestamp()), discard_reason = $2
   where uuid in (select uuid from held where state = 'running') returning uuid, node
@@ -48,6 +51,7 @@ with held as materialized (
 ), gone as (
   delete from dispatcher.archive where uuid = any(array(select uuid from dead)) returning *
 ), keyed as (
+  -- One with a rule for duplicates never lies apart.
   select gone.*, coalesce(dedupe, case
     when dispatcher.text_of(options, 'on_duplicate') in ('discard', 'serial', 'queue_one')
       then dispatcher.dedupe_key(queue, task, args, kwargs) end) key
@@ -55,7 +59,7 @@ with held as materialized (
 ), revived as (
   insert into dispatcher.envelope (uuid, origin, queue, task, args, kwargs, options, priority, attempt, max_attempts,
     timeout, time_pub, created_at, progress, attempts, solo, error, state, forgiven, fence, dedupe, blocked)
-  select uuid, origin, queue, task, args, kwargs, options, priority, attempt, max_attempts,
+  select uuid, origin, queue, task, ${WHOLE}, options, priority, attempt, max_attempts,
     timeout, time_pub, created_at, progress, attempts, solo, error,
     -- Blocked, whether there is a head or not: only the stager, which sees them all, lets one of a key go.
     case when key is null then 'available' else 'scheduled' end, attempt,
@@ -96,7 +100,7 @@ with held as materialized (
   delete from dispatcher.envelope where uuid = any(array(select uuid from held)) returning *
 ), archived as (
   insert into dispatcher.archive (${KEPT}, state, finished_at, error)
-  select ${KEPT}, 'cancelled', clock_timestamp(), error from gone
+  select ${READ}, 'cancelled', clock_timestamp(), error from gone
 )
 select count(*)::int purged from gone`;
 

@@ -18,9 +18,14 @@ export const SHOWN_STATE = "case state when 'asking' then 'available' else state
 export const WAITED = `greatest(0, extract(epoch from clock_timestamp() - greatest(e.created_at,
     to_timestamp(substring(e.options::text from '"due" ?: ?(\\d{1,14})')::float8 / 1000))))::float8`;
 
+/** The arguments, wherever they lie (0018_content.sql). */
+export const ARGS = "dispatcher.args_of(args)";
+/** The same for an envelope's row that is moved or shown whole. */
+export const WHOLE = `${ARGS} args, dispatcher.kwargs_of(args, kwargs) kwargs`;
+
 /** Columns of both tables in one shape. */
 export const LIVE: string =
-  `uuid::text, origin::text, queue, task, args, kwargs, options, ${SHOWN_STATE}, priority, attempt, max_attempts,
+  `uuid::text, origin::text, queue, task, ${WHOLE}, options, ${SHOWN_STATE}, priority, attempt, max_attempts,
   timeout, time_pub, created_at, due_at, node, claimed_at, null::timestamptz finished_at, cancel_at, progress,
   null::json result, error, to_json(attempts) attempts`;
 /** The record of an attempt that completed is not kept as such: it is made of what is. */
@@ -31,7 +36,7 @@ const COMPLETED =
 /** All attempts of a row of the archive. */
 export const HISTORY: string = `to_json(attempts || ${COMPLETED})`;
 export const FINAL: string =
-  `uuid::text, origin::text, queue, task, args, kwargs, options, state, priority, attempt, max_attempts,
+  `uuid::text, origin::text, queue, task, ${WHOLE}, options, state, priority, attempt, max_attempts,
   timeout, time_pub, created_at, null::timestamptz due_at, node, claimed_at, finished_at, null::timestamptz cancel_at,
   progress, result, error, ${HISTORY} attempts`;
 const MATCH = `($1::text[] is null or state = any($1)) and ($2::text is null or queue = $2)

@@ -3,19 +3,20 @@
  *
  * @module
  */
+import { WHOLE } from "./sql_look.ts";
 
 /** Take a name: free, lapsed, stopped, or held by an instance that is known to be dead. */
 export const REGISTER = `
 insert into dispatcher.node as n (name, instance, runtime, version, host, pid, boot, state, min_slots, max_slots,
-  queues, lease_until, schedules)
+  queues, lease_until, schedules, contents)
 values ($1, $2::uuid, $3, $4, $5, $6, $7, 'running', $8, $9, $10::text[],
-  clock_timestamp() + $11::float8 * interval '1 second', $13::text::json)
+  clock_timestamp() + $11::float8 * interval '1 second', $13::text::json, true)
 on conflict (name) do update set
   instance = excluded.instance, runtime = excluded.runtime, version = excluded.version, host = excluded.host,
   pid = excluded.pid, boot = excluded.boot, state = 'running', min_slots = excluded.min_slots,
   max_slots = excluded.max_slots, slots = 0, busy = 0, listener = 'connected', rss = null, queues = excluded.queues,
   started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until,
-  schedules = excluded.schedules
+  schedules = excluded.schedules, contents = true
 where n.lease_until <= clock_timestamp() or n.state in ('stopped', 'lost') or n.instance = $12::uuid
 returning n.name`;
 
@@ -82,7 +83,7 @@ with lost as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
     max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, error, attempts, fence, solo,
     forgiven, dedupe)
-  select uuid, origin, queue, task, args, kwargs, options,
+  select uuid, origin, queue, task, ${WHOLE}, options,
     case when discard_reason is null then 'cancelled' else 'discarded' end, priority, attempt, max_attempts, timeout,
     time_pub, created_at, node, claimed_at, clock_timestamp(), progress,
     case when discard_reason is null then error

@@ -5,16 +5,16 @@
  */
 import { LIVE_STATES } from "../state.ts";
 import { DEAD_MESSAGE, DEAD_NAME } from "./sql_dead.ts";
-import { FINAL, LIVE, SHOWN_STATE } from "./sql_look.ts";
+import { ARGS as ARGUMENTS, FINAL, LIVE, SHOWN_STATE } from "./sql_look.ts";
 
 /** `->` and `->>` refuse these in text that json keeps. */
 const ODD_ESCAPE = String.raw`\\u(0000|d[89a-f])`;
 
 /** $7 members, $8 values, $9 a text that stands in the arguments in any case. */
 const ARGS = `($7::text[] is null or case
-  when position($9::text in args::text) = 0 or args::text ~* '${ODD_ESCAPE}' then false
+  when position($9::text in ${ARGUMENTS}::text) = 0 or ${ARGUMENTS}::text ~* '${ODD_ESCAPE}' then false
   else not exists (select from unnest($7::text[], $8::text[]) w (member, value) where not exists (
-    select from json_array_elements(args) with ordinality a (v, n)
+    select from json_array_elements(${ARGUMENTS}) with ordinality a (v, n)
     where (n - 1)::text = w.member and v #>> '{}' = w.value
       or case when json_typeof(v) = 'object' then v ->> w.member = w.value else false end)) end)`;
 

@@ -1,4 +1,4 @@
-/** What the executor does with an attempt that is to end before its task has begun. */
+/** What the executor does with an attempt that is to end before its task has begun, or has no arguments. */
 import assert from "node:assert/strict";
 import { Executor } from "../../runtime/pool/executor.ts";
 import type { Job } from "../../runtime/pool/protocol.ts";
@@ -58,3 +58,26 @@ test("Executor.run() runs what follows an attempt that was aborted before it beg
   assert.equal((await running).done.ok, false);
   assert.deepEqual(told, [7]);
 });
+
+for (
+  const [args, what] of [
+    [
+      { content: "01a2", day: 20261129, secret: "s" },
+      'gone: {"content":"01a2","day":20261129} refers to nothing',
+    ],
+    [{ secret: "s" }, "of type object, not an array"],
+    [null, "null, not an array"],
+    ["secret", "of type string, not an array"],
+    [7, "of type number, not an array"],
+  ]
+) {
+  test(`Executor.run() refuses arguments that are no array, and shows no secret: ${what}`, async () => {
+    const { made, give } = executor();
+    let begun = 0;
+    give("slow", {}, () => ++begun);
+    const { done, text } = await made.run({ ...JOB, args: args as unknown as unknown[] });
+    assert.deepEqual([done.ok, done.hopeless, begun], [false, true, 0]);
+    const { name, message } = JSON.parse(text);
+    assert.deepEqual([name, message], ["ArgumentsError", `Arguments of "slow" are ${what}`]);
+  });
+}

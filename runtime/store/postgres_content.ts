@@ -1,0 +1,55 @@
+/**
+ * Content that lies apart (0018_content.sql): what of a call is long goes into `dispatcher.content`, the envelope holds a
+ * reference in the place of its arguments, and who claims it fetches it.
+ *
+ * ```text
+ *  publish ──► content, by day ◄────────────── fetched when claimed, and by whoever looks
+ *     │            ▲   ▲
+ *     └──► envelope ── archive                 the reference moves, the content stays
+ * ```
+ *
+ * @module
+ */
+import type { Sealed } from "../envelope.ts";
+import { uuid7 } from "../uuid.ts";
+import { bareArray } from "./connection.ts";
+import * as SQL from "./sql.ts";
+import type { Param, Row } from "./statements.ts";
+import type { Claimed } from "./store.ts";
+
+/** Arguments of so many characters lie apart; of shorter ones the second row costs as much as their copy in the archive. */
+export const LONG_CALL = 4_000;
+
+/** Whether it lies apart. */
+export function isLong({ args, kwargs }: Sealed): boolean {
+  return args.length + kwargs.length > LONG_CALL;
+}
+
+/** Names for the contents that lie apart, null for the others. */
+export function contentIds(batch: readonly Sealed[]): Param {
+  return bareArray(batch.map((e) => isLong(e) ? uuid7() : null));
+}
+
+/** As the database writes it, in the place of arguments, which are an array. */
+const REFERENCE = /^\{"content":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})","day":(\d{8})\}$/;
+
+/** Put content in the place of references. What refers to nothing stays, and is refused as arguments. */
+export async function fetchContents(
+  run: (text: string, params: Param[]) => Promise<Row[]>,
+  claimed: readonly Claimed[],
+): Promise<void> {
+  const byId = new Map<string, Claimed[]>();
+  const days = new Set<string>();
+  for (const one of claimed) {
+    if (!one.args.startsWith("{")) continue;
+    const [, id, day] = REFERENCE.exec(one.args) ?? [];
+    if (id === undefined) continue;
+    days.add(day);
+    byId.set(id, [...byId.get(id) ?? [], one]);
+  }
+  if (byId.size === 0) return;
+  const rows = await run(SQL.CONTENTS, [bareArray([...days]), bareArray([...byId.keys()])]);
+  for (const { id, args, kwargs } of rows) {
+    for (const one of byId.get(id)!) Object.assign(one, { args, kwargs });
+  }
+}
