@@ -10,7 +10,7 @@ import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Followed, type Sql } from "./connection.ts";
 import { settledText, wakeText } from "./hint_texts.ts";
 import type * as Log from "./log.ts";
-import { fetchContents } from "./postgres_content.ts";
+import { Apart, fetchContents } from "./postgres_content.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
 import { LookStatements } from "./postgres_look.ts";
 import { contentParams, publishBy, publishParams, publishPlain } from "./postgres_publish.ts";
@@ -31,6 +31,7 @@ import type * as Port from "./store.ts";
 export class PostgresStore extends TriageStatements implements Port.Store {
   readonly #sql: Sql;
   readonly look: LookStatements;
+  readonly #apart = new Apart();
   // Statements of publish() under way.
   #publishing = 0;
 
@@ -50,7 +51,10 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     const run = (text: string, params: Param[]) => this.#run(text, params, { behind });
     this.#publishing++;
     try {
-      return plain ? await publishPlain(run, batch, this.#publishing === 1) : await publishBy(run, batch);
+      const apart = await this.#apart.holds((text, params) => this.#run(text, params), batch);
+      return plain
+        ? await publishPlain(run, batch, this.#publishing === 1, apart)
+        : await publishBy(run, batch, apart);
     } finally {
       this.#publishing--;
     }

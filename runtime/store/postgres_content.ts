@@ -12,22 +12,54 @@
  */
 import type { Sealed } from "../envelope.ts";
 import { uuid7 } from "../uuid.ts";
-import { bareArray } from "./connection.ts";
-import * as SQL from "./sql.ts";
+import { arrayLiteral, bareArray } from "./connection.ts";
+import * as SQL from "./sql_publish.ts";
 import type { Param, Row } from "./statements.ts";
 import type { Claimed } from "./store.ts";
+
+type Run = (text: string, params: Param[]) => Promise<Row[]>;
 
 /** Arguments of so many characters lie apart; of shorter ones the second row costs as much as their copy in the archive. */
 export const LONG_CALL = 4_000;
 
 /** Whether it lies apart. */
-export function isLong({ args, kwargs }: Sealed): boolean {
+function isLong({ args, kwargs }: Sealed): boolean {
   return args.length + kwargs.length > LONG_CALL;
 }
 
-/** Names for the contents that lie apart, null for the others. */
-export function contentIds(batch: readonly Sealed[]): Param {
-  return bareArray(batch.map((e) => isLong(e) ? uuid7() : null));
+/** So long an answer holds; a node that does not know references and comes meanwhile is handed content all the same. */
+const APART_MS = 5_000;
+
+/** Whether content may lie apart now. */
+export class Apart {
+  #answer = false;
+  #until = -Infinity;
+
+  /** Ask for a batch. */
+  async holds(run: Run, batch: readonly Sealed[]): Promise<boolean> {
+    if (!batch.some(isLong)) return false;
+    if (performance.now() >= this.#until) {
+      const [{ apart }] = await run(SQL.APART, []);
+      this.#answer = apart;
+      this.#until = performance.now() + APART_MS;
+    }
+    return this.#answer;
+  }
+}
+
+/** Tell what is long of a batch from the rest: the batch without it, and what the statements take of it. */
+export function setApart(batch: readonly Sealed[]): { rest: Sealed[]; params: Param[] } {
+  const ids = batch.map((e) => isLong(e) ? uuid7() : null);
+  const long = batch.filter((_, i) => ids[i] !== null);
+  const rest = batch.map((e, i) => ids[i] === null ? e : { ...e, args: "[]", kwargs: "{}" });
+  const params = [
+    bareArray(ids),
+    bareArray(long.map(({ uuid }) => uuid)),
+    bareArray(ids.filter((id) => id !== null)),
+    arrayLiteral(long.map(({ args }) => args)),
+    arrayLiteral(long.map(({ kwargs }) => kwargs)),
+  ];
+  return { rest, params };
 }
 
 /** As the database writes it, in the place of arguments, which are an array. */
@@ -35,7 +67,7 @@ const REFERENCE = /^\{"content":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})",
 
 /** Put content in the place of references. What refers to nothing stays, and is refused as arguments. */
 export async function fetchContents(
-  run: (text: string, params: Param[]) => Promise<Row[]>,
+  run: Run,
   claimed: readonly Claimed[],
 ): Promise<void> {
   const byId = new Map<string, Claimed[]>();

@@ -4,9 +4,10 @@
  * @module
  */
 import { BROADCAST_QUEUE, type Sealed } from "../envelope.ts";
+import { uuid7 } from "../uuid.ts";
 import { arrayLiteral } from "./connection.ts";
-import { contentIds, isLong } from "./postgres_content.ts";
-import * as SQL from "./sql.ts";
+import { Apart, setApart } from "./postgres_content.ts";
+import * as SQL from "./sql_publish.ts";
 import type { Param, Row, Runner } from "./statements.ts";
 import type * as Port from "./store.ts";
 
@@ -19,13 +20,20 @@ const UNIQUE_VIOLATION = "23505";
  *
  * @param alone No other statement writes envelopes now. Beside another the statement of a single one is no gain: what is
  *   answered sooner leaves less to gather, and four callers published a tenth less.
+ * @param apart What is long goes apart.
  */
-export async function publishPlain(run: Run, batch: Sealed[], alone: boolean): Promise<Port.Put[]> {
+export async function publishPlain(
+  run: Run,
+  batch: Sealed[],
+  alone: boolean,
+  apart: boolean,
+): Promise<Port.Put[]> {
   try {
-    if (batch.some(isLong)) await run(SQL.PUBLISH_LONG, [...publishParams(batch), contentIds(batch)]);
-    else if (alone && batch.length === 1 && isDueAtOnce(batch[0])) {
-      await run(SQL.PUBLISH_ONE, oneParams(batch[0]));
-    } else await run(SQL.PUBLISH_NEW, publishParams(batch));
+    const one = alone && batch.length === 1 && isDueAtOnce(batch[0]) ? oneParams(batch[0]) : undefined;
+    if (one && apart) await run(SQL.PUBLISH_ONE_LONG, [...one, uuid7()]);
+    else if (one) await run(SQL.PUBLISH_ONE, one);
+    else if (apart) await publishLong(run, batch);
+    else await run(SQL.PUBLISH_NEW, publishParams(batch));
     return batch.map(() => ({ isNew: true, duplicateOf: null }));
   } catch (error) {
     if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
@@ -34,27 +42,36 @@ export async function publishPlain(run: Run, batch: Sealed[], alone: boolean): P
   }
 }
 
+async function publishLong(run: Run, batch: Sealed[]): Promise<void> {
+  const { rest, params } = setApart(batch);
+  await run(SQL.PUBLISH_LONG, [...publishParams(rest), ...params]);
+}
+
 /**
  * Write envelopes of any kind in one statement, also inside a transaction of the caller's: rolled back, nothing was
  * published. Any runner with the `unsafe` method of the `postgres` package serves.
  */
-export function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
-  return publishBy(async (text, params) => await tx.unsafe(text, params, { prepare: true }), batch);
+export async function publishIn(tx: Runner, batch: Sealed[]): Promise<Port.Put[]> {
+  const run: Run = async (text, params) => await tx.unsafe(text, params, { prepare: true });
+  return await publishBy(run, batch, await new Apart().holds(run, batch));
 }
 
-/** Write envelopes of any kind, broadcasts too. */
-export async function publishBy(
-  run: Run,
-  batch: Sealed[],
-): Promise<Port.Put[]> {
+/** Write envelopes of any kind, broadcasts too; `apart` sets what is long of the plain ones apart. */
+export async function publishBy(run: Run, batch: Sealed[], apart: boolean): Promise<Port.Put[]> {
   const casts = batch.filter((e) => e.queue === BROADCAST_QUEUE);
   const unique = batch.filter((e) => e.queue !== BROADCAST_QUEUE && e.unique);
   const rows = batch.filter((e) => e.queue !== BROADCAST_QUEUE && !e.unique);
   // In one order for everybody, so that two batches do not wait for each other's locks.
   unique.sort((a, b) => orderOf(a) < orderOf(b) ? -1 : 1);
   const own = arrayLiteral(batch.filter((e) => e.ownUuid).map((e) => e.uuid));
-  const params = [...publishParams(rows), ...broadcastParams(casts), ...publishParams(unique), own];
-  const written = await run(SQL.PUBLISH_ANY, params);
+  const { rest, params } = apart ? setApart(rows) : { rest: rows, params: [] };
+  const written = await run(apart ? SQL.PUBLISH_ANY_LONG : SQL.PUBLISH_ANY, [
+    ...publishParams(rest),
+    ...broadcastParams(casts),
+    ...publishParams(unique),
+    own,
+    ...params,
+  ]);
   const isNew = new Set(written.filter((row) => row.duplicate_of === null).map((row) => row.uuid));
   const duplicates = new Map(written.map((row) => [row.uuid, row.duplicate_of]));
   // The second of two equal uuids in one batch is as known as one that came earlier.

@@ -1,116 +1,11 @@
 /**
- * The statements of an envelope's life, by name, with the index each needs; those of nodes, of schedules and of
- * those who look stand in files beside this one. Parameters are positional; arrays travel
+ * The statements of an envelope's life, by name, with the index each needs; those of publishing, of nodes, of schedules
+ * and of those who look stand in files beside this one. Parameters are positional; arrays travel
  * as PostgreSQL array literals.
  *
  * @module
  */
 import { WHOLE } from "./sql_look.ts";
-
-/**
- * Insert envelopes from arrays: 38,000/s at 1,000 a statement on 2 cores, against 25,000/s through jsonb and
- * 1,900/s one by one. For uuids that nobody can have written before, which is cheaper by 48 bytes of WAL each than to
- * be ready for a conflict: one that was is an error, and none of the batch is written. Index: primary key.
- */
-export const PUBLISH_NEW = `
-insert into dispatcher.envelope
-  (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, state)
-select uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due,
-  case when due is null then 'available' else 'scheduled' end
-from (
-  select u.*, case
-    when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-    when delay > 0 then clock_timestamp() + delay * interval '1 second' end due
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::json[], $5::json[], $6::json[], $7::smallint[], $8::int[],
-    $9::float8[], $10::float8[], $11::float8[], $12::float8[])
-    u (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
-) calls`;
-
-/**
- * The same where some are long: what is long lies apart, and its envelope refers to it (0018_content.sql), unless a node
- * lives that would not know what to do with a reference. $13: for what is long a uuid that nobody can have used. Index:
- * primary keys.
- */
-export const PUBLISH_LONG = `
-with apart as materialized (
-  select to_char(now() at time zone 'utc', 'YYYYMMDD')::int as day
-  where not exists (select from dispatcher.node where not contents and state in ('running', 'draining'))
-), kept as (
-  insert into dispatcher.content (day, id, args, kwargs)
-  select day, id, args, kwargs from unnest($13::uuid[], $4::json[], $5::json[]) u (id, args, kwargs), apart
-  where id is not null
-)
-insert into dispatcher.envelope
-  (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, state)
-select uuid, queue, task,
-  case when place is null then args else ('{"content":"' || id || '","day":' || place || '}')::json end,
-  case when place is null then kwargs else '{}' end, options, priority, max_attempts, timeout, time_pub, due,
-  case when due is null then 'available' else 'scheduled' end
-from (
-  select u.*, case when id is not null then (select day from apart) end place, case
-    when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-    when delay > 0 then clock_timestamp() + delay * interval '1 second' end due
-  from unnest($1::uuid[], $2::text[], $3::text[], $4::json[], $5::json[], $6::json[], $7::smallint[], $8::int[],
-    $9::float8[], $10::float8[], $11::float8[], $12::float8[], $13::uuid[])
-    u (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at, id)
-) calls`;
-
-/**
- * The same of a single one that may run at once, which is what a quiet publisher writes: without arrays it takes a
- * quarter less of the server. JSON by way of text: the client would encode a parameter of type json once more. Index:
- * primary key.
- */
-export const PUBLISH_ONE = `
-insert into dispatcher.envelope
-  (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, state)
-values ($1::uuid, $2, $3, $4::text::json, $5::text::json, $6::text::json, $7::smallint, $8::int, $9::float8,
-  $10::float8, 'available')`;
-
-/** The same for any uuids: what is known changes nothing. Returns those that are new. */
-export const PUBLISH = `${PUBLISH_NEW}
-on conflict (uuid) do nothing
-returning uuid`;
-
-/**
- * Insert envelopes of any kind: plain ones, such as go to the broadcast log, and such as have a rule for duplicates,
- * which are written one after the other under the lock of their keys. One statement and no transaction around
- * several: the client cannot lose a connection inside of one without an error that ends the process
- * (porsager/postgres#1208). What is known already is taken back by a function, because it sees what was settled while
- * the insert waited; the statement itself would not. Returns the uuids that are new, and for a duplicate the one for
- * whose sake it was dropped. Indexes: primary key, archive_uuid, broadcast_uuid_key, envelope_dedupe.
- */
-export const PUBLISH_ANY = `
-with rows as (${PUBLISH}), casts as (
-  insert into dispatcher.broadcast
-    (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, due_at, expires_at)
-  select uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, case
-      when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-      when delay > 0 then clock_timestamp() + delay * interval '1 second' end,
-    clock_timestamp() + coalesce(ttl, 3600) * interval '1 second'
-  from unnest($13::uuid[], $14::text[], $15::json[], $16::json[], $17::json[], $18::smallint[], $19::int[],
-    $20::float8[], $21::float8[], $22::float8[], $23::float8[], $24::float8[])
-    u (uuid, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at, ttl)
-  on conflict (uuid) do nothing
-  returning uuid
-), uniques as materialized (
-  -- Row by row: what is taken back must be gone before the next one of its key is written.
-  select asked, got, got = asked and asked = any($37::uuid[]) and dispatcher.forget_known(asked) known
-  from (
-    select asked, dispatcher.put_unique(asked, null, queue, task, args, kwargs, options, priority, max_attempts,
-      timeout, time_pub, case
-        when at is not null and to_timestamp(at) > clock_timestamp() then to_timestamp(at)
-        when delay > 0 then clock_timestamp() + delay * interval '1 second' end, options ->> 'on_duplicate', null) got
-    from unnest($25::uuid[], $26::text[], $27::text[], $28::json[], $29::json[], $30::json[], $31::smallint[],
-      $32::int[], $33::float8[], $34::float8[], $35::float8[], $36::float8[])
-      u (asked, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub, delay, at)
-    offset 0 -- keeps each call from being made more than once
-  ) put
-)
-select uuid::text, null duplicate_of from rows where not (uuid = any($37::uuid[]) and dispatcher.forget_known(uuid))
-union all
-select uuid::text, null from casts where not (uuid = any($37::uuid[]) and dispatcher.forget_known_broadcast(uuid))
-union all
-select asked::text, case when got <> asked then got::text end from uniques where got is not null and not known`;
 
 /** Tell the nodes of these queues that there is work; committed already, see the function. */
 export const WAKE = `select dispatcher.wake($1::text[])`;
@@ -121,10 +16,6 @@ export const WAKE = `select dispatcher.wake($1::text[])`;
  */
 export const EXCHANGE = `
 select * from dispatcher.exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`;
-
-/** What references refer to, by their two parts. Index: primary key. */
-export const CONTENTS = `
-select id::text, args::text, kwargs::text from dispatcher.content where day = any($1::int[]) and id = any($2::uuid[])`;
 
 /**
  * Give back what an instance does not know that it holds, and tell of which somebody had asked for the end. By fence,

@@ -37,6 +37,8 @@ export function callOf(random: Random, nodes: readonly string[]): Call {
   const dice = random.next();
   if (dice < 0.3) {
     Object.assign(call, { task: "add", args: [random.between(0, 999), random.between(0, 999)] });
+    // Long, so that it lies apart; the task does not look at it.
+    if (random.chance(0.3)) call.args.push("x".repeat(5_000));
   } else if (dice < 0.45) Object.assign(call, { task: "sleep", args: [random.between(10, 300) / 1000] });
   else if (dice < 0.6) Object.assign(call, { task: "flaky", args: [random.between(1, 4)], maxAttempts: 3 });
   else if (dice < 0.8) Object.assign(call, { task: "record", args: [null, random.between(10, 400) / 1000] });

@@ -6,7 +6,7 @@ import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { LONG_CALL } from "../../runtime/store/postgres_content.ts";
-import { publishBy } from "../../runtime/store/postgres_publish.ts";
+import { publishIn } from "../../runtime/store/postgres_publish.ts";
 import { runStatement } from "../../runtime/store/statements.ts";
 import type { EnvelopeRow } from "../../runtime/store/store.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
@@ -152,7 +152,8 @@ test("while a node lives that does not know references, long calls are written w
   const whole = await publish(store, {}, [noise()]);
   assert.deepEqual([await place(sql, "envelope", whole.uuid), await count(sql)], ["in its row", 0]);
   await store.unregister(former.instance);
-  const { uuid } = await publish(store, {}, [noise()]);
+  // Its answer holds for a while.
+  const { uuid } = await publish(new PostgresStore(sql), {}, [noise()]);
   assert.notEqual(await place(sql, "envelope", uuid), "in its row");
 });
 
@@ -319,13 +320,29 @@ test("drop_content() takes nothing but a day of the content", async (t) => {
   }
 });
 
-test("a batch with a rule for duplicates, or in a caller's transaction, is written whole", async (t) => {
+test("what has a uuid of its publisher's, or is published in a transaction, lies apart as well", async (t) => {
   const { sql, store } = await open(t);
-  const batch = [
-    seal("t", [noise()], { onDuplicate: "discard" }),
-    seal("t", [noise()], { uuid: uuid7() }),
-  ];
-  assert.deepEqual(await put(store, ...batch), [true, true]);
-  await publishBy((text, params) => runStatement(sql, text, params), [seal("t", [noise()])]);
-  assert.equal(await count(sql), 0);
+  const node = await join(store, "one");
+  const own = seal("t", [noise()], { uuid: uuid7() });
+  const batch = [own, seal("t", [1]), seal("t", [noise()], { onDuplicate: "discard" })];
+  assert.deepEqual(await put(store, ...batch), [true, true, true]);
+  const places = await Promise.all(batch.map(({ uuid }) => place(sql, "envelope", uuid)));
+  assert.deepEqual(
+    places.map((one) => one === "in its row"),
+    [false, true, true],
+    "those with a rule are whole",
+  );
+  assert.equal(await count(sql), 1);
+  assert.deepEqual(await put(store, { ...own, args: JSON.stringify([noise()]) }), [false]);
+  assert.equal(await count(sql), 1, "what is known leaves nothing");
+  const within = seal("t", [noise()]);
+  await sql.begin((tx) => publishIn(tx, [within]));
+  const undone = seal("t", [noise()]);
+  await assert.rejects(sql.begin(async (tx) => {
+    await publishIn(tx, [undone]);
+    throw new Error("undone");
+  }));
+  assert.equal(await count(sql), 2, "rolled back, there is no content either");
+  const claimed = await claim(store, node);
+  assert.deepEqual(claimed.map(({ args }) => args), [...batch, within].map(({ args }) => args));
 });
