@@ -19,7 +19,7 @@ import { platform } from "../platform/detect.ts";
 import type { Thread } from "../platform/platform.ts";
 import { Gate } from "./gate.ts";
 import { HostVoice, type Speaker } from "./host_voice.ts";
-import type { HostCommand, WorkerEnv } from "./protocol.ts";
+import { type HostCommand, isOfSlot, type WorkerEnv } from "./protocol.ts";
 import { isDone } from "./pool_texts.ts";
 import { Tray, TRAY_BYTES } from "./tray.ts";
 import { WORKER_ENV } from "./worker_texts.ts";
@@ -101,13 +101,13 @@ process.on("message", (batch: HostCommand[]) => {
     try {
       obey(command);
     } catch (error) {
-      if (command[0] !== "exit") voice.report(["ended", command[1], errorRecord(error)]);
+      if (isOfSlot(command)) voice.report(["ended", command[1], errorRecord(error)]);
     }
   }
 });
 
 function obey(command: HostCommand): void {
-  const entry = command[0] === "exit" ? undefined : threads.get(command[1]);
+  const entry = isOfSlot(command) ? threads.get(command[1]) : undefined;
   switch (command[0]) {
     case "run":
       if (!entry) return;
@@ -122,6 +122,8 @@ function obey(command: HostCommand): void {
       return open(command[1]);
     case "kill":
       return void kill(command[1], command[2]);
+    case "ping":
+      return voice.report(["rss", lastRss]);
     case "exit":
       return end();
   }

@@ -6,7 +6,8 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { ErrorRecord } from "../errors.ts";
 import type { Confinement, Platform } from "../platform/platform.ts";
-import type { HostCommand, HostReport, WorkerEnv } from "./protocol.ts";
+import { type HostCommand, type HostReport, isOfSlot, type WorkerEnv } from "./protocol.ts";
+import { Silence, type Step } from "./silence.ts";
 import { joinRun } from "./pool_texts.ts";
 import { WORKER_ENV } from "./worker_texts.ts";
 
@@ -59,6 +60,11 @@ export class HostProcess {
   answered = false;
   /** Resident memory in bytes, as it last said. */
   rss = 0;
+  /** How long it has given no sign. */
+  readonly silence: Silence = new Silence();
+  readonly #gone: (how: string) => void;
+  // Why it is killed, when that tells more than the signal.
+  #why: string | undefined;
   /** Why the pool killed it; then nobody needs to be suspected. */
   condemned: ErrorRecord | undefined;
   /** Runs one suspect alone. */
@@ -79,16 +85,20 @@ export class HostProcess {
       env: { ...process.env, ...env, ...environment, [WORKER_ENV]: JSON.stringify(worker) },
     });
     this.#child.on("message", (batch: HostReport[]) => {
+      this.silence.heard();
       for (const report of batch) events.report(this, report);
     });
-    const gone = (how: string) => {
+    const gone = this.#gone = (how: string) => {
       if (!this.alive) return;
       this.alive = false;
       const full = this.rss > settings.hostMemoryMb * MB;
       events.died(this, full ? `used more than ${settings.hostMemoryMb} MB` : how);
     };
     this.#child.on("error", (error) => gone(`could not start: ${error.message}`));
-    this.#child.on("exit", (code, signal) => gone(platform.deathNote(signal) ?? deathText(code, signal)));
+    this.#child.on(
+      "exit",
+      (code, signal) => gone(this.#why ?? platform.deathNote(signal) ?? deathText(code, signal)),
+    );
     for (const stream of [this.#child.stdout, this.#child.stderr]) readLines(stream!, events.output);
   }
 
@@ -98,7 +108,7 @@ export class HostProcess {
 
   /** Send a command; those of one turn of the event loop travel together, in their order. */
   send(command: HostCommand): void {
-    if (command[0] !== "exit") this.#runs.delete(command[1]);
+    if (isOfSlot(command)) this.#runs.delete(command[1]);
     this.#put(command);
   }
 
@@ -127,6 +137,15 @@ export class HostProcess {
     this.#runs.clear();
     // A host that died meanwhile is reported by its exit; the error of this write says nothing new.
     if (this.alive && this.#child.connected) this.#child.send(batch, () => {});
+  }
+
+  /** It has given no sign for long, and is asked for one, killed, or counted as gone when not even that is heard of. */
+  isSilent(step: Step): void {
+    if (step === "ask") this.send(["ping"]);
+    else if (step === "kill") {
+      this.#why = "gave no sign of life and was killed";
+      this.kill();
+    } else this.#gone("gave no sign of life, and its end was not heard of");
   }
 
   /** End the process at once, whatever its threads do. */

@@ -9,7 +9,7 @@
  * | a host dies and one attempt ran in it | that attempt is charged |
  * | a host dies and several ran in it | all are released, uncharged, and run alone from then on: the guilty one dies alone |
  * | a host dies before it has run anything | the next start waits, longer each time |
- * | a host does not answer a kill | it is killed |
+ * | a host does not answer a kill, or gives no sign of life | it is killed |
  *
  * @module
  */

@@ -27,7 +27,14 @@ export type HostCommand =
   | ["recall", slot: number]
   /** Stop a thread; it has `patience` milliseconds to close by itself. */
   | ["kill", slot: number, patience: number]
+  /** Give a sign of life: its memory. */
+  | ["ping"]
   | ["exit"];
+
+/** Whether a command is to one slot. */
+export function isOfSlot(command: HostCommand): command is Exclude<HostCommand, ["ping"] | ["exit"]> {
+  return command.length > 1;
+}
 
 /**
  * How long a thread that must go may take to close by itself, in milliseconds: one that answers is not busy and will

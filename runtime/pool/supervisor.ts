@@ -48,6 +48,7 @@ export function supervise(pool: Supervised): void {
   }
   for (const host of pool.fleet.hosts) {
     if (host.leaky) watchLeaky(pool, host, now);
+    watchSilence(pool, host, now);
   }
   const starting = pool.fleet.counted().some((slot) => slot.state !== "ready");
   if (!starting && pool.intake.waited(now) > GIVE_BACK_MS) pool.giveBack();
@@ -88,6 +89,13 @@ function watchIdle(pool: Supervised, slot: Slot, now: number): void {
   if (slot.counts && isSurplus(pool)) return pool.stop(slot, "stopping");
   const spare = slot.host.solo ? intake.suspects === 0 : fleet.counted().length > options.minSlots;
   if (spare && now - slot.idleSince > options.scaledownWait * 1000) pool.stop(slot, "stopping");
+}
+
+/** A host in which something runs and that gives no sign, though it is asked for one. */
+function watchSilence({ fleet }: Supervised, host: HostProcess, now: number): void {
+  if (!fleet.on(host).some((slot) => slot.running)) return host.silence.heard();
+  const step = host.silence.look(now);
+  if (step !== undefined) host.isSilent(step);
 }
 
 function watchLeaky(pool: Supervised, host: HostProcess, now: number): void {

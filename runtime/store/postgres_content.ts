@@ -66,22 +66,38 @@ export function setApart(batch: readonly Sealed[]): { rest: Sealed[]; params: Pa
 const REFERENCE = /^\{"content":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})","day":(\d{8})\}$/;
 
 /** Put content in the place of references. What refers to nothing stays, and is refused as arguments. */
-export async function fetchContents(
-  run: Run,
-  claimed: readonly Claimed[],
-): Promise<void> {
-  const byId = new Map<string, Claimed[]>();
-  const days = new Set<string>();
+export async function fetchContents(run: Run, claimed: readonly Claimed[]): Promise<void> {
+  const days = daysOf(claimed);
+  if (days.size === 0) return;
+  await Promise.all([...days].map(([day, byId]) => fetchDay(run, day, byId)));
+  const missing = new Map(
+    [...days.values()].flatMap((byId) => [...byId.values()].map((one) => [one.uuid, one])),
+  );
+  if (missing.size === 0) return;
+  // The pruner has put it back into the row meanwhile, or it is gone.
+  const rows = await run(SQL.RETURNED, [bareArray([...missing.keys()])]);
+  for (const { uuid, args, kwargs } of rows) Object.assign(missing.get(uuid)!, { args, kwargs });
+}
+
+type ById = Map<string, Claimed>;
+
+/** What is a reference, by its day and the name of its content. */
+function daysOf(claimed: readonly Claimed[]): Map<string, ById> {
+  const days = new Map<string, ById>();
   for (const one of claimed) {
     if (!one.args.startsWith("{")) continue;
     const [, id, day] = REFERENCE.exec(one.args) ?? [];
     if (id === undefined) continue;
-    days.add(day);
-    byId.set(id, [...byId.get(id) ?? [], one]);
+    const byId = days.get(day) ?? new Map();
+    days.set(day, byId.set(id, one));
   }
-  if (byId.size === 0) return;
-  const rows = await run(SQL.CONTENTS, [bareArray([...days]), bareArray([...byId.keys()])]);
-  for (const { id, args, kwargs } of rows) {
-    for (const one of byId.get(id)!) Object.assign(one, { args, kwargs });
+  return days;
+}
+
+/** What is found leaves the map. */
+async function fetchDay(run: Run, day: string, byId: ById): Promise<void> {
+  for (const { id, args, kwargs } of await run(SQL.CONTENTS, [day, bareArray([...byId.keys()])])) {
+    Object.assign(byId.get(id)!, { args, kwargs });
+    byId.delete(id);
   }
 }

@@ -19,6 +19,7 @@ const RETURNED_AT_ONCE = 1_000;
 /** Make and drop partitions, and clear the small tables. */
 export async function prune(run: Run, retentionDays: number): Promise<Pruned> {
   const made = await briefly(run, "select dispatcher.create_partitions(3) created");
+  const contents = await briefly(run, "select dispatcher.create_contents(3) created");
   const old = await namesOf(run, SQL.OLD_PARTITIONS, retentionDays);
   const dropped: string[] = [];
   for (const name of old) {
@@ -27,7 +28,8 @@ export async function prune(run: Run, retentionDays: number): Promise<Pruned> {
   await run(SQL.PRUNE_SMALL, [retentionDays]);
   // What is still in the archive may refer to it.
   const archiveInUse = dropped.length < old.length;
-  const inUse = made === undefined || archiveInUse || !await pruneContents(run, retentionDays);
+  const inUse = made === undefined || contents === undefined || archiveInUse ||
+    !await pruneContents(run, retentionDays);
   return { created: made?.[0].created ?? 0, dropped, inUse };
 }
 

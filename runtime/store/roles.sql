@@ -43,7 +43,7 @@ grant select (id, uuid, state, dedupe, blocked, error) on dispatcher.envelope to
 grant select (uuid, state, result, error) on dispatcher.archive to dispatcher_publisher;
 -- What is long lies apart, once every node knows it (0018_content.sql).
 grant insert on dispatcher.content to dispatcher_publisher, dispatcher_operator;
-grant select (contents, state) on dispatcher.node to dispatcher_publisher;
+grant select (contents, instance, state) on dispatcher.node to dispatcher_publisher;
 grant insert on dispatcher.broadcast to dispatcher_publisher, dispatcher_operator;
 grant select (uuid) on dispatcher.broadcast to dispatcher_publisher;
 
@@ -67,10 +67,11 @@ declare
 begin
   for f in
     select p.oid::pg_catalog.regprocedure as signature,
-      p.proname in ('create_partitions', 'drop_partition', 'drop_content') as of_node
+      p.proname in ('create_partitions', 'drop_partition', 'create_contents', 'drop_content') as of_node
     from pg_catalog.pg_proc p
     where p.pronamespace = 'dispatcher'::pg_catalog.regnamespace
-      and p.proname in ('forget_known', 'forget_known_broadcast', 'create_partitions', 'drop_partition', 'drop_content')
+      and p.proname in ('forget_known', 'forget_known_broadcast', 'create_partitions', 'drop_partition',
+        'create_contents', 'drop_content')
   loop
     execute pg_catalog.format('alter function %s security definer set search_path = pg_catalog, pg_temp', f.signature);
     execute pg_catalog.format('revoke execute on function %s from dispatcher_viewer', f.signature);

@@ -19,9 +19,10 @@ export const WAITED = `greatest(0, extract(epoch from clock_timestamp() - greate
     to_timestamp(substring(e.options::text from '"due" ?: ?(\\d{1,14})')::float8 / 1000))))::float8`;
 
 /** The arguments, wherever they lie (0018_content.sql). */
-export const ARGS = "dispatcher.args_of(args)";
+export const ARGS = "case when starts_with(args::text, '{') then dispatcher.args_of(args) else args end";
 /** The same for an envelope's row that is moved or shown whole. */
-export const WHOLE = `${ARGS} args, dispatcher.kwargs_of(args, kwargs) kwargs`;
+export const WHOLE = `${ARGS} args,
+  case when starts_with(args::text, '{') then dispatcher.kwargs_of(args, kwargs) else kwargs end kwargs`;
 
 /** Columns of both tables in one shape. */
 export const LIVE: string =

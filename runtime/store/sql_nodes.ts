@@ -10,13 +10,13 @@ export const REGISTER = `
 insert into dispatcher.node as n (name, instance, runtime, version, host, pid, boot, state, min_slots, max_slots,
   queues, lease_until, schedules, contents)
 values ($1, $2::uuid, $3, $4, $5, $6, $7, 'running', $8, $9, $10::text[],
-  clock_timestamp() + $11::float8 * interval '1 second', $13::text::json, true)
+  clock_timestamp() + $11::float8 * interval '1 second', $13::text::json, $2::uuid)
 on conflict (name) do update set
   instance = excluded.instance, runtime = excluded.runtime, version = excluded.version, host = excluded.host,
   pid = excluded.pid, boot = excluded.boot, state = 'running', min_slots = excluded.min_slots,
   max_slots = excluded.max_slots, slots = 0, busy = 0, listener = 'connected', rss = null, queues = excluded.queues,
   started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until,
-  schedules = excluded.schedules, contents = true
+  schedules = excluded.schedules, contents = excluded.contents
 where n.lease_until <= clock_timestamp() or n.state in ('stopped', 'lost') or n.instance = $12::uuid
 returning n.name`;
 

@@ -12,7 +12,8 @@ const ODD_ESCAPE = String.raw`\\u(0000|d[89a-f])`;
 
 /** $7 members, $8 values, $9 a text that stands in the arguments in any case. */
 const ARGS = `($7::text[] is null or case
-  when position($9::text in ${ARGUMENTS}::text) = 0 or ${ARGUMENTS}::text ~* '${ODD_ESCAPE}' then false
+  when position($9::text in (${ARGUMENTS})::text) = 0 or (${ARGUMENTS})::text ~* '${ODD_ESCAPE}' then false
+  when json_typeof(${ARGUMENTS}) <> 'array' then false
   else not exists (select from unnest($7::text[], $8::text[]) w (member, value) where not exists (
     select from json_array_elements(${ARGUMENTS}) with ordinality a (v, n)
     where (n - 1)::text = w.member and v #>> '{}' = w.value

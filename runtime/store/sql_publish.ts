@@ -18,8 +18,11 @@ const callsOf = (array: string, name: string) =>
     u (${COLUMNS}, delay, at${name})
 ) calls`;
 
-/** As content is told by its day: such as 20261129. */
-const TODAY = "to_char(now() at time zone 'utc', 'YYYYMMDD')";
+/**
+ * As content is told by its day: such as 20261129. By the beginning of the statement, which is one for all its parts; that
+ * of the caller's transaction may be days ago.
+ */
+const TODAY = "to_char(statement_timestamp() at time zone 'utc', 'YYYYMMDD')";
 
 /**
  * Insert envelopes from arrays: 38,000/s at 1,000 a statement on 2 cores, against 25,000/s through jsonb and
@@ -84,11 +87,16 @@ values ($1::uuid, $2, $3,
 
 /** Whether content may lie apart: no node lives that does not know references. */
 export const APART = `
-select not exists (select from dispatcher.node where not contents and state in ('running', 'draining')) apart`;
+select not exists (
+  select from dispatcher.node where contents is distinct from instance and state in ('running', 'draining')) apart`;
 
-/** What references refer to, by their two parts. Index: primary key. */
+/** What references of one day refer to: of several a plan would look through all partitions. Index: primary key. */
 export const CONTENTS = `
-select id::text, args::text, kwargs::text from dispatcher.content where day = any($1::int[]) and id = any($2::uuid[])`;
+select id::text, args::text, kwargs::text from dispatcher.content where day = $1::int and id = any($2::uuid[])`;
+
+/** The same of envelopes that got their content back since they were read. Index: primary key. */
+export const RETURNED = `
+select uuid::text, args::text, kwargs::text from dispatcher.envelope where uuid = any($1::uuid[])`;
 
 const publishing = (rows: string) => `
 with ${rows}, casts as (

@@ -76,7 +76,9 @@ export async function cluster(t: TestContext): Promise<Cluster> {
     until: (uuid, looks, within = 20_000) =>
       eventually(async () => {
         const found = await row(uuid);
-        return await looks(found) ? found : undefined;
+        if (await looks(found)) return found;
+        // So that who waited in vain is told what there was instead.
+        throw new Error(JSON.stringify(found));
       }, { within }) as Promise<Row>,
   };
 }

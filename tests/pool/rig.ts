@@ -5,7 +5,7 @@
  */
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { systemClock } from "../../runtime/clock.ts";
+import { type Clock, systemClock } from "../../runtime/clock.ts";
 import type { ErrorRecord } from "../../runtime/errors.ts";
 import { platform } from "../../runtime/platform/detect.ts";
 import type { PoolOptions } from "../../runtime/pool/options.ts";
@@ -65,12 +65,16 @@ const DEFAULTS: PoolOptions = {
 };
 
 /** Build a pool; it is closed after the test. */
-export async function unstarted(t: TestContext, options: Partial<PoolOptions> = {}): Promise<Rig> {
+export async function unstarted(
+  t: TestContext,
+  options: Partial<PoolOptions> = {},
+  clock: Clock = systemClock,
+): Promise<Rig> {
   const waiting = new Map<string, (end: Ended) => void>();
   const rig = { notices: [], output: [], printed: [], progress: [], said: [], ends: [] } as unknown as Rig & {
     pool: Pool;
   };
-  rig.pool = new Pool(await platform(), systemClock, { ...DEFAULTS, ...options }, {
+  rig.pool = new Pool(await platform(), clock, { ...DEFAULTS, ...options }, {
     finished(end) {
       rig.ends.push(end.claimed.uuid);
       const value = end.text === null ? null : JSON.parse(end.text);
@@ -103,8 +107,8 @@ export async function unstarted(t: TestContext, options: Partial<PoolOptions> = 
 }
 
 /** Build a pool and start its minimum of slots. */
-export async function rig(t: TestContext, options: Partial<PoolOptions> = {}): Promise<Rig> {
-  const made = await unstarted(t, options);
+export async function rig(t: TestContext, options: Partial<PoolOptions> = {}, clock?: Clock): Promise<Rig> {
+  const made = await unstarted(t, options, clock);
   await made.pool.start(t.signal);
   return made;
 }

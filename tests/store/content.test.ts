@@ -5,10 +5,10 @@ import { seal } from "../../runtime/envelope.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
-import { LONG_CALL } from "../../runtime/store/postgres_content.ts";
+import { fetchContents, LONG_CALL } from "../../runtime/store/postgres_content.ts";
 import { publishIn } from "../../runtime/store/postgres_publish.ts";
 import { runStatement } from "../../runtime/store/statements.ts";
-import type { EnvelopeRow } from "../../runtime/store/store.ts";
+import type { Claimed, EnvelopeRow } from "../../runtime/store/store.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { settlement } from "../conformance/make.ts";
 import { claim, finish, join, publish, put, row, settle } from "../conformance/store/moves.ts";
@@ -130,7 +130,7 @@ test("whoever claims without knowing references is handed content", async (t) =>
     seal("t", [noise()], { kwargs: { a: 1 }, timeout: 4 }),
   ];
   await put(store, ...batch);
-  await sql`update dispatcher.node set contents = false`;
+  await sql`update dispatcher.node set contents = null`;
   const raw = await runStatement(
     sql,
     `select args, kwargs, uuid from dispatcher.exchange('{default}', '{-32768}', '{-1}', '{32767}', 9, 9, 'one', $1,
@@ -148,7 +148,8 @@ test("whoever claims without knowing references is handed content", async (t) =>
 test("while a node lives that does not know references, long calls are written whole", async (t) => {
   const { sql, store } = await open(t);
   const [former] = [await join(store, "former"), await join(store, "one")];
-  await sql`update dispatcher.node set contents = false where name = 'former'`;
+  // As code of before that took over the name of a node.
+  await sql`update dispatcher.node set contents = gen_random_uuid() where name = 'former'`;
   const whole = await publish(store, {}, [noise()]);
   assert.deepEqual([await place(sql, "envelope", whole.uuid), await count(sql)], ["in its row", 0]);
   await store.unregister(former.instance);
@@ -186,13 +187,28 @@ test("a reference to nothing, or written by hand, is handed on for the task to r
       `insert into dispatcher.envelope (uuid, queue, task, args) values (gen_random_uuid(), 'default', 't', '${args}')`,
     );
   }
-  for (const contents of [true, false]) {
+  for (const contents of [node.instance, null]) {
     await sql`update dispatcher.node set contents = ${contents}`;
     await sql`update dispatcher.envelope set state = 'available', instance = null`;
     const claimed = await claim(store, node);
     assert.deepEqual(claimed.map(({ args }) => args), [good.args, lost, ...odd], `${contents}`);
   }
   assert.equal((await store.list({ limit: 10 })).length, 7, "who looks sees them all");
+});
+
+test("page() finds an argument that lies apart, also beside one that is gone", async (t) => {
+  const { sql, store } = await open(t);
+  const { uuid } = await publish(store, {}, [noise(), { id: 42 }]);
+  await publish(store, {}, [noise(), { id: 43 }]);
+  const gone = await publish(store, {}, [noise()]);
+  const [{ id }] = await sql`
+    delete from dispatcher.content c using dispatcher.envelope e
+    where e.uuid = ${gone.uuid} and c.id::text = e.args ->> 'content' returning c.id::text`;
+  const found = async (member: string, value: string) =>
+    (await store.look.page({ args: [{ member, value }] }, 10)).rows.map((one) => one.uuid);
+  assert.deepEqual(await found("id", "42"), [uuid]);
+  assert.deepEqual(await found("0", id), []);
+  assert.deepEqual(await found("content", id), []);
 });
 
 test("what is cancelled, discarded, purged or lost with its node takes its content into the archive", async (t) => {
@@ -308,6 +324,53 @@ test("content of a day without a partition is kept as long, and pruned as well",
   await store.prune(7);
   assert.equal(await count(sql), 1, "what waits still refers to it");
   assert.equal(JSON.stringify((await row(store, waiting.uuid)).args), waiting.args);
+});
+
+test("prune() between a claim and the fetch of what it refers to loses nothing", async (t) => {
+  const { sql, store } = await open(t);
+  const node = await join(store, "one");
+  const { args } = await publish(store, {}, [noise()]);
+  const name = await backdate(sql, 20);
+  const claimed = await runStatement(
+    sql,
+    `select * from dispatcher.exchange('{default}', '{-32768}', '{-1}', '{32767}', 9, 9, 'one', $1,
+      '{}', '{}', '{}', null, null, null, null, null, null, null, null, null, 1000)`,
+    [node.instance],
+  );
+  const one = { ...claimed[0], args: claimed[0].args as string } as unknown as Claimed;
+  assert.match(one.args, /^\{"content"/);
+  await store.prune(7);
+  assert.equal(await isThere(sql, name), false);
+  await fetchContents((text, params) => runStatement(sql, text, params), [one]);
+  assert.equal(one.args, args);
+});
+
+test("prune() goes on beside long transactions of publishers, and finds days of content missing later", async (t) => {
+  const { sql, store } = await open(t);
+  await join(store, "one");
+  const old = await publish(store, {}, [noise()]);
+  const name = await backdate(sql, 20);
+  await sql.unsafe(`do $$ begin execute format('drop table dispatcher.content_%s',
+    to_char((now() + interval '3 days') at time zone 'utc', 'YYYYMMDD')); end $$`);
+  const days = async () =>
+    (await sql`select from pg_inherits where inhparent = 'dispatcher.content'::regclass`).length;
+  const before = await days();
+  const holder = await sql.reserve();
+  await holder.unsafe("begin");
+  await holder.unsafe(`insert into dispatcher.${name} (day, id, args, kwargs)
+    select day, gen_random_uuid(), '[]', '{}' from dispatcher.content limit 1`);
+  assert.deepEqual([(await store.prune(7)).inUse, await isThere(sql, name)], [true, true]);
+  assert.equal(JSON.stringify((await row(store, old.uuid)).args), old.args);
+  await holder.unsafe("commit");
+  holder.release();
+  assert.deepEqual([(await store.prune(7)).inUse, await isThere(sql, name), await days()], [
+    false,
+    false,
+    before,
+  ]);
+  assert.deepEqual(await store.prune(7), { created: 0, dropped: [], inUse: false });
+  const [{ gone }] = await sql`select dispatcher.drop_content(${name}) gone`;
+  assert.equal(gone, true, "another pruner was faster");
 });
 
 test("drop_content() takes nothing but a day of the content", async (t) => {

@@ -5,6 +5,7 @@ import { seal } from "../../runtime/envelope.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { migrate, migrationSql, SCHEMA_VERSION, schemaStatus } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
+import { applyRoles } from "../../runtime/store/roles.ts";
 import type { Store } from "../../runtime/store/store.ts";
 import { copyUuid } from "../../runtime/uuid.ts";
 import { settlement } from "../conformance/make.ts";
@@ -276,4 +277,40 @@ test("what a node of this release ticks by itself is not taken for that of a for
   await store.unregister(young.instance);
   await join(former, "n");
   assert.deepEqual(await store.schedules(), []);
+});
+
+test("where a node of the former code has taken over a name, long calls are written whole", async (t) => {
+  const { sql, former, store } = await open(t);
+  const young = await join(store, "n");
+  await store.unregister(young.instance);
+  const old = await join(former, "n");
+  const { uuid, args } = await publish(store, {}, ["x".repeat(10_000)]);
+  assert.equal((await sql`select from dispatcher.content`).length, 0);
+  const [claimed] = await claim(former, old);
+  assert.deepEqual([claimed.uuid, claimed.args], [uuid, args]);
+});
+
+test("where roles were applied, nodes can keep the days of content before they are applied again", async (t) => {
+  const { sql: elsewhere } = await open(t);
+  // The roles are the server's.
+  await applyRoles(elsewhere);
+  const { sql } = await open(t, 17);
+  for (const name of ["create_partitions(int)", "drop_partition(text)"]) {
+    await sql.unsafe(
+      `alter function dispatcher.${name} security definer set search_path = pg_catalog, pg_temp;
+      revoke execute on function dispatcher.${name} from public;
+      grant execute on function dispatcher.${name} to dispatcher_node`,
+    );
+  }
+  await migrate(sql);
+  const rights =
+    await sql`select proname, prosecdef, has_function_privilege('dispatcher_node', oid, 'execute') node,
+      has_function_privilege('dispatcher_publisher', oid, 'execute') publisher
+    from pg_proc where pronamespace = 'dispatcher'::regnamespace and proname ~ '_(partitions?|contents?)$' order by 1`;
+  assert.deepEqual(
+    rights.map((row) => [row.proname, row.prosecdef, row.node, row.publisher]),
+    ["create_contents", "create_partitions", "drop_content", "drop_partition"].map((
+      name,
+    ) => [name, true, true, false]),
+  );
 });

@@ -6,10 +6,11 @@
 -- | what | what keeps it whole |
 -- | --- | --- |
 -- | a node that does not know references | while one lives (`node.contents`) long calls are written as before |
--- | a claim by code of before, which calls `exchange` here | the function hands out content |
+-- | a claim by code of before, should it come later, which calls `exchange` here | the function hands out content |
 -- | the archive's row would outlive the day of its content | what is settled more than a day after it was published takes its content along |
 -- | an envelope waits longer than what is archived is kept | the pruner puts its content back into it before the day goes |
 -- | what is dead is retried | it takes its content along |
+-- | the pruner puts content back between a claim and the fetch of what it refers to | who fetches looks into the row again |
 -- | a reference to nothing, or written by hand | the arguments are no array: discarded, with an error that shows it |
 
 create table dispatcher.content (
@@ -32,8 +33,9 @@ exception
   when feature_not_supported or syntax_error then null;
 end $$;
 
--- Who registers knows references, and says so.
-alter table dispatcher.node add column contents boolean not null default false;
+-- The instance that said, when it registered, that it knows references: code of before takes over the name and the row of a
+-- node, and leaves this as it is.
+alter table dispatcher.node add column contents uuid;
 
 -- Whoever may publish, may publish what is long.
 do $$
@@ -47,41 +49,37 @@ begin
       and grantee <> current_user
   loop
     execute format('grant insert on dispatcher.content to %s', publisher);
-    execute format('grant select (contents, state) on dispatcher.node to %s', publisher);
+    execute format('grant select (contents, instance, state) on dispatcher.node to %s', publisher);
   end loop;
 end $$;
 
--- The partitions of content beside those of the archive; counted are the archive's.
-create or replace function dispatcher.create_partitions(ahead int) returns int language plpgsql as $$
+-- The partitions of today and the `ahead` days that follow, as those of the archive; in a transaction of their own, since a
+-- caller's transaction may hold one of the two tables for long. Returns how many were made.
+create function dispatcher.create_contents(ahead int) returns int language plpgsql as $$
 declare
-  of_day date;
+  lo int;
+  hi int;
   made int := 0;
 begin
-  for of_day in select (now() at time zone 'utc')::date + n from generate_series(0, ahead) n loop
-    if to_regclass(format('dispatcher.archive_%s', to_char(of_day, 'YYYYMMDD'))) is null
-      and not exists (
-        select from dispatcher.archive_default
-        where finished_at >= of_day::timestamp at time zone 'utc'
-          and finished_at < (of_day + 1)::timestamp at time zone 'utc')
-    then
-      execute format('create table dispatcher.archive_%s partition of dispatcher.archive for values from (%L) to (%L)',
-        to_char(of_day, 'YYYYMMDD'), of_day::timestamp at time zone 'utc', (of_day + 1)::timestamp at time zone 'utc');
-      made := made + 1;
-    end if;
-    if to_regclass(format('dispatcher.content_%s', to_char(of_day, 'YYYYMMDD'))) is null
-      and not exists (select from dispatcher.content_default where day = to_char(of_day, 'YYYYMMDD')::int)
+  for lo, hi in
+    select to_char(day + n, 'YYYYMMDD'), to_char(day + n + 1, 'YYYYMMDD')
+    from (select (now() at time zone 'utc')::date as day) today, generate_series(0, ahead) n
+  loop
+    if to_regclass(format('dispatcher.content_%s', lo)) is null
+      and not exists (select from dispatcher.content_default where day = lo)
     then
       execute format('create table dispatcher.content_%s partition of dispatcher.content for values from (%s) to (%s)',
-        to_char(of_day, 'YYYYMMDD'), to_char(of_day, 'YYYYMMDD'), to_char(of_day + 1, 'YYYYMMDD'));
+        lo, lo, hi);
+      made := made + 1;
     end if;
   end loop;
   return made;
 end $$;
 
-select dispatcher.create_partitions(3);
+select dispatcher.create_contents(3);
 
 -- Drop the content of one day, unless an envelope refers to it: the pruner puts content back into those first, but for
--- what somebody has locked. False: it must wait.
+-- what somebody has locked. False: it must wait. Nobody may write there meanwhile; who reads is waited for last.
 create function dispatcher.drop_content(name text) returns boolean language plpgsql as $$
 declare
   referred boolean;
@@ -89,14 +87,32 @@ begin
   if name !~ '^content_[0-9]{8}$' then
     raise exception 'Cannot drop %: it is no day of the content', quote_literal(name) using errcode = '22023';
   end if;
+  if to_regclass(format('dispatcher.%I', name)) is null then
+    return true; -- another pruner was faster
+  end if;
+  execute format('lock table dispatcher.%I in share row exclusive mode', name);
   execute format($text$
-    select exists (select from dispatcher.envelope e join dispatcher.%I c
-      on e.args::text = '{"content":"' || c.id || '","day":' || c.day || '}' where starts_with(e.args::text, '{'))
-    $text$, name) into referred;
+    select exists (select from dispatcher.%I c where c.id::text = any(array(
+      select substring(e.args::text from 13 for 36) from dispatcher.envelope e
+      where starts_with(e.args::text, '{"content":"') and substring(e.args::text from 57 for 8) = %L)))
+    $text$, name, right(name, 8)) into referred;
   if not referred then
-    execute format('drop table if exists dispatcher.%I', name);
+    execute format('drop table dispatcher.%I', name);
   end if;
   return not referred;
+end $$;
+
+-- Where roles.sql was applied, for nodes that do not own the table.
+do $$
+begin
+  if (select prosecdef from pg_proc where oid = 'dispatcher.create_partitions(int)'::regprocedure) then
+    alter function dispatcher.create_contents(int) security definer set search_path = pg_catalog, pg_temp;
+    alter function dispatcher.drop_content(text) security definer set search_path = pg_catalog, pg_temp;
+    revoke execute on function dispatcher.create_contents(int), dispatcher.drop_content(text) from public;
+    if exists (select from pg_roles where rolname = 'dispatcher_node') then
+      grant execute on function dispatcher.create_contents(int), dispatcher.drop_content(text) to dispatcher_node;
+    end if;
+  end if;
 end $$;
 
 -- What references refer to, of those that refer to something.
@@ -106,15 +122,17 @@ set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan s
 set enable_seqscan = off set enable_bitmapscan = off as $$
 declare
   ids uuid[];
-  days int[];
+  one int;
 begin
-  select array_agg(substring(r from 13 for 36)::uuid), array_agg(distinct substring(r from 57 for 8)::int)
-    into ids, days
-    from unnest(refs) r
-    where r ~ '^\{"content":"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}","day":[0-9]{8}\}$';
-  return query
-    select '{"content":"' || c.id || '","day":' || c.day || '}', c.args::text, c.kwargs::text
-    from dispatcher.content c where c.day = any(days) and c.id = any(ids);
+  -- By day: of many days no partition could be left out.
+  for one, ids in
+    select substring(r from 57 for 8), array_agg(substring(r from 13 for 36)) from unnest(refs) r
+    where r ~ '^\{"content":"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}","day":[0-9]{8}\}$' group by 1
+  loop
+    return query
+      select '{"content":"' || c.id || '","day":' || c.day || '}', c.args::text, c.kwargs::text
+      from dispatcher.content c where c.day = one and c.id = any(ids);
+  end loop;
 end $$;
 
 -- The arguments of an envelope, wherever they lie.
@@ -147,7 +165,7 @@ declare
   again uuid[];
   over uuid[];
   unsettled text;
-  knows boolean := coalesce((select n.contents from dispatcher.node n where n.name = by_node), false);
+  knows boolean := exists (select from dispatcher.node n where n.name = by_node and n.contents = n.instance);
   several boolean := exists (select from unnest(queues) q where q <> queues[1]);
 begin
   if outcomes && array['retry', 'released'] then
