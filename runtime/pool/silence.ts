@@ -1,6 +1,6 @@
 /**
- * Whether a host is still there: one whose process hangs, in the handler of its own crash for one, gives no sign, and what
- * runs in it would never end. Nor would it if the runtime failed to tell that the process had ended.
+ * Whether a host is still there: one whose process hangs, at its start or in the handler of its own crash, gives no sign,
+ * and what runs in it would never end. Nor would it if the runtime failed to tell that the process had ended.
  *
  * ```text
  *  heard ──5 s──► asked ──30 s──► killed ──5 s──► counted as gone        any sign of life: heard

@@ -91,9 +91,9 @@ function watchIdle(pool: Supervised, slot: Slot, now: number): void {
   if (spare && now - slot.idleSince > options.scaledownWait * 1000) pool.stop(slot, "stopping");
 }
 
-/** A host in which something runs and that gives no sign, though it is asked for one. */
+/** A host that does not come up, or in which something runs, and that gives no sign though it is asked for one. */
 function watchSilence({ fleet }: Supervised, host: HostProcess, now: number): void {
-  if (!fleet.on(host).some((slot) => slot.running)) return host.silence.heard();
+  if (host.answered && !fleet.on(host).some((slot) => slot.running)) return host.silence.heard();
   const step = host.silence.look(now);
   if (step !== undefined) host.isSilent(step);
 }

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { systemClock } from "../../runtime/clock.ts";
 import { Silence } from "../../runtime/pool/silence.ts";
 import { eventually, tempDir, test } from "../harness.ts";
-import { rig } from "./rig.ts";
+import { rig, unstarted } from "./rig.ts";
 
 /** Look every so many milliseconds, for so long; what was told, and when. */
 function looks(silence: Silence, every: number, until: number, from = 0): [number, string][] {
@@ -45,6 +45,17 @@ test("Pool kills a host that hangs, charges what ran alone in it, and goes on", 
   assert.deepEqual([outcome, error.name], ["failed", "HostDied"]);
   assert.equal(error.message, `Worker host ${host.pid} gave no sign of life and was killed`);
   assert.ok(notices.some(({ text }) => text === error.message));
+  assert.equal((await run("context")).outcome, "completed");
+});
+
+test("Pool replaces a host that does not come up", async (t) => {
+  const clock = { ...systemClock, monotonic: () => systemClock.monotonic() * 20 };
+  const { pool, run, notices } = await unstarted(t, { maxSlots: 1 }, clock);
+  const started = pool.start(t.signal);
+  const [{ pid }] = pool.fleet.hosts;
+  process.kill(pid, "SIGSTOP");
+  await started;
+  assert.ok(notices.some(({ text }) => text === `Worker host ${pid} gave no sign of life and was killed`));
   assert.equal((await run("context")).outcome, "completed");
 });
 

@@ -201,15 +201,16 @@ begin
         e.timeout, e.time_pub, e.created_at, e.node, e.claimed_at, e.progress, e.error, e.attempts, e.fence, e.solo,
         e.forgiven, e.dedupe, e.discard_reason, s.outcome, s.record, s.result, s.error new_error,
         s.progress new_progress, s.worker, s.started, s.ended,
-        e.discard_reason is not null and s.outcome not in ('completed', 'discarded') given_up
+        e.discard_reason is not null and s.outcome not in ('completed', 'discarded') given_up,
+        e.created_at < clock_timestamp() - interval '1 day' aged
     ), archived as (
       insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
         max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts,
         fence, solo, forgiven, dedupe, worker, started_at, ended_at)
       select uuid, origin, queue, task,
         -- What refers to a day long gone would be without its content before it is pruned itself.
-        case when created_at < clock_timestamp() - interval '1 day' then dispatcher.args_of(args) else args end,
-        case when created_at < clock_timestamp() - interval '1 day' then dispatcher.kwargs_of(args, kwargs) else kwargs end,
+        case when aged and starts_with(args::text, '{') then dispatcher.args_of(args) else args end,
+        case when aged and starts_with(args::text, '{') then dispatcher.kwargs_of(args, kwargs) else kwargs end,
         options, case when given_up then 'discarded' when outcome in ('retry', 'released') then 'cancelled' else outcome end,
         priority, attempt, max_attempts, timeout, time_pub, created_at, node, claimed_at, clock_timestamp(),
         coalesce(new_progress, progress), result, case
