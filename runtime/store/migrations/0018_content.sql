@@ -166,6 +166,7 @@ declare
   over uuid[];
   unsettled text;
   knows boolean := exists (select from dispatcher.node n where n.name = by_node and n.contents = n.instance);
+  day_ago timestamptz := clock_timestamp() - interval '1 day';
   several boolean := exists (select from unnest(queues) q where q <> queues[1]);
 begin
   if outcomes && array['retry', 'released'] then
@@ -202,7 +203,7 @@ begin
         e.forgiven, e.dedupe, e.discard_reason, s.outcome, s.record, s.result, s.error new_error,
         s.progress new_progress, s.worker, s.started, s.ended,
         e.discard_reason is not null and s.outcome not in ('completed', 'discarded') given_up,
-        e.created_at < clock_timestamp() - interval '1 day' aged
+        e.created_at < day_ago aged
     ), archived as (
       insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
         max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts,
@@ -252,14 +253,13 @@ begin
       case when pg_column_size(e.kwargs) <= long then e.kwargs::text else '' end kwargs,
       case when pg_column_size(e.options) <= long then e.options::text else '' end options,
       greatest(pg_column_size(e.args), pg_column_size(e.kwargs), pg_column_size(e.options)) > long far,
+      -- Arguments are an array, a reference is an object.
+      not knows and starts_with(e.args::text, '{') refers,
       -- Few have any of these.
       case when e.attempt <> e.fence or e.max_attempts is not null or e.timeout is not null or e.solo
         or e.origin is not null or e.dedupe is not null or e.forgiven <> 0
         then json_build_array(e.uuid, e.attempt, e.max_attempts, e.timeout, e.solo, e.origin, e.dedupe is not null,
           e.forgiven)::text end rare
-  ), told as (
-    -- Arguments are an array, a reference is an object.
-    select c.*, not knows and starts_with(args, '{') refers from claimed c
   ), sheet as (
     select string_agg(uuid::text, e'\x1f') uuid, array_agg(fence)::text fence, array_agg(priority)::text priority,
       array_agg(id)::text id, string_agg(queue, e'\x1f') filter (where several) queue,
@@ -271,7 +271,7 @@ begin
       bool_or(refers) any_refers
     from (
       select c.*, octet_length(args) + octet_length(kwargs) + octet_length(options) > long or far or refers is_long
-      from told c order by priority, id) c
+      from claimed c order by priority, id) c
   )
   select uuid, fence, priority, id, queue, task, args, kwargs, options, rare, unsettled,
     (select last_value from dispatcher.envelope_id_seq), exists (
@@ -279,7 +279,7 @@ begin
   from sheet
   union all
   select uuid::text, null, null, null, null, null, args, kwargs, options, null, null, null, null
-  from told
+  from claimed
   where (select any_long from sheet) and not far and not refers
     and octet_length(args) + octet_length(kwargs) + octet_length(options) > long
   union all
@@ -292,6 +292,6 @@ begin
   -- What refers to nothing is handed on as it is, for the task to be refused with its arguments named.
   select c.uuid::text, null, null, null, null, null, coalesce(k.args, c.args), coalesce(k.kwargs, c.kwargs), c.options,
     null, null, null, null
-  from told c left join dispatcher.contents(array(select args from told where refers)) k on k.reference = c.args
+  from claimed c left join dispatcher.contents(array(select args from claimed where refers)) k on k.reference = c.args
   where (select any_refers from sheet) and refers;
 end $$;
