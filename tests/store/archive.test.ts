@@ -3,7 +3,6 @@
 import assert from "node:assert/strict";
 import { seal } from "../../runtime/envelope.ts";
 import { connect, isTransient, type Sql } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { publishIn } from "../../runtime/store/postgres_publish.ts";
 import { copyUuid, hashUuid, uuid7 } from "../../runtime/uuid.ts";
@@ -18,16 +17,8 @@ import {
   row,
   running,
 } from "../conformance/store/moves.ts";
-import { database, eventually, test, type TestContext } from "../harness.ts";
-
-async function open(t: TestContext) {
-  const db = await database();
-  t.after(() => db.drop());
-  const sql = connect(db.url, { max: 4 });
-  t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
-  return { url: db.url, sql, store: new PostgresStore(sql) };
-}
+import { eventually, test } from "../harness.ts";
+import { migrated } from "./migrated.ts";
 
 /** Partitions of the archive by day, without the default one. */
 async function partitions(sql: Sql): Promise<string[]> {
@@ -58,7 +49,7 @@ async function archived(sql: Sql, days: number): Promise<string> {
 }
 
 test("prune() has partitions ready for today and three days ahead", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const ahead = [0, 1, 2, 3].map(partition);
   assert.deepEqual(await partitions(sql), ahead);
   assert.deepEqual(await store.prune(7), { created: 0, dropped: [], inUse: false });
@@ -68,7 +59,7 @@ test("prune() has partitions ready for today and three days ahead", async (t) =>
 });
 
 test("prune() drops partitions whose last day is older than the retention, and no others", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   for (const days of [-1, -6, -7, -8, -9, -400]) await createPartition(sql, days);
   const [young, old] = [await archived(sql, 6), await archived(sql, 9)];
   assert.deepEqual((await store.prune(7)).dropped.sort(), [-8, -9, -400].map(partition).sort());
@@ -81,7 +72,7 @@ test("prune() drops partitions whose last day is older than the retention, and n
 });
 
 test("prune() leaves the archive alone while somebody reads it, and whoever settles does not wait", async (t) => {
-  const { sql, url, store } = await open(t);
+  const { sql, url, store } = await migrated(t);
   await createPartition(sql, -9);
   await sql.unsafe(`drop table dispatcher.${partition(3)}`);
   const reader = await sql.reserve();
@@ -113,7 +104,7 @@ test("prune() leaves the archive alone while somebody reads it, and whoever sett
 });
 
 test("prune() clears the default partition of what is older than the retention", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const [young, old] = [await archived(sql, 5), await archived(sql, 10)];
   assert.equal((await sql`select from dispatcher.archive_default`).length, 2);
   await store.prune(7);
@@ -122,7 +113,7 @@ test("prune() clears the default partition of what is older than the retention",
 });
 
 test("prune() clears the log of broadcasts, adoptions and nodes that are long gone", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const [gone, left] = [await join(store, "gone"), await join(store, "left")];
   await join(store, "here");
   await publish(store, { queue: "broadcast", ttl: 1e-6 });
@@ -139,7 +130,7 @@ test("prune() clears the log of broadcasts, adoptions and nodes that are long go
 });
 
 test("prune() drops records of what was done that are older than the retention", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const entry = {
     how: "basic",
     address: "",
@@ -157,7 +148,7 @@ test("prune() drops records of what was done that are older than the retention",
 });
 
 test("exchange() settles into the default partition when that of the day is missing, and prune() leaves it", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   await sql.unsafe(`drop table dispatcher.${partition(0)}`);
   const node = await join(store, "n");
   const claimed = await running(store, node);
@@ -173,7 +164,7 @@ test("exchange() settles into the default partition when that of the day is miss
 });
 
 test("exchange() moves a row out of the hot table when it is final", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "n");
   for (const outcome of ["completed", "cancelled", "discarded"] as const) {
     await finish(store, node, await running(store, node), { outcome });
@@ -183,7 +174,7 @@ test("exchange() moves a row out of the hot table when it is final", async (t) =
 });
 
 test("exchange() claims in order also when the plan does not happen to walk the index", async (t) => {
-  const { url, store } = await open(t);
+  const { url, store } = await migrated(t);
   const lone = connect(url, { max: 1 });
   t.after(() => lone.end({ timeout: 1 }));
   await lone.unsafe(
@@ -197,7 +188,7 @@ test("exchange() claims in order also when the plan does not happen to walk the 
 });
 
 test("adopt() keeps the order of the messages also when the plan joins them in another", async (t) => {
-  const { url, store } = await open(t);
+  const { url, store } = await migrated(t);
   const lone = connect(url, { max: 1 });
   t.after(() => lone.end({ timeout: 1 }));
   // What is left is a merge join, which sorts by uuid.
@@ -210,7 +201,7 @@ test("adopt() keeps the order of the messages also when the plan joins them in a
 });
 
 test("exchange() claims nothing from a queue that is paused, and everything when it is resumed", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "n");
   await publishMany(store, 3, { queue: "paused", priority: -9 });
   await publishMany(store, 3, { queue: "open" });
@@ -231,7 +222,7 @@ test("exchange() claims nothing from a queue that is paused, and everything when
 });
 
 test("copyUuid() and hashUuid() are what SQL computes", async (t) => {
-  const { sql } = await open(t);
+  const { sql } = await migrated(t);
   for (const [uuid, node] of [[uuid7(), "node-1"], [uuid7().toUpperCase(), "é€😀 'x'"]]) {
     const [made] =
       await sql`select md5(${uuid}::uuid::text || '/' || ${node}::text)::uuid copy, md5(${node}::text)::uuid hash`;
@@ -240,7 +231,7 @@ test("copyUuid() and hashUuid() are what SQL computes", async (t) => {
 });
 
 test("publishIn() writes in the caller's transaction: seen after its commit, gone when it is rolled back", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const [kept, dropped] = [uuid7(), uuid7()];
   const write = (uuid: string, end: () => void) =>
     sql.begin(async (tx) => {
@@ -262,7 +253,7 @@ test("publishIn() writes in the caller's transaction: seen after its commit, gon
 });
 
 test("cancel() of many while a node settles them in another order is no deadlock", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "n");
   const uuids = await publishMany(store, 3);
   const [retried, completed, blocked] = await claim(store, node);
@@ -294,7 +285,7 @@ test("cancel() of many while a node settles them in another order is no deadlock
 });
 
 test("cancel() of what is settled while it waits tells how that ended", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "n");
   const claimed = await running(store, node);
   const [settled, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -317,7 +308,7 @@ test("cancel() of what is settled while it waits tells how that ended", async (t
 });
 
 test("adopt() by nodes that heard the same in different orders is no deadlock", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   for (const name of ["a", "b"]) await join(store, name);
   const heard = Array.from({ length: 3 }, () => message());
   const [held, gate] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
@@ -341,7 +332,7 @@ test("adopt() by nodes that heard the same in different orders is no deadlock", 
 });
 
 test("publish() that loses its connection fails with an error of the caller's, and the store works on", async (t) => {
-  const { sql, url } = await open(t);
+  const { sql, url } = await migrated(t);
   const lone = connect(url, { max: 1, application: "lone" });
   t.after(() => lone.end({ timeout: 1 }));
   const store = new PostgresStore(lone);

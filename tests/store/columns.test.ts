@@ -2,13 +2,11 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { seal } from "../../runtime/envelope.ts";
-import { connect } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
-import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { LONG_CONTENT } from "../../runtime/store/postgres_exchange.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { claimed as claimedOf } from "../conformance/make.ts";
-import { database, test, type TestContext } from "../harness.ts";
+import { test, type TestContext } from "../harness.ts";
+import { migrated } from "./migrated.ts";
 
 /** Text that does not compress, so that it is as long where it is stored. */
 function noise(characters: number): string {
@@ -16,12 +14,7 @@ function noise(characters: number): string {
 }
 
 async function open(t: TestContext) {
-  const db = await database();
-  t.after(() => db.drop());
-  const sql = connect(db.url);
-  t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
-  const store = new PostgresStore(sql);
+  const { sql, store } = await migrated(t);
   const instance = uuid7();
   const work = { node: "one", instance, settlements: [], limit: 500 };
   return { sql, store, claim: (queues: string[]) => store.exchange({ ...work, queues }) };

@@ -2,8 +2,7 @@
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
 import { seal } from "../../runtime/envelope.ts";
-import { connect, type Sql } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
+import type { Sql } from "../../runtime/store/connection.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { fetchContents, LONG_CALL } from "../../runtime/store/postgres_content.ts";
 import { publishIn } from "../../runtime/store/postgres_publish.ts";
@@ -12,16 +11,8 @@ import type { Claimed, EnvelopeRow } from "../../runtime/store/store.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { settlement } from "../conformance/make.ts";
 import { claim, finish, join, publish, put, row, settle } from "../conformance/store/moves.ts";
-import { database, test, type TestContext } from "../harness.ts";
-
-async function open(t: TestContext) {
-  const db = await database();
-  t.after(() => db.drop());
-  const sql = connect(db.url, { max: 4 });
-  t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
-  return { sql, store: new PostgresStore(sql) };
-}
+import { test } from "../harness.ts";
+import { migrated } from "./migrated.ts";
 
 /** Text that does not compress. */
 const noise = () => randomBytes(LONG_CALL).toString("hex");
@@ -60,7 +51,7 @@ const isThere = async (sql: Sql, name: string) =>
   (await sql`select to_regclass(${`dispatcher.${name}`}) is not null there`)[0].there as boolean;
 
 test("what is long lies apart, what is short in its row, and each gets its own", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const calls: [unknown[], Record<string, unknown>][] = [
     [[noise()], {}],
@@ -89,7 +80,7 @@ test("what is long lies apart, what is short in its row, and each gets its own",
 });
 
 test("what was due later, has a priority or a timeout is the same when it is long", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const options = { priority: 7, timeout: 5, maxAttempts: 3, delay: 3600, kwargs: { a: 1 } };
   const long = seal("t", [noise()], options);
@@ -109,7 +100,7 @@ test("what was due later, has a priority or a timeout is the same when it is lon
 });
 
 test("what is published once more while it waits or is done keeps its content", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const first = seal("t", [noise()]);
   assert.deepEqual(await put(store, first), [true]);
@@ -122,7 +113,7 @@ test("what is published once more while it waits or is done keeps its content", 
 });
 
 test("whoever claims without knowing references is handed content", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const batch = [
     seal("t", [noise()]),
@@ -146,7 +137,7 @@ test("whoever claims without knowing references is handed content", async (t) =>
 });
 
 test("while a node lives that does not know references, long calls are written whole", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const [former] = [await join(store, "former"), await join(store, "one")];
   // As code of before that took over the name of a node.
   await sql`update dispatcher.node set contents = gen_random_uuid() where name = 'former'`;
@@ -159,7 +150,7 @@ test("while a node lives that does not know references, long calls are written w
 });
 
 test("what asks for resources has its content when it is claimed", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const { uuid, args } = await publish(store, { resources: { gpu: 1 } }, [noise()]);
   assert.notEqual(await place(sql, "envelope", uuid), "in its row");
@@ -168,7 +159,7 @@ test("what asks for resources has its content when it is claimed", async (t) => 
 });
 
 test("a reference to nothing, or written by hand, is handed on for the task to refuse, beside others", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const good = await publish(store, {}, [noise()]);
   const gone = await publish(store, {}, [noise()]);
@@ -197,7 +188,7 @@ test("a reference to nothing, or written by hand, is handed on for the task to r
 });
 
 test("page() finds an argument that lies apart, also beside one that is gone", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const { uuid } = await publish(store, {}, [noise(), { id: 42 }]);
   await publish(store, {}, [noise(), { id: 43 }]);
   const gone = await publish(store, {}, [noise()]);
@@ -212,7 +203,7 @@ test("page() finds an argument that lies apart, also beside one that is gone", a
 });
 
 test("what is cancelled, discarded, purged or lost with its node takes its content into the archive", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const make = async (queue = "default") =>
     await publish(store, { queue, kwargs: { a: noise() } }, [noise()]);
@@ -235,7 +226,7 @@ test("what is cancelled, discarded, purged or lost with its node takes its conte
 });
 
 test("what is dead and retried takes its content along, whatever becomes of the day", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const { uuid, args } = await publish(store, {}, [noise()]);
   const [claimed] = await claim(store, node);
@@ -252,7 +243,7 @@ test("what is dead and retried takes its content along, whatever becomes of the 
 });
 
 test("an attempt that is repeated or released has its content again", async (t) => {
-  const { store } = await open(t);
+  const { store } = await migrated(t);
   const node = await join(store, "one");
   const { args } = await publish(store, { maxAttempts: 5 }, [noise()]);
   for (const outcome of ["released", "retry", "released"] as const) {
@@ -265,7 +256,7 @@ test("an attempt that is repeated or released has its content again", async (t) 
 });
 
 test("what is settled more than a day after it was published takes its content along", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const { uuid, args } = await publish(store, {}, [noise()]);
   await backdate(sql, 2);
@@ -277,7 +268,7 @@ test("what is settled more than a day after it was published takes its content a
 });
 
 test("prune() drops a day of content when the archive of it is gone, and first puts back what still waits", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const done = await publish(store, {}, [noise()]);
   await finish(store, node, (await claim(store, node))[0]);
@@ -296,7 +287,7 @@ test("prune() drops a day of content when the archive of it is gone, and first p
 });
 
 test("prune() keeps a day of content while somebody has locked what refers to it", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const { uuid, args } = await publish(store, {}, [noise()]);
   const name = await backdate(sql, 20);
   const holder = await sql.reserve();
@@ -309,7 +300,7 @@ test("prune() keeps a day of content while somebody has locked what refers to it
 });
 
 test("content of a day without a partition is kept as long, and pruned as well", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   await sql.unsafe(`do $$ begin
     execute format('drop table dispatcher.content_%s', to_char(now() at time zone 'utc', 'YYYYMMDD')); end $$`);
@@ -327,7 +318,7 @@ test("content of a day without a partition is kept as long, and pruned as well",
 });
 
 test("prune() between a claim and the fetch of what it refers to loses nothing", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const { args } = await publish(store, {}, [noise()]);
   const name = await backdate(sql, 20);
@@ -346,7 +337,7 @@ test("prune() between a claim and the fetch of what it refers to loses nothing",
 });
 
 test("prune() goes on beside long transactions of publishers, and finds days of content missing later", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   await join(store, "one");
   const old = await publish(store, {}, [noise()]);
   const name = await backdate(sql, 20);
@@ -374,7 +365,7 @@ test("prune() goes on beside long transactions of publishers, and finds days of 
 });
 
 test("drop_content() takes nothing but a day of the content", async (t) => {
-  const { sql } = await open(t);
+  const { sql } = await migrated(t);
   for (const name of ["content_default", "archive_20260101", "content_20260101; drop table x", "node"]) {
     await assert.rejects(sql`select dispatcher.drop_content(${name})`, {
       code: "22023",
@@ -384,7 +375,7 @@ test("drop_content() takes nothing but a day of the content", async (t) => {
 });
 
 test("what has a uuid of its publisher's, or is published in a transaction, lies apart as well", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "one");
   const own = seal("t", [noise()], { uuid: uuid7() });
   const batch = [own, seal("t", [1]), seal("t", [noise()], { onDuplicate: "discard" })];

@@ -1,21 +1,11 @@
 // @runtimes bun
 /** dispatcher.publish() and dispatcher.broadcast(), as psql, a trigger or another language calls them. */
 import assert from "node:assert/strict";
-import { connect, type Sql } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
-import { PostgresStore } from "../../runtime/store/postgres.ts";
+import type { Sql } from "../../runtime/store/connection.ts";
 import { copyUuid, isUuid, uuid7 } from "../../runtime/uuid.ts";
 import { claim, finish, join, row } from "../conformance/store/moves.ts";
-import { database, eventually, test, type TestContext } from "../harness.ts";
-
-async function open(t: TestContext) {
-  const db = await database();
-  t.after(() => db.drop());
-  const sql = connect(db.url, { max: 3 });
-  t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
-  return { sql, store: new PostgresStore(sql) };
-}
+import { eventually, test } from "../harness.ts";
+import { migrated } from "./migrated.ts";
 
 /** Call a function as psql would, with everything written out; its uuid. */
 async function call(sql: Sql, text: string): Promise<string> {
@@ -32,7 +22,7 @@ async function wakes(sql: Sql): Promise<string[]> {
 }
 
 test("publish() in SQL makes an envelope of a name alone", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const uuid = await call(sql, "dispatcher.publish('examples/add')");
   assert.equal(uuid[14], "7", "a version 7 uuid");
   const { task, args, kwargs, queue, options, state, priority, time_pub } = await row(store, uuid);
@@ -42,7 +32,7 @@ test("publish() in SQL makes an envelope of a name alone", async (t) => {
 });
 
 test("publish() in SQL takes every argument and option", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const own = uuid7().toUpperCase();
   const asks = { resources: { gpu: 2 }, preemptible: true };
   const options = {
@@ -71,7 +61,7 @@ test("publish() in SQL takes every argument and option", async (t) => {
 });
 
 test("publish() in SQL asks for resources, and its waiting counts from when it is due", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   // A microsecond: scheduled, and due before anybody can ask.
   const asks = JSON.stringify({ resources: { gpu: 2, cpu: 0.5 }, delay: 0.000001 });
   const due = await call(sql, `dispatcher.publish('a', options => '${asks}')`);
@@ -88,7 +78,7 @@ test("publish() in SQL asks for resources, and its waiting counts from when it i
 });
 
 test("publish() in SQL takes a time, which may have passed", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const later = await row(
     store,
     await call(sql, `dispatcher.publish('a', options => '{"at": "2099-01-02T03:04:05Z"}')`),
@@ -102,7 +92,7 @@ test("publish() in SQL takes a time, which may have passed", async (t) => {
 });
 
 test("publish() in SQL takes null for an option without a value", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const names = ["uuid", "delay", "at", "timeout", "priority", "max_attempts", "guid", "ttl", "on_duplicate"];
   const options = JSON.stringify(Object.fromEntries(names.map((name) => [name, null])));
   assert.equal(
@@ -112,7 +102,7 @@ test("publish() in SQL takes null for an option without a value", async (t) => {
 });
 
 test("publish() in SQL keeps the text of the arguments byte for byte", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "n");
   const texts = ["[1,  2 ,3e0]", '["\\ud800", "\\u0000", "é\\u00e9"]', "[ ]", '["\'"]'];
   for (const args of texts) await sql`select dispatcher.publish('a', ${args}::text::json)`;
@@ -120,7 +110,7 @@ test("publish() in SQL keeps the text of the arguments byte for byte", async (t)
 });
 
 test("publish() in SQL in a transaction that is rolled back does nothing", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const heard = await wakes(sql);
   const rolledBack = sql.begin(async (tx) => {
     await call(tx as unknown as Sql, "dispatcher.publish('a')");
@@ -135,7 +125,7 @@ test("publish() in SQL in a transaction that is rolled back does nothing", async
 });
 
 test("publish() in SQL works in a trigger, in the transaction of the change", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   await sql.unsafe(`create table orders (id int);
     create function ordered() returns trigger language plpgsql as $$ begin
       perform dispatcher.publish('mail/confirm', json_build_array(new.id)); return new; end $$;
@@ -146,7 +136,7 @@ test("publish() in SQL works in a trigger, in the transaction of the change", as
 });
 
 test("publish() in SQL wakes the nodes: with the queue, or with nothing for what runs later", async (t) => {
-  const { sql } = await open(t);
+  const { sql } = await migrated(t);
   const heard = await wakes(sql);
   await call(sql, "dispatcher.publish('a', queue => 'mail')");
   await call(sql, `dispatcher.publish('a', options => '{"delay": 60}')`);
@@ -155,7 +145,7 @@ test("publish() in SQL wakes the nodes: with the queue, or with nothing for what
 });
 
 test("publish() in SQL of a known uuid gives it back and changes nothing", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "n");
   const uuid = uuid7();
   const again = (args: string) =>
@@ -174,7 +164,7 @@ test("publish() in SQL of a known uuid gives it back and changes nothing", async
 });
 
 test("publish() in SQL leaves alone what waits under a uuid that is in the archive too", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const node = await join(store, "n");
   const uuid = await call(sql, "dispatcher.publish('a')");
   await finish(store, node, (await claim(store, node))[0]);
@@ -185,7 +175,7 @@ test("publish() in SQL leaves alone what waits under a uuid that is in the archi
 });
 
 test("broadcast() in SQL reaches every node, and publish() to the queue broadcast is the same", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   await join(store, "n");
   const options = `'{"timeout": 3, "priority": 1, "max_attempts": 2, "guid": "g"}'`;
   const uuids = [
@@ -203,7 +193,7 @@ test("broadcast() in SQL reaches every node, and publish() to the queue broadcas
 });
 
 test("broadcast() in SQL of a known uuid changes nothing, and waits as long as its ttl", async (t) => {
-  const { sql } = await open(t);
+  const { sql } = await migrated(t);
   const uuid = uuid7();
   for (const args of ['["first"]', '["second"]']) {
     await call(sql, `dispatcher.broadcast('a', '${args}', options => '{"uuid": "${uuid}", "ttl": 120}')`);
@@ -216,7 +206,7 @@ test("broadcast() in SQL of a known uuid changes nothing, and waits as long as i
 });
 
 test("publish() in SQL of a broadcast's uuid changes nothing, and broadcast() of an envelope's neither", async (t) => {
-  const { sql, store } = await open(t);
+  const { sql, store } = await migrated(t);
   const [cast, plain] = [uuid7(), uuid7()];
   const options = (uuid: string, more = "") => `options => '{"uuid": "${uuid}"${more}}'`;
   await call(sql, `dispatcher.broadcast('a', ${options(cast)})`);
@@ -278,7 +268,7 @@ const BAD: [args: string, error: RegExp][] = [
 
 for (const name of ["publish", "broadcast"]) {
   test(`${name}() in SQL refuses every bad argument, naming it, and writes nothing`, async (t) => {
-    const { sql, store } = await open(t);
+    const { sql, store } = await migrated(t);
     for (const [args, expected] of BAD) {
       await assert.rejects(call(sql, `dispatcher.${name}(${args})`), (error: Error & { code: string }) => {
         assert.match(error.message, expected, args);
@@ -292,7 +282,7 @@ for (const name of ["publish", "broadcast"]) {
 }
 
 test("publish() in SQL refuses a queue that is blank or over 63 bytes", async (t) => {
-  const { sql } = await open(t);
+  const { sql } = await migrated(t);
   const cases: [string, RegExp][] = [
     ["''", /^Cannot use '' as a queue: the name is blank or over 63 bytes$/],
     ["'  '", /^Cannot use ' {2}' as a queue/],

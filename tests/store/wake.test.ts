@@ -1,22 +1,15 @@
 /** Who is told that there is work. */
 import assert from "node:assert/strict";
 import { seal } from "../../runtime/envelope.ts";
-import { connect } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
-import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { applyRoles } from "../../runtime/store/roles.ts";
 import { settlement } from "../conformance/make.ts";
 import { beat, claim, join, settle } from "../conformance/store/moves.ts";
-import { database, eventually, test, type TestContext } from "../harness.ts";
+import { eventually, test, type TestContext } from "../harness.ts";
+import { migrated } from "./migrated.ts";
 
 async function open(t: TestContext) {
-  const db = await database();
-  t.after(() => db.drop());
-  const sql = connect(db.url, { max: 2 });
-  t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
+  const { sql, store } = await migrated(t, 2);
   const heard: string[] = [];
-  const store = new PostgresStore(sql);
   // What was said before is heard before: the last word of each look is one that is always passed on.
   const said = async (queues: string[]) => {
     heard.length = 0;
