@@ -45,7 +45,7 @@ export interface DispatcherParts {
 
 /** Statements under way at most. */
 export const IN_FLIGHT = 2;
-const BATCH = 500;
+const BATCH = 1_000;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;
 const RETRY_MS = { first: 250, most: 5_000 };

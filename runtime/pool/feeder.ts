@@ -18,7 +18,7 @@ import type { Endings } from "./endings.ts";
 import type { Fleet } from "./fleet.ts";
 import type { Intake } from "./intake.ts";
 import type { AbortReason } from "./protocol.ts";
-import { aheadOfSlot } from "./scaling.ts";
+import { aheadOfSlot, burstOfSlot } from "./scaling.ts";
 import type { Slot } from "./slot.ts";
 import { writeRun } from "./pool_texts.ts";
 
@@ -53,9 +53,9 @@ export class Feeder {
   feed(): void {
     const { intake, fleet, soloHosts } = this.#parts;
     if (intake.length === 0) return;
-    this.#feedBulk();
+    const isBurst = this.#feedBurst();
     for (const slot of fleet.slots.values()) {
-      if (!slot.free) continue;
+      if (!slot.free || (isBurst && !slot.host.solo)) continue;
       const claimed = intake.take(slot.host.solo);
       if (claimed) this.#send(slot, claimed);
     }
@@ -64,25 +64,31 @@ export class Feeder {
     if (intake.waiting > 0) this.#feedAhead();
   }
 
-  /** Many tiny tasks fill one slot after the other: to wake a thread for a few of them costs more than they do. */
-  #feedBulk(): void {
-    const { intake, fleet, clock } = this.#parts;
+  /**
+   * Many tiny tasks fill one slot after the other, and no more slots than they need. False when there are few, or when
+   * one of them is not tiny after all: then whoever is free takes what others cannot.
+   */
+  #feedBurst(): boolean {
+    const { intake, fleet, endings, clock } = this.#parts;
     const most = this.#mostAhead();
-    if (most < TINY || intake.waiting < TINY) return;
+    if (most < TINY || intake.waiting < TINY) return false;
     const now = clock.monotonic();
     // A host that dies gives back no more than if it were spread evenly.
     const all = most * fleet.slots.size;
-    const each = Math.min(all, 2 * most);
+    const each = Math.min(all, burstOfSlot(most, endings.meanMs, intake.meanBytes));
     let left = all - this.aheadCount;
+    let isBurst = true;
     for (const slot of fleet.slots.values()) {
+      isBurst &&= !slot.isLate(now);
       if (slot.free ? slot.host.solo : slot.ahead.length > each / 2 || !this.#takesMore(slot, now)) continue;
       while (left > 0 && slot.ahead.length < each && this.#mayHaveMore(slot)) {
         const claimed = intake.take(false);
-        if (!claimed) return;
+        if (!claimed) return true;
         if (slot.running) left--;
         this.#send(slot, claimed);
       }
     }
+    return isBurst;
   }
 
   #mostAhead(): number {

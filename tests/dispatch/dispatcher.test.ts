@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { eventually, test } from "../harness.ts";
 import { claimed } from "../conformance/make.ts";
+import { WORTHWHILE } from "../../runtime/dispatch/gathering.ts";
 import { Away, gate, idle, rig } from "./rig.ts";
 
 test("Dispatcher claims as much as the pool has room for and hands it over", async () => {
@@ -87,9 +88,9 @@ test("Dispatcher waits for no second statement with so many outcomes that they a
   store.before = () => opened;
   finish();
   await idle();
-  for (let i = 0; i < 400; i++) finish();
+  for (let i = 0; i < WORTHWHILE; i++) finish();
   await idle();
-  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 400]);
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, WORTHWHILE]);
   open();
   await idle();
 });
@@ -103,25 +104,25 @@ test("Dispatcher gathers outcomes while the pool has work for a while, and not f
   assert.equal(store.exchanges.length, 0);
   await eventually(() => store.exchanges.length > 0);
   assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [20]);
-  for (let i = 0; i < 400; i++) finish();
+  for (let i = 0; i < WORTHWHILE; i++) finish();
   await idle();
   assert.equal(store.exchanges.length, 2, "no more than these is worth waiting for");
 });
 
-test("Dispatcher settles no more than 500 in one statement", async () => {
+test("Dispatcher settles no more than 1,000 in one statement", async () => {
   const { store, start, finish, dispatcher } = rig(0);
   start();
   const { open, opened } = gate();
   store.before = () => opened;
   finish();
   await idle();
-  for (let i = 0; i < 400; i++) finish();
+  for (let i = 0; i < WORTHWHILE; i++) finish();
   await idle();
-  for (let i = 0; i < 801; i++) finish();
+  for (let i = 0; i < 1_301; i++) finish();
   open();
   await eventually(() => dispatcher.settledAll);
-  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, 400, 500, 301]);
-  assert.equal(dispatcher.totals.settled, 1_202);
+  assert.deepEqual(store.exchanges.map((work) => work.settlements.length), [1, WORTHWHILE, 1_000, 301]);
+  assert.equal(dispatcher.totals.settled, 1 + WORTHWHILE + 1_301);
 });
 
 test("Dispatcher never claims more than the room, with two claims under way", async () => {
@@ -285,14 +286,14 @@ test("Dispatcher says of many stale outcomes in some lines, and how many more th
   assert.equal(dispatcher.totals.stale, 100);
 });
 
-test("Dispatcher claims nothing while a thousand outcomes wait to be settled", async () => {
+test("Dispatcher claims nothing while two thousand outcomes wait to be settled", async () => {
   const { store, pool, start, finish, dispatcher } = rig(4, 12);
   const { open, opened } = gate();
   start();
   await idle();
   store.before = () => opened;
   // Two statements are under way; what ends meanwhile waits, however much it is.
-  for (let i = 0; i < 2_002; i++) {
+  for (let i = 0; i < 4_002; i++) {
     finish();
     if (i < 2) await idle();
   }
@@ -302,8 +303,8 @@ test("Dispatcher claims nothing while a thousand outcomes wait to be settled", a
   open();
   await eventually(() => dispatcher.settledAll);
   const late = store.exchanges.slice(limits);
-  assert.equal(late[0].limit, 0, "2,000 waited");
-  assert.equal(late[0].settlements.length, 500);
+  assert.equal(late[0].limit, 0, "more than 2,000 waited");
+  assert.equal(late[0].settlements.length, 1_000);
   await eventually(() => pool.held.length === 4);
 });
 

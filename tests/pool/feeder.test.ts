@@ -75,12 +75,31 @@ test("Feeder gives a few tiny tasks to all slots alike, and many to one slot aft
   const many = rig({}, 4);
   many.put(100);
   assert.deepEqual(many.slots.map((slot) => slot.sent), [100, 0, 0, 0]);
-  // One that does not keep up has no more than its part of what all may have; and none is without work for long.
+  // Each takes 10 us: one that does not keep up has no more than a millisecond's worth, the next ones take the rest.
   many.put(900);
   const ahead = many.slots.map((slot) => slot.ahead.length);
-  assert.ok(ahead.every((count) => count <= 128), `${ahead}`);
-  assert.ok(many.slots.every((slot) => slot.running), `${ahead}`);
+  assert.deepEqual(ahead, [99, 100, 57, 0]);
   assert.equal(ahead.reduce((sum, n) => sum + n), 4 * 64);
+});
+
+test("Feeder leaves all tiny tasks to one slot while that keeps up with them", () => {
+  const endings = { meanMs: 0.002 } as unknown as FeederParts["endings"];
+  const { slots, put, feeder } = rig({ endings }, 4);
+  put(900);
+  assert.deepEqual(slots.map(({ ahead }) => ahead.length), [256, 0, 0, 0]);
+  assert.deepEqual(slots.map(({ running }) => running !== null), [true, false, false, false]);
+  for (let i = 0; i < 140; i++) feeder.next(slots[0]);
+  feeder.feed();
+  assert.deepEqual(slots.map(({ ahead }) => ahead.length), [256, 0, 0, 0]);
+});
+
+test("Feeder gives to whoever is free what waits beside a tiny task that takes long after all", async () => {
+  const endings = { meanMs: 0.002 } as unknown as FeederParts["endings"];
+  const { slots, put, feeder, clock } = rig({ endings }, 4);
+  put(900);
+  await clock.advance(60);
+  feeder.feed();
+  assert.deepEqual(slots.map(({ running }) => running !== null), [true, true, true, true]);
 });
 
 test("Feeder passes over a slot whose task takes long, with whatever there is", async () => {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import {
   aheadOfSlot,
+  burstOfSlot,
   claimAhead,
   hostMemory,
   type Load,
@@ -113,4 +114,17 @@ test("claimAhead() and aheadOfSlot() hold less of what is large", () => {
     0,
   ]);
   assert.deepEqual([1_000, 100_000, 2 ** 20, 2 ** 26].map((bytes) => aheadOfSlot(0, bytes)), [64, 10, 1, 0]);
+});
+
+test("burstOfSlot() gives one slot about a millisecond of tiny tasks, bounded by number and size", () => {
+  assert.deepEqual([0, 0.002, 0.005, 0.01, 0.04].map((mean) => burstOfSlot(64, mean)), [
+    256,
+    256,
+    200,
+    100,
+    64,
+  ]);
+  assert.equal(burstOfSlot(64, null), 64, "nothing is known of the tasks yet");
+  assert.equal(burstOfSlot(64, 0.002, 2 ** 11), 128);
+  assert.equal(burstOfSlot(64, 0.002, 2 ** 14), 64);
 });
