@@ -128,6 +128,8 @@ export interface ReadyOptions extends ConnectOptions {
   application?: string;
   answerSeconds?: number;
   statements?: PreparedStatements;
+  /** Nobody else asks anything over it. */
+  ours?: boolean;
   /** Hears what is out of the ordinary. */
   tell?: (text: string) => void;
 }
@@ -204,11 +206,8 @@ export async function openDatabase(
       const statements = config.prepared_statements;
       // A half-open connection must be found out before the lease lapses that is renewed over it.
       const answerSeconds = config.lease_seconds / 3;
-      return {
-        url,
-        embedded,
-        sql: await ready(url, { max: 4, application, answerSeconds, statements, tell, migrations }),
-      };
+      const own = { max: 4, ours: true, application, answerSeconds };
+      return { url, embedded, sql: await ready(url, { ...own, statements, tell, migrations }) };
     } catch (error) {
       const transient = error instanceof DispatcherError && error.code === "unavailable";
       if (once || !transient || signal?.aborted) throw error;

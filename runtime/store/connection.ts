@@ -29,6 +29,8 @@ export interface ConnectOptions {
   answerSeconds?: number;
   /** Seconds that a new connection may take, by default 10. */
   connectSeconds?: number;
+  /** Every statement is ours: none keeps the bytes of an answer, as a COPY and `.raw()` do; see `messages.ts`. */
+  ours?: boolean;
 }
 
 /** An option of a statement, besides the client's. */
@@ -57,7 +59,7 @@ const ALONE = { onexecute: () => false };
 
 /** Open a pool; nothing connects before the first query. Timestamps come back as ISO strings. */
 export function connect(url: string, options: ConnectOptions = {}): Sql {
-  const sockets = new Sockets(new Hosts(url));
+  const sockets = new Sockets(new Hosts(url), options.ours);
   const deadline = new Deadline(sockets, options.answerSeconds ?? 30);
   const sql = postgres(firstHostOf(url), {
     max: options.max ?? 4,

@@ -9,8 +9,9 @@
  *
  * @module
  */
-import { Socket } from "node:net";
+import { Socket, type SocketConstructorOpts } from "node:net";
 import type { Hosts } from "./hosts.ts";
+import { Messages } from "./messages.ts";
 
 /** What the client tells of where it connects to. */
 export interface Address {
@@ -18,7 +19,12 @@ export interface Address {
   port: number[];
   /** A Unix socket, instead. */
   path?: string | false;
+  /** What its URL says of TLS; without any, the socket carries nothing but messages. */
+  ssl?: unknown;
 }
+
+/** Whether sockets can read to where they are told. */
+const IN_PLACE = !("Bun" in globalThis || "Deno" in globalThis);
 
 /** One connection's socket. */
 class PromptSocket extends Socket {
@@ -28,6 +34,10 @@ class PromptSocket extends Socket {
   at: number | undefined;
   // Written by look(): what had come when that was last seen to change.
   #seen = { bytes: 0, at: performance.now() };
+
+  constructor(inPlace: boolean) {
+    super(inPlace ? readTo(new Messages(), (messages) => super.emit("data", messages)) : undefined);
+  }
 
   override emit(event: string | symbol, ...args: unknown[]): boolean {
     const heard = super.emit(event as "error", ...args as [Error]);
@@ -43,18 +53,29 @@ class PromptSocket extends Socket {
   }
 }
 
+function readTo(messages: Messages, hand: (messages: Uint8Array) => void): SocketConstructorOpts {
+  const callback = (count: number) => {
+    messages.came(count, hand);
+    return true;
+  };
+  return { onread: { buffer: () => messages.room(), callback } };
+}
+
 /** The open sockets of one pool. */
 export class Sockets {
   readonly #open = new Set<PromptSocket>();
   readonly #hosts: Hosts;
+  readonly #inPlace: boolean;
 
-  constructor(hosts: Hosts) {
+  /** @param ours Every statement is ours, and so every answer is read where it lies; see `messages.ts`. */
+  constructor(hosts: Hosts, ours = false) {
     this.#hosts = hosts;
+    this.#inPlace = ours && IN_PLACE;
   }
 
   /** Make one for the client, which may write before it is connected. */
-  readonly make = ({ host: [host], port: [port], path }: Address): Socket => {
-    const socket = new PromptSocket();
+  readonly make = ({ host: [host], port: [port], path, ssl }: Address): Socket => {
+    const socket = new PromptSocket(this.#inPlace && !ssl);
     const one = this.#hosts.pick();
     socket.host = one?.host ?? host;
     socket.at = one?.at;

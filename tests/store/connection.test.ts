@@ -284,3 +284,32 @@ test("addressOf() shows where an address leads, never the password", () => {
   ];
   for (const [url, expected] of cases) assert.equal(addressOf(url), expected);
 });
+
+test("connect() gives what is ours whole, in answers of all sizes, and others what they keep", async (t) => {
+  const db = await database();
+  t.after(() => db.drop());
+  const own = connect(db.url, { max: 1, ours: true });
+  t.after(() => own.end({ timeout: 1 }));
+  for (const size of [1, 300, 70_000, 3_000_000, 20]) {
+    const rows = await own.unsafe(
+      "select i, repeat(chr(97 + i % 26), $1::int) text from generate_series(1, 9) i",
+      [size],
+    );
+    assert.deepEqual(
+      rows.map(({ i, text }) => [i, text.length, text[0]]),
+      rows.map((_, at) => {
+        const i = at + 1;
+        return [i, size, String.fromCharCode(97 + i % 26)];
+      }),
+    );
+  }
+  await assert.rejects(own.unsafe("select 1 / 0"), /division by zero/);
+  const rows = await own.unsafe("select 7 seven");
+  assert.equal(rows[0].seven, 7, "it goes on behind an error");
+
+  const theirs = connect(db.url, { max: 1 });
+  t.after(() => theirs.end({ timeout: 1 }));
+  const kept = await theirs.unsafe("select repeat('k', 100000) k from generate_series(1, 20)").raw();
+  await theirs.unsafe("select repeat('x', 100000) x from generate_series(1, 20)");
+  assert.ok(kept.every(([bytes]) => String(bytes) === "k".repeat(100_000)));
+});

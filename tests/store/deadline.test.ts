@@ -9,7 +9,7 @@ async function open(t: TestContext, answerSeconds: number) {
   const db = await database();
   t.after(() => db.drop());
   const way = await TcpProxy.before(t, db.url);
-  const sql = connect(way.url, { max: 3, answerSeconds });
+  const sql = connect(way.url, { max: 3, answerSeconds, ours: true });
   t.after(() => sql.end({ timeout: 0 }));
   return { sql, way };
 }

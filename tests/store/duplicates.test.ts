@@ -173,7 +173,7 @@ test("stage() lets the next one go after a head with a wish to be cancelled was 
   const [head, next] = [await publish("serial"), await publish("serial")];
   await claim();
   await store.cancel([head.uuid]);
-  await sql`update dispatcher.node set lease_until = '-infinity' where instance = ${node.instance}`;
+  await sql`update dispatcher.node set lease_until = clock_timestamp() - interval '1 hour' where instance = ${node.instance}`;
   await store.rescue();
   const found = await store.outcomes([head.uuid]);
   assert.equal(found.get(head.uuid)?.state, "cancelled");
@@ -194,7 +194,7 @@ test("stage() holds the next one back while a rescued head goes again", async (t
   const { publish, claim, store, node, sql } = await site(t);
   const [head] = [await publish("serial"), await publish("serial")];
   await claim();
-  await sql`update dispatcher.node set lease_until = '-infinity' where instance = ${node.instance}`;
+  await sql`update dispatcher.node set lease_until = clock_timestamp() - interval '1 hour' where instance = ${node.instance}`;
   await store.rescue();
   await store.stage(100);
   assert.deepEqual(await counts(sql), { all: 2, open: 1 });

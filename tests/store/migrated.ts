@@ -15,7 +15,7 @@ export async function migrated(
 ): Promise<{ url: string; sql: Sql; store: PostgresStore }> {
   const db = await database();
   t.after(() => db.drop());
-  const sql = connect(db.url, { max });
+  const sql = connect(db.url, { max, ours: true });
   t.after(() => sql.end({ timeout: 1 }));
   await migrate(sql);
   return { url: db.url, sql, store: new PostgresStore(sql) };

@@ -7,7 +7,7 @@ import { database, needsServer, test, type TestContext, thisRuntime } from "../h
 async function makeStore(t: TestContext, server?: "pg15"): Promise<PostgresStore> {
   const db = await database({ server, migrated: true });
   t.after(() => db.drop());
-  const sql = connect(db.url, { max: 8 });
+  const sql = connect(db.url, { max: 8, ours: true });
   t.after(() => sql.end({ timeout: 1 }));
   return new PostgresStore(sql);
 }
