@@ -65,7 +65,7 @@ export function logAttempt(events: Events, log: LogSettings, end: Finished): voi
     const text = `Attempt failed: ${redact(`${name}: ${message}`)}`;
     events.emit("warning", "attempt.failed", text, { ...fieldsOf(claimed), node: log.node, worker });
   } else if (log.level === "debug") {
-    const ms = end.started === null ? null : end.finished - end.started;
+    const ms = end.started === null ? null : Math.round(end.finished - end.started);
     events.emit("debug", `attempt.${outcome}`, `Attempt ${outcome}`, {
       ...fieldsOf(claimed),
       node: log.node,

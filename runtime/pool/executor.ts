@@ -49,6 +49,8 @@ const MESSAGES: Record<AbortReason, string> = {
 class Attempt {
   readonly job: Job;
   readonly started: number = Date.now();
+  // The clock may be set meanwhile, and most tasks take less than it can tell.
+  readonly #since = performance.now();
   /** Its arguments are encrypted with a key that is not here. */
   keyless: true | undefined;
   /** What its context knows, if it has one. */
@@ -84,17 +86,19 @@ class Attempt {
     return this.own?.transaction?.committed ?? false;
   }
 
+  get #finished(): number {
+    return this.started + (performance.now() - this.#since);
+  }
+
   completed(text: string): Executed {
     const { job: { uuid }, started } = this;
-    return { done: { t: "done", uuid, ok: true, started, finished: Date.now(), heap: 0 }, text };
+    return { done: { t: "done", uuid, ok: true, started, finished: this.#finished, heap: 0 }, text };
   }
 
   failed(text: string, more: Partial<Done>): Executed {
     const { job: { uuid }, started, keyless } = this;
-    return {
-      done: { t: "done", uuid, ok: false, started, finished: Date.now(), heap: 0, keyless, ...more },
-      text,
-    };
+    const finished = this.#finished;
+    return { done: { t: "done", uuid, ok: false, started, finished, heap: 0, keyless, ...more }, text };
   }
 }
 

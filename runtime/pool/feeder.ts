@@ -16,14 +16,17 @@ import type { Clock } from "../clock.ts";
 import type { Claimed } from "../store/store.ts";
 import type { Endings } from "./endings.ts";
 import type { Fleet } from "./fleet.ts";
+import type { HostProcess } from "./host_process.ts";
 import type { Intake } from "./intake.ts";
 import type { AbortReason } from "./protocol.ts";
 import { aheadOfSlot, burstOfSlot } from "./scaling.ts";
 import type { Slot } from "./slot.ts";
 import { writeRun } from "./pool_texts.ts";
 
-/** So many ahead of each slot, or waiting: tasks are tiny, and there are many. */
+/** So many ahead of each slot: tasks are tiny. */
 const TINY = 32;
+/** So many of them: that is a burst. */
+const SEVERAL = 4;
 
 /** What the feeder works with. */
 export interface FeederParts {
@@ -52,7 +55,7 @@ export class Feeder {
   /** Hand what waits to the slots: one to each that is free, then some ahead where tasks are short. */
   feed(): void {
     const { intake, fleet, soloHosts } = this.#parts;
-    if (intake.length === 0) return;
+    if (intake.length === 0) return this.#spread();
     const isBurst = this.#feedBurst();
     for (const slot of fleet.slots.values()) {
       if (!slot.free || (isBurst && !slot.host.solo)) continue;
@@ -62,33 +65,55 @@ export class Feeder {
     const solo = Math.min(intake.suspects, soloHosts - fleet.soloHosts());
     for (let i = 0; i < solo && fleet.mayStart; i++) fleet.open(true);
     if (intake.waiting > 0) this.#feedAhead();
+    else this.#spread();
+  }
+
+  /** Tasks that take longer than those before them: what one slot was given of them is too much while another is free. */
+  #spread(): void {
+    const { fleet, endings, intake } = this.#parts;
+    const most = this.#mostAhead();
+    const usual = most < TINY ? most : burstOfSlot(most, endings.meanMs, intake.meanBytes);
+    if (!fleet.hasFree()) return;
+    for (const slot of fleet.slots.values()) if (slot.ahead.length > 2 * usual) this.recall(slot);
   }
 
   /**
-   * Many tiny tasks fill one slot after the other, and no more slots than they need. False when there are few, or when
-   * one of them is not tiny after all: then whoever is free takes what others cannot.
+   * Several tiny tasks fill one slot after the other, and no more of them than they need. False when there are few, or
+   * when one of them is not tiny after all: then whoever is free takes what others cannot.
    */
   #feedBurst(): boolean {
     const { intake, fleet, endings, clock } = this.#parts;
     const most = this.#mostAhead();
-    if (most < TINY || intake.waiting < TINY) return false;
+    if (most < TINY || intake.waiting < SEVERAL) return false;
     const now = clock.monotonic();
-    // A host that dies gives back no more than if it were spread evenly.
-    const all = most * fleet.slots.size;
-    const each = Math.min(all, burstOfSlot(most, endings.meanMs, intake.meanBytes));
-    let left = all - this.aheadCount;
+    const each = burstOfSlot(most, endings.meanMs, intake.meanBytes);
+    const hosts = this.#roomOfHosts(most);
     let isBurst = true;
     for (const slot of fleet.slots.values()) {
-      isBurst &&= !slot.isLate(now);
-      if (slot.free ? slot.host.solo : slot.ahead.length > each / 2 || !this.#takesMore(slot, now)) continue;
-      while (left > 0 && slot.ahead.length < each && this.#mayHaveMore(slot)) {
+      if (slot.ahead.length > 0 && slot.isLate(now)) isBurst = false;
+      const host = hosts.get(slot.host)!;
+      const share = Math.min(each, host.all);
+      const left = Math.min(share - slot.ahead.length, host.room);
+      // Not a few at a time: to hand them out, or to wake another thread, costs more than they do.
+      if (left < share / 2 || (slot.free ? slot.host.solo : !this.#takesMore(slot, now))) continue;
+      while (slot.ahead.length < share && host.room > 0 && this.#mayHaveMore(slot)) {
         const claimed = intake.take(false);
         if (!claimed) return true;
-        if (slot.running) left--;
+        if (slot.running) host.room--;
         this.#send(slot, claimed);
       }
     }
     return isBurst;
+  }
+
+  /** What each host may have ahead, and what of that it has not: all that is in doubt when it dies, as if spread evenly. */
+  #roomOfHosts(most: number): Map<HostProcess, { all: number; room: number }> {
+    const hosts = new Map<HostProcess, { all: number; room: number }>();
+    for (const { host, ahead } of this.#parts.fleet.slots.values()) {
+      const { all, room } = hosts.get(host) ?? { all: 0, room: 0 };
+      hosts.set(host, { all: all + most, room: room + most - ahead.length });
+    }
+    return hosts;
   }
 
   #mostAhead(): number {

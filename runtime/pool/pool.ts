@@ -116,7 +116,7 @@ export class Pool {
 
   /** Whether a slot has nothing to do. */
   get idle(): boolean {
-    return this.intake.length === 0 && this.fleet.hasFree();
+    return this.intake.length === 0 && this.fleet.hasFree() && this.feeder.aheadCount === 0;
   }
 
   /** Whether the slots have work for a while. */

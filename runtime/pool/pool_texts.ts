@@ -35,7 +35,7 @@ export function isDone(said: string): boolean {
 
 function readCompletion(header: string): Done | undefined {
   const parts = header.split(PART);
-  const started = Number(parts[1]), finished = started + Number(parts[2]), heap = Number(parts[3]);
+  const started = Number(parts[1]), finished = started + Number(parts[2]) / 1_000, heap = Number(parts[3]);
   if (!Number.isFinite(finished + heap)) return undefined;
   return { t: "done", uuid: parts[0].slice(COMPLETED.length), ok: true, started, finished, heap };
 }

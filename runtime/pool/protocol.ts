@@ -116,7 +116,7 @@ export interface Done {
   t: "done";
   uuid: string;
   ok: boolean;
-  /** Milliseconds since 1970. */
+  /** Milliseconds since 1970; the end with its fraction. */
   started: number;
   finished: number;
   heap: number;

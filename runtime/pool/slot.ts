@@ -37,7 +37,7 @@ export interface Finished {
   outcome: "completed" | "failed" | "cancelled" | "released";
   /** JSON text: of the result when completed, else of an error; null for a release without a trace. */
   text: string | null;
-  /** Milliseconds since 1970; null when it never started. */
+  /** Milliseconds since 1970, the end with its fraction where a worker told it; null when it never started. */
   started: number | null;
   finished: number;
   /** JSON text of the last progress that was not written yet. */

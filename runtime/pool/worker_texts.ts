@@ -50,5 +50,7 @@ export const COMPLETED = "+";
 
 /** Put the end of an attempt into text that has completed; there is nothing else to tell of it. */
 export function writeCompletion({ uuid, started, finished, heap }: Done, text: string): string {
-  return COMPLETED + uuid + PART + started + PART + (finished - started) + PART + heap + "\n" + text;
+  // In microseconds: as numbers of milliseconds most would have a tail of digits.
+  return COMPLETED + uuid + PART + started + PART + Math.round((finished - started) * 1_000) + PART + heap +
+    "\n" + text;
 }

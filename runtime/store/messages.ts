@@ -34,21 +34,28 @@ export class Messages {
   /** So many bytes came there. Hands out the messages that are whole, one behind the other; none: does not. */
   came(count: number, hand: (messages: Buffer) => void): void {
     const end = this.#filled + count;
-    const isFull = end === this.#memory.length;
     const { whole, wants } = wholeOf(this.#memory, end);
     this.#filled = end - whole;
-    if (whole > 0) hand(this.#memory.subarray(0, whole));
-    const size = this.#sizeFor(wants, isFull);
+    try {
+      if (whole > 0) hand(this.#memory.subarray(0, whole));
+    } finally {
+      this.#keep(whole, end, wants);
+    }
+  }
+
+  /** What is left goes to the front, of another piece of memory if this one is too small or too large. */
+  #keep(whole: number, end: number, wants: number): void {
+    const size = this.#sizeFor(wants, end === this.#memory.length);
     const rest = this.#memory.subarray(whole, end);
     if (size !== this.#memory.length) this.#memory = Buffer.allocUnsafeSlow(size);
     if (whole > 0 || rest.buffer !== this.#memory.buffer) this.#memory.set(rest);
   }
 
+  /** It grows with what has come: what a message says of its length may be anything, if no PostgreSQL is there. */
   #sizeFor(wants: number, isFull: boolean): number {
     const { length } = this.#memory;
-    if (wants > length) return Math.max(wants, Math.min(2 * length, KEPT));
-    if (length > KEPT) return wants > KEPT ? length : KEPT;
-    return isFull ? Math.min(2 * length, KEPT) : length;
+    if (wants > KEPT) return isFull ? Math.min(2 * length, Math.max(wants, length)) : length;
+    return isFull || length > KEPT ? Math.min(2 * length, KEPT) : length;
   }
 }
 

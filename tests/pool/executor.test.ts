@@ -81,3 +81,13 @@ for (
     assert.deepEqual([name, message], ["ArgumentsError", `Arguments of "slow" are ${what}`]);
   });
 }
+
+test("Executor.run() tells how long an attempt took to less than a millisecond", async () => {
+  const { made, give } = executor();
+  give("slow", {}, () => {
+    const begun = performance.now();
+    while (performance.now() - begun < 0.3);
+  });
+  const { done: { started, finished } } = await made.run(JOB);
+  assert.ok(Number.isInteger(started) && finished - started >= 0.29, `${started} to ${finished}`);
+});

@@ -8,14 +8,19 @@ import { claimed } from "../conformance/make.ts";
 import { FakeClock } from "../fake_clock.ts";
 import { test } from "../harness.ts";
 
-/** A feeder with one slot or more, whose tasks are short. */
-function rig(options: Partial<FeederParts> = {}, slots = 1) {
+/** A feeder with one slot or more, so many of them on a first host, whose tasks are short. */
+function rig(options: Partial<FeederParts> = {}, slots = 1, onFirst = slots) {
   const sent: string[] = [];
   const send = ([what]: HostCommand) => void sent.push(what);
   const run = () => void sent.push("run");
-  const host = { solo: false, leaky: false, alive: true, pid: 1, send, run } as unknown as HostProcess;
+  const hosts = [1, 2].map((pid) =>
+    ({ solo: false, leaky: false, alive: true, pid, send, run }) as unknown as HostProcess
+  );
   const clock = new FakeClock();
-  const all = Array.from({ length: slots }, (_, i) => new Slot(i + 1, host, clock.monotonic()));
+  const all = Array.from(
+    { length: slots },
+    (_, i) => new Slot(i + 1, hosts[i < onFirst ? 0 : 1], clock.monotonic()),
+  );
   for (const slot of all) slot.state = "ready";
   const [slot] = all;
   const intake = new Intake();
@@ -27,6 +32,7 @@ function rig(options: Partial<FeederParts> = {}, slots = 1) {
     fleet: {
       slots: new Map(all.map((slot) => [slot.id, slot])),
       soloHosts: () => 0,
+      hasFree: () => all.some((slot) => slot.free),
     } as unknown as FeederParts["fleet"],
     endings: {
       meanMs: 0.01,
@@ -68,10 +74,10 @@ test("Feeder gives more only when half of what was ahead is gone", () => {
   assert.equal(ahead().length, full);
 });
 
-test("Feeder gives a few tiny tasks to all slots alike, and many to one slot after the other", () => {
+test("Feeder gives two or three tiny tasks to as many slots, and more to one slot after the other", () => {
   const few = rig({}, 4);
-  few.put(8);
-  assert.deepEqual(few.slots.map((slot) => slot.sent), [2, 2, 2, 2]);
+  few.put(3);
+  assert.deepEqual(few.slots.map((slot) => slot.sent), [1, 1, 1, 0]);
   const many = rig({}, 4);
   many.put(100);
   assert.deepEqual(many.slots.map((slot) => slot.sent), [100, 0, 0, 0]);
@@ -88,9 +94,36 @@ test("Feeder leaves all tiny tasks to one slot while that keeps up with them", (
   put(900);
   assert.deepEqual(slots.map(({ ahead }) => ahead.length), [256, 0, 0, 0]);
   assert.deepEqual(slots.map(({ running }) => running !== null), [true, false, false, false]);
-  for (let i = 0; i < 140; i++) feeder.next(slots[0]);
+  for (let i = 0; i < 60; i++) feeder.next(slots[0]);
+  feeder.feed();
+  assert.deepEqual(slots.map(({ ahead }) => ahead.length), [196, 0, 0, 0], "not a few at a time");
+  for (let i = 0; i < 80; i++) feeder.next(slots[0]);
   feeder.feed();
   assert.deepEqual(slots.map(({ ahead }) => ahead.length), [256, 0, 0, 0]);
+});
+
+test("Feeder gives each host no more tiny tasks than evenly, and all that are free something", () => {
+  const endings = { meanMs: 0.002 } as unknown as FeederParts["endings"];
+  const { slots, put } = rig({ endings }, 4, 3);
+  put(2_000);
+  // Hosts of three slots and of one.
+  assert.deepEqual(slots.map(({ ahead }) => ahead.length), [192, 0, 0, 64]);
+});
+
+test("Feeder takes back what one slot has too much of, when tasks take longer and another slot is free", () => {
+  const endings = { meanMs: 0.002 };
+  const { slots, put, feeder, sent, intake } = rig({ endings: endings as FeederParts["endings"] }, 4);
+  put(300);
+  assert.deepEqual(slots.map(({ ahead }) => ahead.length), [256, 0, 0, 0]);
+  intake.empty(false);
+  feeder.feed();
+  assert.ok(!sent.includes("recall"), "they are tiny");
+  endings.meanMs = 1.5;
+  feeder.feed();
+  assert.deepEqual(sent.filter((what) => what === "recall"), ["recall"]);
+  feeder.recalled(slots[0], 256);
+  feeder.feed();
+  assert.deepEqual(slots.map(({ ahead }) => ahead.length), [2, 2, 2, 2]);
 });
 
 test("Feeder gives to whoever is free what waits beside a tiny task that takes long after all", async () => {

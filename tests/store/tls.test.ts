@@ -28,7 +28,7 @@ test("connect() speaks TLS where the address asks for it, and cuts what does not
   for (const mode of ["require", "prefer"]) {
     const url = new URL(db.url);
     url.searchParams.set("sslmode", mode);
-    const sql = connect(url.href, { max: 2, answerSeconds: 1 });
+    const sql = connect(url.href, { max: 2, answerSeconds: 1, ours: true });
     t.after(() => sql.end({ timeout: 0 }));
     await eventually(async () => {
       const [{ ssl }] = await sql.unsafe("select ssl from pg_stat_ssl where pid = pg_backend_pid()");
