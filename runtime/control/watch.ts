@@ -129,7 +129,7 @@ function claimed(claim: ClaimEvent): Omit<WatchedEvent, "node"> {
 
 function ended(end: AttemptEvent): Omit<WatchedEvent, "node"> {
   const { outcome, worker, started, at, error } = end;
-  const ms = started === null ? null : at - started;
+  const ms = started === null ? null : Math.round(at - started);
   const why = error === null ? null : lineOf(JSON.parse(error));
   return { event: `attempt.${outcome}`, at: new Date(at).toISOString(), ...ids(end), worker, ms, error: why };
 }

@@ -9,7 +9,7 @@ import { readResources, type Resources } from "../resources.ts";
 import { readPolicy, type RetryPolicy } from "../retry_policy.ts";
 import type { Claimed } from "../store/store.ts";
 import type { AbortReason, Done } from "./protocol.ts";
-import { abortError, type Finished, type Slot } from "./slot.ts";
+import { abortError, type Finished, type Running, type Slot } from "./slot.ts";
 
 /** What an attempt that was asked to end counts as. */
 const OUTCOME_OF: Record<AbortReason, Finished["outcome"]> = {
@@ -155,9 +155,20 @@ export class Endings {
     });
   }
 
+  /** It takes long: the mean must not learn that from its end only, while what comes next is taken for tiny. */
+  late(running: Running, now: number): void {
+    if (running.late) return;
+    running.late = true;
+    this.#learnMs(now - running.since);
+  }
+
+  #learnMs(ms: number): void {
+    this.meanMs = this.meanMs === null ? ms : this.meanMs * 0.9 + ms * 0.1;
+  }
+
   #book(slot: Slot, started: number, finished: number): void {
     const ms = Math.max(0, finished - started);
-    this.meanMs = this.meanMs === null ? ms : this.meanMs * 0.9 + ms * 0.1;
+    this.#learnMs(ms);
     this.busyMs += ms;
     this.totals.finished++;
     if (slot.running?.aborted === "CancelledError") this.totals.cancelled++;

@@ -54,8 +54,12 @@ export class Feeder {
 
   /** Hand what waits to the slots: one to each that is free, then some ahead where tasks are short. */
   feed(): void {
+    if (this.#parts.intake.length > 0) this.#hand();
+    this.#spread();
+  }
+
+  #hand(): void {
     const { intake, fleet, soloHosts } = this.#parts;
-    if (intake.length === 0) return this.#spread();
     const isBurst = this.#feedBurst();
     for (const slot of fleet.slots.values()) {
       if (!slot.free || (isBurst && !slot.host.solo)) continue;
@@ -65,16 +69,17 @@ export class Feeder {
     const solo = Math.min(intake.suspects, soloHosts - fleet.soloHosts());
     for (let i = 0; i < solo && fleet.mayStart; i++) fleet.open(true);
     if (intake.waiting > 0) this.#feedAhead();
-    else this.#spread();
   }
 
-  /** Tasks that take longer than those before them: what one slot was given of them is too much while another is free. */
+  /** Tasks take longer than those before them: what a slot was given of them is too much, if others can take it. */
   #spread(): void {
     const { fleet, endings, intake } = this.#parts;
     const most = this.#mostAhead();
     const usual = most < TINY ? most : burstOfSlot(most, endings.meanMs, intake.meanBytes);
-    if (!fleet.hasFree()) return;
-    for (const slot of fleet.slots.values()) if (slot.ahead.length > 2 * usual) this.recall(slot);
+    for (const slot of fleet.slots.values()) {
+      if (slot.ahead.length <= 2 * usual || slot.running?.killSentAt) continue;
+      if (intake.waiting > 0 || fleet.hasFree()) this.recall(slot);
+    }
   }
 
   /**
@@ -90,8 +95,8 @@ export class Feeder {
     const hosts = this.#roomOfHosts(most);
     let isBurst = true;
     for (const slot of fleet.slots.values()) {
-      if (slot.ahead.length > 0 && slot.isLate(now)) isBurst = false;
       const host = hosts.get(slot.host)!;
+      if (host.room < 0 || (slot.ahead.length > 0 && slot.isLate(now))) isBurst = false;
       const share = Math.min(each, host.all);
       const left = Math.min(share - slot.ahead.length, host.room);
       // Not a few at a time: to hand them out, or to wake another thread, costs more than they do.

@@ -133,8 +133,9 @@ export class Fleet {
     return [...this.slots.values()].filter((slot) => slot.running);
   }
 
+  /** Whether a slot, not one for suspects, has nothing to do. */
   hasFree(): boolean {
-    for (const slot of this.slots.values()) if (slot.free) return true;
+    for (const slot of this.slots.values()) if (slot.free && !slot.host.solo) return true;
     return false;
   }
 

@@ -75,6 +75,8 @@ export interface Running {
   since: number;
   /** When it overruns. */
   deadline: number | null;
+  /** It was seen to take long, before its end. */
+  late?: true;
   /** Why it was asked to end. */
   aborted: AbortReason | null;
   /** When it is killed, if it has not ended by then. */

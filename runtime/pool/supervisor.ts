@@ -5,6 +5,7 @@
  * @module
  */
 import type { Clock } from "../clock.ts";
+import type { Endings } from "./endings.ts";
 import type { Feeder } from "./feeder.ts";
 import type { Fleet } from "./fleet.ts";
 import type { HostProcess } from "./host_process.ts";
@@ -18,6 +19,7 @@ export interface Supervised {
   readonly fleet: Fleet;
   readonly intake: Intake;
   readonly feeder: Feeder;
+  readonly endings: Pick<Endings, "late">;
   readonly options: {
     minSlots: number;
     maxSlots: number;
@@ -56,7 +58,10 @@ export function supervise(pool: Supervised): void {
 
 function watchAttempt(pool: Supervised, slot: Slot, now: number): void {
   const running = slot.running!;
-  if (slot.isLate(now)) pool.feeder.recall(slot);
+  if (slot.isLate(now)) {
+    pool.endings.late(running, now);
+    pool.feeder.recall(slot);
+  }
   if (running.deadline !== null && now >= running.deadline) pool.abortSlot(slot, "TimeoutError");
   if (running.killSentAt !== null) {
     watchAnswer(slot, running.killSentAt, now);

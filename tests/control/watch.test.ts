@@ -44,7 +44,7 @@ test("Watch tells claims, ends of attempts and lines of the log, redacted, witho
   watch.open("c", 10);
   events.claims.emit(CLAIM);
   const error = JSON.stringify({ name: "Error", message: "token=hunter2", stack: "at hunter2" });
-  events.attempts.emit({ ...CLAIM, at: 30, started: 10, outcome: "retry", worker: "1.2", error });
+  events.attempts.emit({ ...CLAIM, at: 30.0042, started: 10, outcome: "retry", worker: "1.2", error });
   events.emit("warning", "attempt.failed", "told by the attempt itself");
   events.emit("info", "node.draining", "Draining", { node: "n1" });
   const [message] = await eventually(() => sent.length > 0 && sent) as WatchMessage[];

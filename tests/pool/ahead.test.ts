@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { claimed } from "../conformance/make.ts";
 import { eventually, test, type TestContext } from "../harness.ts";
 import { type Ended, FIXTURES, type Rig, rig, SHIPPED } from "./rig.ts";
 
@@ -45,6 +46,28 @@ test("Pool takes back what is ahead behind a long task, for another slot", async
   assert.equal(outcome, "cancelled");
   const others = new Set(behind.slice(50).map((end) => end.worker));
   assert.deepEqual([...others].filter((other) => other === worker), []);
+});
+
+test("Pool whose slot has something ahead is not idle, whatever other slots do", async (t) => {
+  const made = await quick(t, { minSlots: 2, maxSlots: 2 });
+  assert.equal(made.pool.idle, true);
+  made.pool.endings.meanMs = 0.002;
+  made.pool.submit(Array.from({ length: 8 }, () => claimed()));
+  assert.equal(made.pool.fleet.hasFree(), true, "one slot has all eight");
+  assert.equal(made.pool.idle, false);
+  await eventually(() => made.ends.length === 58);
+  assert.equal(made.pool.idle, true);
+});
+
+test("Pool runs long tasks in all its slots, however tiny they were before", async (t) => {
+  const made = await quick(t, { minSlots: 4, maxSlots: 4 });
+  made.pool.endings.meanMs = 0.002;
+  const long = { task: "examples/sleep", args: "[30]", timeout: 20 };
+  made.pool.submit(Array.from({ length: 8 }, () => claimed(long)));
+  assert.equal(made.pool.busy, 1, "one slot has all eight");
+  await eventually(() => made.pool.busy === 4);
+  assert.ok(made.pool.endings.meanMs > 1, "it was learnt before any of them ended");
+  await eventually(() => ahead(made).length === 0);
 });
 
 test("Pool has no room behind tasks that are long, however short they were before", async (t) => {

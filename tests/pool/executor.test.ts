@@ -88,6 +88,8 @@ test("Executor.run() tells how long an attempt took to less than a millisecond",
     const begun = performance.now();
     while (performance.now() - begun < 0.3);
   });
-  const { done: { started, finished } } = await made.run(JOB);
-  assert.ok(Number.isInteger(started) && finished - started >= 0.29, `${started} to ${finished}`);
+  for (let i = 0; i < 10; i++) {
+    const { done: { started, finished } } = await made.run(JOB);
+    assert.ok(Number.isInteger(started) && finished - started >= 0.29, `${started} to ${finished}`);
+  }
 });

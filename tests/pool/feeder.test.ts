@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Endings } from "../../runtime/pool/endings.ts";
 import { Feeder, type FeederParts } from "../../runtime/pool/feeder.ts";
 import type { HostProcess } from "../../runtime/pool/host_process.ts";
 import { Intake } from "../../runtime/pool/intake.ts";
@@ -102,7 +103,7 @@ test("Feeder leaves all tiny tasks to one slot while that keeps up with them", (
   assert.deepEqual(slots.map(({ ahead }) => ahead.length), [256, 0, 0, 0]);
 });
 
-test("Feeder gives each host no more tiny tasks than evenly, and all that are free something", () => {
+test("Feeder gives each host tiny tasks, and none more than evenly", () => {
   const endings = { meanMs: 0.002 } as unknown as FeederParts["endings"];
   const { slots, put } = rig({ endings }, 4, 3);
   put(2_000);
@@ -131,6 +132,21 @@ test("Feeder gives to whoever is free what waits beside a tiny task that takes l
   const { slots, put, feeder, clock } = rig({ endings }, 4);
   put(900);
   await clock.advance(60);
+  feeder.feed();
+  assert.deepEqual(slots.map(({ running }) => running !== null), [true, true, true, true]);
+});
+
+test("Feeder gives one to each that is free when tasks that were tiny are seen to take long", async () => {
+  const endings = new Endings(new FakeClock(), { finished() {}, notice() {} });
+  endings.meanMs = 0.002;
+  const { slots, put, feeder, clock } = rig({ endings }, 4);
+  put(8);
+  assert.deepEqual(slots.map(({ sent }) => sent), [8, 0, 0, 0]);
+  await clock.advance(25);
+  for (let look = 0; look < 2; look++) endings.late(slots[0].running!, clock.monotonic());
+  assert.ok(endings.meanMs > 2 && endings.meanMs < 3, `${endings.meanMs}: once`);
+  feeder.recall(slots[0]);
+  feeder.recalled(slots[0], 7);
   feeder.feed();
   assert.deepEqual(slots.map(({ running }) => running !== null), [true, true, true, true]);
 });

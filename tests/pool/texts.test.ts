@@ -98,7 +98,7 @@ test("readReport() takes apart what writeCompletion() wrote", () => {
     assert.ok(isDone(writeCompletion(done, text)));
   }
   const short = { ...done, started: 1_764_000_000_000, finished: 1_764_000_000_000 + 0.125 };
-  assert.match(writeCompletion(short, ""), /\x1f125\x1f/, "in microseconds");
+  assert.ok(writeCompletion(short, "").includes("\x1f125\x1f"), "in microseconds");
   assert.deepEqual(readReport(writeCompletion(short, "1"))!.report, short);
   assert.ok(isDone(writeReport({ ...done, ok: false }, "{}")));
   assert.ok(!isDone(writeReport({ t: "ready", heap: 1 })));
