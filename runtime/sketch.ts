@@ -8,7 +8,7 @@
  */
 
 const STEPS = [1, 1.5, 2, 3, 5, 7];
-/** A millisecond, which is what clocks here tell apart, to 20 hours. */
+/** A millisecond, the least that waits are told in, to 20 hours. */
 const DECADES = [0.001, 0.01, 0.1, 1, 10, 100, 1_000, 10_000];
 
 /** Upper bounds in seconds, each included; what is above the last one has a bucket too. */
