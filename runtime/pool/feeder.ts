@@ -73,9 +73,8 @@ export class Feeder {
 
   /** Tasks take longer than those before them: what a slot was given of them is too much, if others can take it. */
   #spread(): void {
-    const { fleet, endings, intake } = this.#parts;
-    const most = this.#mostAhead();
-    const usual = most < TINY ? most : burstOfSlot(most, endings.meanMs, intake.meanBytes);
+    const { fleet, intake } = this.#parts;
+    const usual = this.#shareOfSlot(this.#mostAhead());
     for (const slot of fleet.slots.values()) {
       if (slot.ahead.length <= 2 * usual || slot.running?.killSentAt) continue;
       if (intake.waiting > 0 || fleet.hasFree()) this.recall(slot);
@@ -87,11 +86,11 @@ export class Feeder {
    * when one of them is not tiny after all: then whoever is free takes what others cannot.
    */
   #feedBurst(): boolean {
-    const { intake, fleet, endings, clock } = this.#parts;
+    const { intake, fleet, clock } = this.#parts;
     const most = this.#mostAhead();
     if (most < TINY || intake.waiting < SEVERAL) return false;
     const now = clock.monotonic();
-    const each = burstOfSlot(most, endings.meanMs, intake.meanBytes);
+    const each = this.#shareOfSlot(most);
     const hosts = this.#roomOfHosts(most);
     let isBurst = true;
     for (const slot of fleet.slots.values()) {
@@ -119,6 +118,12 @@ export class Feeder {
       hosts.set(host, { all: all + most, room: room + most - ahead.length });
     }
     return hosts;
+  }
+
+  /** What one slot may be given ahead, besides others that have less. */
+  #shareOfSlot(most: number): number {
+    const { endings, intake } = this.#parts;
+    return most < TINY ? most : burstOfSlot(most, endings.meanMs, intake.meanBytes);
   }
 
   #mostAhead(): number {

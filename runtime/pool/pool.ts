@@ -114,7 +114,7 @@ export class Pool {
     return this.fleet.running().length;
   }
 
-  /** Whether a slot has nothing to do. */
+  /** Whether a slot has nothing to do, and others have nothing ahead that it may come to take over. */
   get idle(): boolean {
     return this.intake.length === 0 && this.fleet.hasFree() && this.feeder.aheadCount === 0;
   }

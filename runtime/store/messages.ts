@@ -15,7 +15,7 @@
  */
 import { Buffer } from "node:buffer";
 
-/** What a connection has at first, and again after a message that was larger than the most that it keeps. */
+/** What a connection has at first, and the most that it keeps once a larger message is through. */
 const FIRST = 2 ** 16;
 const KEPT = 2 ** 18;
 /** The type of a message, and its length, which counts itself. */
