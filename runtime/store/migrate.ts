@@ -52,6 +52,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 16, name: "0016_wake", worksWith: 1 },
   { version: 17, name: "0017_long", worksWith: 1 },
   { version: 18, name: "0018_content", worksWith: 1 },
+  { version: 19, name: "0019_held", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {
@@ -70,6 +71,8 @@ const APPLIED_MEANWHILE = "ED001";
 /** Whoever waits for a lock on a table makes all others wait behind it, those that publish and claim too. */
 const LOCK_TIMEOUT = "set local lock_timeout = '1s';";
 const LOCK_TRIES = 10;
+/** What a migration looks at is what was committed when it had its lock; a database may have another default. */
+const ISOLATION = "set transaction isolation level read committed;";
 const RETRY_MS = 1_000;
 const IN_USE = new Set(["55P03", "40P01"]);
 
@@ -185,6 +188,7 @@ async function apply(
   const { version, name } = migration;
   // The lock is released by the commit, also through a pooler that hands the session to somebody else afterwards.
   const message = [
+    ISOLATION,
     `select pg_advisory_xact_lock(${LOCK});`,
     LOCK_TIMEOUT,
     bootstrap(own),
@@ -229,7 +233,7 @@ create table if not exists ${schema}.migration (
 
 /** The SQL of all migrations, for those who apply it by hand; it records itself as applied. */
 export async function migrationSql(own: Migrations = DISPATCHER): Promise<string> {
-  const parts = [LOCK_TIMEOUT, bootstrap(own)];
+  const parts = [ISOLATION, LOCK_TIMEOUT, bootstrap(own)];
   for (const migration of own.list) parts.push(await textOf(own, migration));
   return `begin;\n${parts.join("\n")}\ncommit;\n`;
 }

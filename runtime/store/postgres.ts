@@ -124,7 +124,7 @@ export class PostgresStore extends TriageStatements implements Port.Store {
       n.replaces ?? null,
       n.schedules?.length ? toldOf(n.instance, n.schedules) : null,
     ]);
-    if (rows.length > 0) return { ok: true, rescued: (await this.rescue()).rescued };
+    if (rows.length > 0) return { ok: true, rescued: (await this.#rescue(true)).rescued };
     const holder = (await this.nodes()).find((row) => row.name === n.name);
     // It ended between the two statements: try again.
     return holder ? { ok: false, holder } : await this.register(n);
@@ -138,7 +138,7 @@ export class PostgresStore extends TriageStatements implements Port.Store {
 
   async unregister(instance: string): Promise<void> {
     await this.#run(NODE.UNREGISTER, [instance]);
-    await this.rescue();
+    await this.#rescue(true);
   }
 
   async deliver(node: string): Promise<number> {
@@ -170,6 +170,12 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   }
 
   async rescue(thorough = true): Promise<{ queues: string[]; rescued: number }> {
+    const found = await this.#rescue(thorough);
+    if (thorough) await this.#run(NODE.TIDY);
+    return found;
+  }
+
+  async #rescue(thorough: boolean): Promise<{ queues: string[]; rescued: number }> {
     const rows = await this.#run(NODE.RESCUE, [thorough]);
     return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
   }

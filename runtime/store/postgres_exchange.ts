@@ -47,14 +47,14 @@ export function settleParams(s: Port.Settlement[]): Param[] {
   return [
     bareArray(s.map((x) => x.uuid)),
     bareArray(s.map((x) => x.fence)),
-    bareArray(s.map((x) => x.outcome)),
+    alike(s.map((x) => x.outcome), bareArray),
     orNull(s.map((x) => x.record), jsonTexts),
     orNull(s.map((x) => x.result), jsonTexts),
     orNull(s.map((x) => x.error), jsonTexts),
     orNull(s.map((x) => x.progress), jsonTexts),
     orNull(s.map((x) => x.delay), bareArray),
     orNull(s.map((x) => x.solo || null), bareArray),
-    orNull(s.map((x) => x.ran?.worker ?? null), arrayLiteral),
+    orNull(s.map((x) => x.ran?.worker ?? null), (column) => alike(column, arrayLiteral)),
     orNull(s.map((x) => x.ran?.started ?? null), bareArray),
     orNull(s.map((x) => x.ran?.finished ?? null), bareArray),
     LONG_CONTENT,
@@ -68,6 +68,11 @@ function orNull<T>(column: (T | null)[], write: (column: (T | null)[]) => string
 
 /** What the statement does not say of an envelope that has nothing special. */
 const USUAL = [null, null, false, null, false, 0] as const;
+
+/** Of a column in which all are the same the first is enough: the statement makes a column of it (0019_held.sql). */
+function alike<T>(column: T[], write: (column: T[]) => string): string {
+  return write(column.every((value) => value === column[0]) ? column.slice(0, 1) : column);
+}
 
 /** A row of a claim. */
 export function claimedOf(row: Row): Port.Claimed {

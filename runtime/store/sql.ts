@@ -6,13 +6,14 @@
  * @module
  */
 import { WHOLE } from "./sql_look.ts";
+import { held } from "./sql_rows.ts";
 
 /** Tell the nodes of these queues that there is work; committed already, see the function. */
 export const WAKE = `select dispatcher.wake($1::text[])`;
 
 /**
  * Settle and claim in one round trip, one commit, one fsync; or only one of the two. What it does, and why it is a
- * function: 0013_exchange.sql, and 0018_content.sql, which is what it is now.
+ * function: 0013_exchange.sql, and 0019_held.sql, which is what it is now.
  */
 export const EXCHANGE = `
 select * from dispatcher.exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21)`;
@@ -20,12 +21,12 @@ select * from dispatcher.exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 
 /**
  * Give back what an instance does not know that it holds, and tell of which somebody had asked for the end. By fence,
  * too: of an envelope that it gave back and that a lost answer claimed again it knows only the claim before. One UPDATE:
- * with an arm for those to be cancelled, a cancel under way would hide a row from both. Index: envelope_running.
+ * with an arm for those to be cancelled, a cancel under way would hide a row from both. Indexes: held_instance, primary key.
  */
-export const RECONCILE = `
+export const RECONCILE: string = `
 update dispatcher.envelope set state = 'available', attempt = attempt - 1, node = null, instance = null,
-  claimed_at = null
-where instance = $1::uuid and state = 'running'
+  claimed_at = null, noted = null, aside = false
+where ${held("", "h.instance = $1::uuid")} and instance = $1::uuid and state = 'running'
   and (uuid, fence) not in (select * from unnest($2::uuid[], $3::int[]))
 returning uuid::text, cancel_at is not null cancelled`;
 

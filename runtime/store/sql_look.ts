@@ -3,11 +3,12 @@
  *
  * @module
  */
+import { asks, held, LATER, ready } from "./sql_rows.ts";
 
 /** What this node took from the wire and what waits, blocked or for its time. Index: envelope_due, envelope_dedupe. */
-export const ADOPTED = `
+export const ADOPTED: string = `
 select uuid::text, origin::text, task, args, kwargs, blocked from dispatcher.envelope
-where adopter = $1 and state in ('scheduled', 'retryable')
+where adopter = $1 and ${LATER} and state in ('scheduled', 'retryable')
   and ($2::text is null or task = $2) and ($3::uuid is null or uuid = $3 or origin = $3)
 order by id limit $4`;
 
@@ -74,19 +75,23 @@ order by uuid limit $7`;
 
 /**
  * What holds an envelope back, besides its own row; what goes before it, of what asks for the same, is counted up to
- * 1,000. Indexes: envelope_claim, envelope_asking, envelope_running.
+ * 1,000. Indexes: envelope_claim, envelope_asking, primary key.
  */
 export const HOLDUPS: string = `
 select e.blocked, e.preempted, exists (select from dispatcher.queue q where q.name = e.queue and q.paused_at is not null) paused,
   h.uuid::text head, h.state head_state,
   case when e.state = 'asking'
-    then (select count(*)::int from (select from dispatcher.envelope o where o.queue = e.queue and o.state = 'asking'
+    then (select count(*)::int from (select from dispatcher.envelope o where o.queue = e.queue and ${
+  asks("o")
+} and o.state = 'asking'
       and o.demand = e.demand and (o.priority, o.id) < (e.priority, e.id) limit 1000) before)
-    else (select count(*)::int from (select from dispatcher.envelope o where o.queue = e.queue and o.state = 'available'
+    else (select count(*)::int from (select from dispatcher.envelope o where o.queue = e.queue and ${
+  ready("o")
+} and o.state = 'available'
       and (o.priority, o.id) < (e.priority, e.id) limit 1000) before) end ahead,
   ${WAITED} waited,
   (select coalesce(json_agg(distinct r.node), '[]') from dispatcher.envelope r
-    where r.state = 'running' and r.priority > e.priority and r.preempted < 3
+    where ${held("r")} and r.state = 'running' and r.priority > e.priority and r.preempted < 3
       and r.options::text ~ '"preemptible" ?: ?true') victims
 from dispatcher.envelope e
 left join lateral (

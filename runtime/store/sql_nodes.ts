@@ -4,6 +4,7 @@
  * @module
  */
 import { WHOLE } from "./sql_look.ts";
+import { held } from "./sql_rows.ts";
 
 /** Take a name: free, lapsed, stopped, or held by an instance that is known to be dead. */
 export const REGISTER = `
@@ -52,12 +53,23 @@ with stopped as (
 )
 update dispatcher.leader set instance = null, until = '-infinity' where instance = $1::uuid`;
 
+/** What is held for an instance that has no live lease, when that is looked for. */
+const ORPHANED = held(
+  "e",
+  `(
+    $1::boolean or exists (select from lost) or exists (
+      select from dispatcher.node where state = 'lost' and last_seen > clock_timestamp() - interval '5 minutes')
+  ) and (
+    h.instance in (select instance from lost) or not exists (
+      select from dispatcher.node n where n.instance = h.instance and n.state in ('running', 'draining')))`,
+);
+
 /**
  * Give back what is held by an instance that has no live lease, without charging the attempt, and end what
- * somebody had asked to cancel. What runs is looked through only when a node was lost just now or lately, or when told:
- * while an old transaction is open, all that ever ran stands in the index. Index: envelope_running.
+ * somebody had asked to cancel. It is looked for only when a node was lost just now or lately, or when told: while an old
+ * transaction is open, all that ever was held is passed over. Indexes: held_instance, primary key.
  */
-export const RESCUE = `
+export const RESCUE: string = `
 with lost as (
   update dispatcher.node set state = 'lost', slots = 0, busy = 0
   where lease_until <= clock_timestamp() and state in ('running', 'draining')
@@ -68,16 +80,13 @@ with lost as (
   -- Through lost, not by looking at the leases again: one that is renewed at this moment stays unlost, and so
   -- must what it holds.
   select e.uuid from dispatcher.envelope e
-  where e.state = 'running' and (
-    $1::boolean or exists (select from lost) or exists (
-      select from dispatcher.node where state = 'lost' and last_seen > clock_timestamp() - interval '5 minutes')
-  ) and (
+  where ${ORPHANED} and e.state = 'running' and (
     e.instance in (select instance from lost) or not exists (
       select from dispatcher.node n where n.instance = e.instance and n.state in ('running', 'draining')))
   for update skip locked
 ), ended as (
   delete from dispatcher.envelope e
-  where e.uuid = any(array(select uuid from orphan)) and e.state || '' = 'running' and e.cancel_at is not null
+  where e.uuid = any(array(select uuid from orphan)) and e.state = 'running' and e.cancel_at is not null
   returning e.*
 ), archived as (
   insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
@@ -91,16 +100,20 @@ with lost as (
     attempts, fence, solo, forgiven, dedupe from ended
 ), rescued as (
   update dispatcher.envelope e set state = 'available', attempt = e.attempt - 1, node = null, instance = null,
-    claimed_at = null,
+    claimed_at = null, noted = null, aside = false,
     attempts = e.attempts || json_build_object('attempt', e.attempt, 'node', e.node, 'worker', null,
       'started_at', to_char(e.claimed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'finished_at', to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'outcome', 'released',
       'error', json_build_object('name', 'NodeLost', 'message', format('Node "%s" lost its lease', e.node)))
-  where e.uuid = any(array(select uuid from orphan)) and e.state || '' = 'running' and e.cancel_at is null
+  where e.uuid = any(array(select uuid from orphan)) and e.state = 'running' and e.cancel_at is null
   returning e.queue
 )
 select queue, count(*)::int as rescued from rescued group by queue`;
+
+/** Forget what ran and runs no more. Of nodes that live, claims do it as they go. */
+export const TIDY =
+  `select dispatcher.tidy(instance) from (select distinct instance from dispatcher.held) each`;
 
 /** The nodes, live ones first. */
 export const NODES = `

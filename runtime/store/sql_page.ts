@@ -6,6 +6,7 @@
 import { LIVE_STATES } from "../state.ts";
 import { DEAD_MESSAGE, DEAD_NAME } from "./sql_dead.ts";
 import { ARGS as ARGUMENTS, FINAL, LIVE, SHOWN_STATE } from "./sql_look.ts";
+import { asks, held, LATER, ready } from "./sql_rows.ts";
 
 /** `->` and `->>` refuse these in text that json keeps. */
 const ODD_ESCAPE = String.raw`\\u(0000|d[89a-f])`;
@@ -53,10 +54,10 @@ select bound.least::text looked, page.* from bound left join page on true order 
 export const PAGE_SHORT: string = pageOf("true", "true", SHORT, SHORT);
 /** A page of what is not final, in the order of its uuids. Index: primary key. */
 export const PAGE_LIVE: string = pageOf("true");
-/** The same of what runs, which are few. Index: envelope_running. */
-export const PAGE_RUNNING: string = pageOf("state = 'running'");
+/** The same of what runs, which are few. Index: primary key. */
+export const PAGE_RUNNING: string = pageOf(`${held()} and state = 'running'`);
 /** The same of what waits for its time. Index: envelope_due. */
-export const PAGE_LATER: string = pageOf("state in ('scheduled', 'retryable')");
+export const PAGE_LATER: string = pageOf(`${LATER} and state in ('scheduled', 'retryable')`);
 
 const MICROS = `'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'`;
 const micros = (column: string) => `to_char(${column} at time zone 'utc', ${MICROS})`;
@@ -81,15 +82,18 @@ export const PAGE_FINAL: string = ended("true");
 /** The same of the dead. Index: archive_discarded. */
 export const PAGE_DEAD: string = ended("state = 'discarded'");
 
-const counted = (state: string, from: string) =>
-  `select '${state}' state, count(*)::int n from (select from ${from} where state = '${state}' limit $1) part`;
+const counted = (state: string, from: string, where = "true") =>
+  `select '${state}' state, count(*)::int n
+  from (select from ${from} where ${where} and state = '${state}' limit $1) part`;
 
-const LIVE_COUNTS = [...LIVE_STATES, "asking"].map((state) => counted(state, "dispatcher.envelope"))
+const PLACES: Record<string, string> = { available: ready(), asking: asks(), running: held() };
+const LIVE_COUNTS = [...LIVE_STATES, "asking"]
+  .map((state) => counted(state, "dispatcher.envelope", PLACES[state] ?? LATER))
   .join(" union all ");
 const DEAD_COUNT = counted("discarded", "dispatcher.archive");
 
 /**
- * How many there are, up to a bound. Indexes: envelope_claim, envelope_asking, envelope_due, envelope_running,
+ * How many there are, up to a bound. Indexes: envelope_claim, envelope_asking, envelope_due, primary key,
  * archive_discarded.
  */
 export const COUNTS = `
@@ -108,24 +112,26 @@ from (
 
 /**
  * What stands in each queue, up to a bound each. The queues of what is available are found by going from one to the
- * next in the index, not by reading it. Indexes: envelope_claim, envelope_asking, envelope_due, envelope_running.
+ * next in the index, not by reading it. Indexes: envelope_claim, envelope_asking, envelope_due, primary key.
  */
-export const QUEUE_LOOK = `
+export const QUEUE_LOOK: string = `
 with recursive head as (
-  (select queue, priority, created_at from dispatcher.envelope where state = 'available'
+  (select queue, priority, created_at from dispatcher.envelope where ${ready()} and state = 'available'
     order by queue, priority, id limit 1)
   union all
   select n.* from head h cross join lateral (
     select e.queue, e.priority, e.created_at from dispatcher.envelope e
-    where e.state = 'available' and (e.queue, e.priority) > (h.queue, h.priority)
+    where ${ready("e")} and e.state = 'available' and (e.queue, e.priority) > (h.queue, h.priority)
     order by e.queue, e.priority, e.id limit 1) n
 ), asking as (
-  (select queue, demand, priority, created_at from dispatcher.envelope where state = 'asking'
+  (select queue, demand, priority, created_at from dispatcher.envelope where ${asks()} and state = 'asking'
     order by queue, demand, priority, id limit 1)
   union all
   select n.* from asking a cross join lateral (
     select e.queue, e.demand, e.priority, e.created_at from dispatcher.envelope e
-    where e.state = 'asking' and (e.queue, e.demand, e.priority) > (a.queue, a.demand, a.priority)
+    where ${
+  asks("e")
+} and e.state = 'asking' and (e.queue, e.demand, e.priority) > (a.queue, a.demand, a.priority)
     order by e.queue, e.demand, e.priority, e.id limit 1) n
 ), oldest as (
   select queue, min(created_at) at from (
@@ -135,11 +141,11 @@ with recursive head as (
   group by queue
 ), running as (
   select queue, count(*)::int n from (
-    select queue from dispatcher.envelope where state = 'running' limit $1) part group by queue
+    select queue from dispatcher.envelope where ${held()} and state = 'running' limit $1) part group by queue
 ), later as (
   select queue, (count(*) filter (where state = 'scheduled'))::int scheduled,
     (count(*) filter (where state = 'retryable'))::int retryable
-  from (select queue, state from dispatcher.envelope where state in ('scheduled', 'retryable') limit $1) part
+  from (select queue, state from dispatcher.envelope where ${LATER} and state in ('scheduled', 'retryable') limit $1) part
   group by queue
 ), known as (
   select queue from oldest union select queue from running union select queue from later
@@ -153,9 +159,13 @@ select queue, coalesce(later.scheduled, 0) scheduled, coalesce(waiting.n, 0) ava
 from known left join oldest using (queue) left join running using (queue) left join later using (queue)
 left join lateral (
   select count(*)::int n from (
-    (select from dispatcher.envelope e where e.state = 'available' and e.queue = known.queue limit $1)
+    (select from dispatcher.envelope e where ${
+  ready("e")
+} and e.state = 'available' and e.queue = known.queue limit $1)
     union all
-    (select from dispatcher.envelope e where e.state = 'asking' and e.queue = known.queue limit $1)) part
+    (select from dispatcher.envelope e where ${
+  asks("e")
+} and e.state = 'asking' and e.queue = known.queue limit $1)) part
 ) waiting on oldest.queue is not null
 order by 1`;
 
@@ -163,17 +173,19 @@ order by 1`;
  * What waits for resources, by queue, up to $1 each; of the first 200 queues, as many as are counted by. The queues are
  * found by going from one to the next in the index. Index: envelope_asking.
  */
-export const ASKING = `
+export const ASKING: string = `
 with recursive open as (
-  (select queue from dispatcher.envelope where state = 'asking' order by queue limit 1)
+  (select queue from dispatcher.envelope where ${asks()} and state = 'asking' order by queue limit 1)
   union all
   select n.queue from open o cross join lateral (
-    select e.queue from dispatcher.envelope e where e.state = 'asking' and e.queue > o.queue
+    select e.queue from dispatcher.envelope e where ${asks("e")} and e.state = 'asking' and e.queue > o.queue
     order by e.queue limit 1) n
 )
 select o.queue, waiting.n asking from (select queue from open limit 200) o cross join lateral (
   select count(*)::int n from (
-    select from dispatcher.envelope e where e.state = 'asking' and e.queue = o.queue limit $1) part) waiting`;
+    select from dispatcher.envelope e where ${
+  asks("e")
+} and e.state = 'asking' and e.queue = o.queue limit $1) part) waiting`;
 
 /** The room that the tables take. */
 export const TABLES = `

@@ -5,8 +5,9 @@ import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { claimParams, exchangedOf, settleParams } from "../../runtime/store/postgres_exchange.ts";
 import { EXCHANGE, RECONCILE, STAGE } from "../../runtime/store/sql.ts";
-import { HEARTBEAT } from "../../runtime/store/sql_nodes.ts";
+import { HEARTBEAT, RESCUE } from "../../runtime/store/sql_nodes.ts";
 import { ASKING } from "../../runtime/store/sql_page.ts";
+import { held } from "../../runtime/store/sql_rows.ts";
 import { ASK, CLAIM_ASKING, CONTENDERS, PREEMPT } from "../../runtime/store/sql_triage.ts";
 import type { Row } from "../../runtime/store/statements.ts";
 import type { Settlement, Token } from "../../runtime/store/store.ts";
@@ -73,6 +74,8 @@ async function reads(sql: Sql): Promise<{ scans: number; fetched: number; entrie
     from pg_stat_xact_user_tables where schemaname = 'dispatcher' and relname = 'envelope'`;
   return row as unknown as { scans: number; fetched: number; entries: number };
 }
+
+const undone = new Error("undone");
 
 const NODE = { node: "node-1", instance: uuid7() };
 
@@ -173,13 +176,14 @@ test("it does so on the system's PostgreSQL", { skip: needsServer("pg15") }, asy
   await exchangeReadsByIndex(t, "pg15");
 });
 
-test("STAGE, RECONCILE, HEARTBEAT, ASKING and the statements of the triage read envelopes by index only", async (t) => {
+test("STAGE, RECONCILE, RESCUE, HEARTBEAT, ASKING and the statements of the triage read envelopes by index only", async (t) => {
   const sql = await loaded(t);
   await sql`analyze`;
   const uuid = uuid7();
   const statements: [string, string, (string | number)[]][] = [
     ["STAGE", STAGE, [1_000]],
     ["RECONCILE", RECONCILE, [uuid, `{${uuid}}`, "{1}"]],
+    ["RESCUE", RESCUE, ["true"]],
     ["HEARTBEAT", HEARTBEAT, [uuid, "running", 4, 1, 30, 15, "connected", 1_000, 4, 60, "{}"]],
     ["ASKING", ASKING, [10_000]],
     ["CONTENDERS", CONTENDERS, ['{"queue 0","queue 1"}', 16, ""]],
@@ -193,6 +197,30 @@ test("STAGE, RECONCILE, HEARTBEAT, ASKING and the statements of the triage read 
       const found = await scans(sql, statement, params);
       assert.ok(!found.includes("Seq Scan on envelope"), `${name}, ${mode}: ${found.join(", ")}`);
       assert.ok(found.some((scan) => scan.endsWith("Scan on envelope")), "the plan was read");
+    }
+  }
+});
+
+test("who looks for what runs, tidies or rescues reads what was claimed, and not what waits", async (t) => {
+  const sql = await loaded(t);
+  const { claimed } = await exchange(sql, [], 60);
+  assert.equal(claimed.length, 60);
+  const looks = [
+    `select dispatcher.tidy('${NODE.instance}')`,
+    `select count(*) from dispatcher.envelope where ${held()} and state = 'running'`,
+    RESCUE.replaceAll("$1", "true"),
+  ];
+  for (const statistics of ["without statistics", "with statistics"]) {
+    if (statistics === "with statistics") await sql`analyze`;
+    for (const look of looks) {
+      await sql.begin(async (tx) => {
+        const before = await reads(tx as unknown as Sql);
+        await tx.unsafe(look);
+        const after = await reads(tx as unknown as Sql);
+        const read = after.entries - before.entries;
+        assert.ok(read >= 60 && read <= 500, `${look}: ${read} entries of ${WAITING}`);
+        throw undone;
+      }).catch((error) => assert.equal(error, undone));
     }
   }
 });

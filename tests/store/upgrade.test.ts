@@ -237,6 +237,33 @@ for (const version of [1, 2]) {
   });
 }
 
+test("what is claimed while 0019 waits for its lock is found, whatever isolation the database has by default", async (t) => {
+  const { url, sql, connectTo, former, store } = await open(t, 18);
+  const node = await join(former, "n");
+  await former.publish(Array.from({ length: 5 }, () => seal("t", [])));
+  const claiming = connectTo();
+  // The client never reserves a connection that it has yet to make.
+  await claiming.unsafe("select 1");
+  const held = await claiming.reserve();
+  await held.unsafe(
+    `begin; update dispatcher.envelope set state = 'running', attempt = 1, fence = 1, node = 'n',
+    instance = '${node.instance}', claimed_at = now()`,
+  );
+  await sql.unsafe(
+    `alter database "${
+      new URL(url).pathname.slice(1)
+    }" set default_transaction_isolation = 'repeatable read'`,
+  );
+  const migrated = migrate(connectTo());
+  const waiting = `select from pg_locks where not granted and relation = 'dispatcher.envelope'::regclass`;
+  while ((await sql.unsafe(waiting)).length === 0);
+  await held.unsafe("commit");
+  held.release();
+  await migrated;
+  await lapse(store, node);
+  assert.equal((await store.rescue()).rescued, 5);
+});
+
 test("migrate() does not make others wait behind a long reader, says so, and goes on when it is over", async (t) => {
   const { sql, connectTo } = await open(t, 1);
   const [reader, others] = [connectTo(), connectTo()];

@@ -91,6 +91,11 @@ export async function checkInvariants(sql: Sql): Promise<void> {
     "a cancel is asked of what runs only",
     `select uuid, state from dispatcher.envelope where cancel_at is not null and state <> 'running'`,
   );
+  await none(
+    "what runs is found when its node dies",
+    `select uuid, instance from dispatcher.envelope where state = 'running'
+      and (instance, uuid) not in (select instance, unnest(uuids) from dispatcher.held)`,
+  );
 }
 
 /** Empty all tables. */
@@ -98,6 +103,6 @@ export async function clear(sql: Sql): Promise<void> {
   await sql.unsafe(
     `delete from dispatcher.envelope; delete from dispatcher.archive; delete from dispatcher.node;
     delete from dispatcher.queue; delete from dispatcher.delivery; delete from dispatcher.broadcast;
-    delete from dispatcher.adoption; update dispatcher.leader set instance = null, until = '-infinity'`,
+    delete from dispatcher.adoption; delete from dispatcher.held; update dispatcher.leader set instance = null, until = '-infinity'`,
   );
 }
