@@ -43,8 +43,8 @@ export interface DispatcherParts {
   triage?: Triage;
 }
 
-/** Statements under way at most. */
-export const IN_FLIGHT = 2;
+/** Statements under way at most: while one is answered and its envelopes are handed out, the server has others. */
+export const IN_FLIGHT = 3;
 const BATCH = 1_000;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;

@@ -96,7 +96,7 @@ export function burstOfSlot(usual: number, meanMs: number | null, meanBytes = 0)
 
 /** How far ahead a slot's tasks are claimed, so that none idles for a round trip to the database. */
 const AHEAD_MS = 50;
-const AHEAD_MAX = 2_000;
+const AHEAD_MAX = 3_000;
 const AHEAD_BYTES = 2 ** 25;
 
 /**
@@ -116,7 +116,7 @@ export function claimAhead(
 ): number {
   if (slots === 0) return 0;
   if (quick > 0 && meanMs !== null && meanMs < AHEAD_MS) {
-    const inTime = Math.ceil(quick * AHEAD_MS / Math.max(meanMs, 0.1));
+    const inTime = Math.ceil(quick * AHEAD_MS / Math.max(meanMs, 0.05));
     return Math.min(AHEAD_MAX, inTime, Math.floor(AHEAD_BYTES / Math.max(meanBytes, 1)));
   }
   return Math.min(slots, Math.max(0, max - slots));

@@ -90,12 +90,12 @@ test("claimAhead() forgets how short tasks were while every slot runs a long one
   assert.ok(claimAhead(4, 4, 1, 0, 2) < claimAhead(4, 4, 1));
 });
 
-test("claimAhead() claims short tasks ahead, as many as 50 ms take, at most 2,000", () => {
+test("claimAhead() claims short tasks ahead, as many as 50 ms take, at most 3,000", () => {
   assert.equal(claimAhead(4, 60, 10), 20);
   assert.equal(claimAhead(4, 60, 49), 5);
   assert.equal(claimAhead(4, 60, 1), 200);
-  assert.equal(claimAhead(60, 60, 1), 2_000);
-  assert.equal(claimAhead(4, 60, 0), 2_000);
+  assert.equal(claimAhead(60, 60, 1), 3_000);
+  assert.equal(claimAhead(4, 60, 0), 3_000);
 });
 
 test("claimAhead() claims long tasks for new slots only, another node may be idle", () => {
@@ -108,7 +108,7 @@ test("claimAhead() claims long tasks for new slots only, another node may be idl
 
 test("claimAhead() and aheadOfSlot() hold less of what is large", () => {
   assert.deepEqual([1_000, 100_000, 2 ** 20, 2 ** 26].map((bytes) => claimAhead(4, 60, 0, bytes)), [
-    2_000,
+    3_000,
     335,
     32,
     0,
