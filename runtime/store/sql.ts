@@ -25,7 +25,7 @@ select * from dispatcher.exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 
  */
 export const RECONCILE: string = `
 update dispatcher.envelope set state = 'available', attempt = attempt - 1, node = null, instance = null,
-  claimed_at = null, noted = null, aside = false
+  claimed_at = null, aside = false
 where ${held("", "h.instance = $1::uuid")} and instance = $1::uuid and state = 'running'
   and (uuid, fence) not in (select * from unnest($2::uuid[], $3::int[]))
 returning uuid::text, cancel_at is not null cancelled`;

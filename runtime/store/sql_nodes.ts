@@ -100,7 +100,7 @@ with lost as (
     attempts, fence, solo, forgiven, dedupe from ended
 ), rescued as (
   update dispatcher.envelope e set state = 'available', attempt = e.attempt - 1, node = null, instance = null,
-    claimed_at = null, noted = null, aside = false,
+    claimed_at = null, aside = false,
     attempts = e.attempts || json_build_object('attempt', e.attempt, 'node', e.node, 'worker', null,
       'started_at', to_char(e.claimed_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
       'finished_at', to_char(clock_timestamp() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),

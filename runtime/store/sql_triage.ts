@@ -58,7 +58,8 @@ from (select * from plain limit ${MOST_KINDS}) k cross join lateral (
   order by e.id limit $2) e
 limit ${MOST_ROWS})`;
 
-/** Claim by uuid what asks for resources and still waits; with the guards of every claim. Index: primary key. */
+/** Claim by uuid what asks for resources and still waits; with the guards of every claim; a trigger notes each
+ * in the list of what is held. Index: primary key. */
 export const CLAIM_ASKING: string = `
 with open as materialized (
   select e.uuid from dispatcher.envelope e
@@ -69,16 +70,13 @@ with open as materialized (
   for update of e skip locked
 ), claimed as (
   update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1, node = $2,
-    instance = $3::uuid, claimed_at = clock_timestamp(), progress = null, noted = e.fence + 1
+    instance = $3::uuid, claimed_at = clock_timestamp(), progress = null
   -- Not a join: a plan that does not know how few they are would hash the whole table for it.
   where e.uuid = any(array(select uuid from open))
   returning e.uuid::text, e.fence, e.task, e.queue, e.args::text, e.kwargs::text, e.options::text, e.attempt, e.priority,
     e.id, case when e.max_attempts is not null or e.timeout is not null or e.solo or e.origin is not null
       or e.dedupe is not null or e.forgiven <> 0
       then json_build_array(e.max_attempts, e.timeout, e.solo, e.origin, e.dedupe is not null, e.forgiven) end rare
-), noting as (
-  insert into dispatcher.held (instance, uuids)
-  select $3::uuid, array_agg(uuid::uuid) from claimed having count(*) > 0
 )
 select * from claimed order by priority, id`;
 
@@ -88,7 +86,7 @@ select * from claimed order by priority, id`;
  */
 export const ASK = `
 update dispatcher.envelope e set state = 'asking', demand = u.demand, attempt = e.attempt - 1, node = null,
-  instance = null, claimed_at = null, noted = null, aside = false, options = case when json_typeof(e.options) = 'object' then (
+  instance = null, claimed_at = null, aside = false, options = case when json_typeof(e.options) = 'object' then (
     regexp_replace(e.options::text, '\\s*\\}\\s*$', case when e.options::text ~ '^\\s*\\{\\s*\\}\\s*$' then '' else ',' end)
     || '"resources":' || u.resources || '}')::json else json_build_object('resources', u.resources::json) end
 from unnest($2::uuid[], $3::int[], $4::text[], $5::text[]) u (uuid, fence, demand, resources)

@@ -115,6 +115,19 @@ test("what somebody else claims, or sets to run by hand, is on the list and resc
   ]);
 });
 
+test("what is set to run by hand in a transaction that has claimed is on the list, too", async (t) => {
+  const { sql, store } = await migrated(t, 1);
+  const node = await join(store, "n");
+  const uuids = await publishMany(store, 2);
+  await sql.unsafe("begin");
+  await claim(store, node, { limit: 1 });
+  await sql`select dispatcher.tidy(${node.instance})`;
+  await sql`update dispatcher.envelope set state = 'running', attempt = 1, fence = 1, node = 'n',
+    instance = ${node.instance}, claimed_at = now() where uuid = ${uuids[1]}`;
+  await sql.unsafe("commit");
+  assert.deepEqual(await listed(sql), uuids.sort());
+});
+
 test("what passes to another instance by hand is rescued when that one dies", async (t) => {
   const { sql, store } = await migrated(t);
   const [one, two] = [await join(store, "one"), await join(store, "two")];

@@ -20,13 +20,12 @@
 -- | the list is tidied while others claim and settle | it takes rows that are committed, and writes anew what still runs of them; a later claim has a row of its own |
 -- | two tidy at once | each takes what the other has not locked |
 -- | an envelope passes to another instance | it is written for whom it runs |
--- | code of before claims, or a person sets the state | `noted` is not the fence: the trigger writes the row |
+-- | code of before claims, or a person sets the state | who does not say that it is noting has the trigger write the row |
 -- | code of before looks for what runs, or claims by statements of its own | it reads the table, which is slow and right |
 -- | ten thousand run for hours | what has run for a while is put `aside`, out of the claim's index, when somebody tidies |
 
-alter table dispatcher.envelope
-  add column noted int,                           -- of what runs, the fence of the claim that stands in `held`
-  add column aside boolean not null default false; -- it runs for a while: no claim need pass over it
+-- It runs for a while: no claim need pass over it.
+alter table dispatcher.envelope add column aside boolean not null default false;
 
 create table dispatcher.held (
   instance      uuid not null,
@@ -36,8 +35,14 @@ create index held_instance on dispatcher.held (instance);
 -- A row a claim comes and goes.
 alter table dispatcher.held set (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000,
   autovacuum_vacuum_cost_delay = 0);
--- Uuids of the time do not become smaller, and to try takes longer than to write.
+-- Without lz4 to try takes longer than to write.
 alter table dispatcher.held alter column uuids set storage external;
+do $$
+begin
+  execute 'alter table dispatcher.held alter column uuids set compression lz4, alter column uuids set storage extended';
+exception
+  when feature_not_supported or syntax_error then null;
+end $$;
 
 -- What runs now. First, since the index that finds it goes.
 insert into dispatcher.held (instance, uuids)
@@ -57,10 +62,7 @@ create index envelope_cancel on dispatcher.envelope (cancel_at) where cancel_at 
 -- for no time and behind nobody, and what runs is in `held`.
 create function dispatcher.keep_state() returns trigger language plpgsql as $$
 begin
-  if new.state <> 'running' then
-    new.noted := null;
-    new.aside := false;
-  end if;
+  new.aside := new.aside and new.state = 'running';
   if new.state in ('available', 'asking') then
     new.due_at := null;
     new.blocked := false;
@@ -70,7 +72,6 @@ begin
   elsif new.state = 'running' then
     insert into dispatcher.held (instance, uuids)
     values (coalesce(new.instance, '00000000-0000-0000-0000-000000000000'), array[new.uuid]);
-    new.noted := new.fence;
   end if;
   return new;
 end $$;
@@ -78,11 +79,10 @@ end $$;
 -- The conditions keep them from costing anything where there is nothing to do.
 drop trigger envelope_asks_again on dispatcher.envelope;
 create trigger envelope_turns before update of state, due_at, blocked, demand, aside on dispatcher.envelope
-  for each row when (case new.state when 'running' then new.noted is distinct from new.fence
-    when 'available' then new.demand is not null or new.due_at is not null or new.blocked or new.noted is not null
-      or new.aside
-    when 'asking' then new.due_at is not null or new.blocked or new.noted is not null or new.aside
-    else new.noted is not null or new.aside end)
+  for each row when (case new.state when 'running' then current_setting('dispatcher.noting', true) is distinct from 'on'
+    when 'available' then new.demand is not null or new.due_at is not null or new.blocked or new.aside
+    when 'asking' then new.due_at is not null or new.blocked or new.aside
+    else new.aside end)
   execute function dispatcher.keep_state();
 -- Behind envelope_asks, by its name.
 create trigger envelope_begins before insert on dispatcher.envelope
@@ -103,10 +103,12 @@ begin
     returning uuids)
   select array_agg(u) into given from gone, unnest(uuids) u;
 
+  perform set_config('dispatcher.noting', 'on', true);
   update dispatcher.envelope set aside = true where ctid = any(array(
     select ctid from dispatcher.envelope
     where uuid = any(given) and state = 'running' and not aside and claimed_at < clock_timestamp() - interval '2 seconds'
     for update skip locked));
+  perform set_config('dispatcher.noting', '', true);
 
   insert into dispatcher.held (instance, uuids)
   select coalesce(e.instance, '00000000-0000-0000-0000-000000000000'), array_agg(e.uuid)
@@ -149,7 +151,7 @@ begin
         due_at = case when s.outcome = 'retry' or s.delay > 0 then clock_timestamp() + s.delay * interval '1 second' end,
         solo = e.solo or coalesce(s.blamed, false), error = coalesce(s.error, e.error), progress = coalesce(s.progress, e.progress),
         attempts = case when s.record is null then e.attempts else e.attempts || s.record end,
-        node = null, instance = null, claimed_at = null, noted = null, aside = false
+        node = null, instance = null, claimed_at = null, aside = false
       from (
         select unnest(uuids) uuid, unnest(fences) fence, unnest(verdicts) outcome, unnest(records) record,
           unnest(errors) error, unnest(progresses) progress, unnest(delays) delay, unnest(blames) blamed) s
@@ -210,6 +212,7 @@ begin
     perform set_config('dispatcher.tidy_ms', (extract(epoch from clock_timestamp() - tidied_at) * 1000)::text, false);
   end if;
 
+  perform set_config('dispatcher.noting', 'on', true);
   return query
   with open as materialized (
     select e.place, e.priority, e.id
@@ -227,7 +230,7 @@ begin
     order by e.priority, e.id limit most
   ), claimed as (
     update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1, node = by_node,
-      instance = by_instance, claimed_at = clock_timestamp(), progress = null, noted = e.fence + 1
+      instance = by_instance, claimed_at = clock_timestamp(), progress = null
     where e.ctid = any(array(select place from open))
     returning e.uuid, e.fence, e.priority, e.id, e.queue, e.task,
       case when pg_column_size(e.args) <= long then e.args::text else '' end args,
@@ -280,6 +283,8 @@ begin
     null, null, null, null
   from claimed c left join dispatcher.contents(array(select args from claimed where refers)) k on k.reference = c.args
   where (select any_refers from sheet) and refers;
+  -- What its transaction does besides is the trigger's business.
+  perform set_config('dispatcher.noting', '', true);
 end $$;
 
 -- What nodes of before call (0013_exchange.sql) finds its rows by the same index; the trigger notes what it claims.
