@@ -18,7 +18,7 @@ import { type Clock, jitter, systemClock } from "./clock.ts";
 import type { Config, Origin } from "./config.ts";
 import { residentBytes } from "./control/node_status.ts";
 import { openDatabase } from "./connect.ts";
-import { IN_FLIGHT } from "./dispatch/dispatcher.ts";
+import { IN_FLIGHT } from "./dispatch/gathering.ts";
 import { DispatcherError, errorLine } from "./errors.ts";
 import { Events } from "./events.ts";
 import { loadExtension } from "./extension.ts";
@@ -165,6 +165,7 @@ export class DispatcherNode {
       cancel: (uuids) => uuids.forEach((uuid) => pool.abort(uuid, "CancelledError")),
       broadcasts: () => void this.#works.ears.deliver(),
       lapsed: () => this.#works.leader.rescue(),
+      sharing: (nodes) => this.#works.dispatcher.sharing = nodes,
       failed: () => this.#works.leader.cutOff(),
       lost: () => this.#lost(),
     });

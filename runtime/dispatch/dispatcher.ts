@@ -22,7 +22,7 @@ import type { Lane } from "../store/triage.ts";
 import { oncePerTurn } from "../turn.ts";
 import { attemptEvent, claimEvent } from "./attempt_log.ts";
 import { ClaimFloors } from "./floors.ts";
-import { Gathering, WORTHWHILE } from "./gathering.ts";
+import { Gathering, statementsAtMost, WORTHWHILE } from "./gathering.ts";
 import { isWatched, settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
 import { sayStale } from "./stale.ts";
 import type { Triage } from "./triage.ts";
@@ -43,8 +43,6 @@ export interface DispatcherParts {
   triage?: Triage;
 }
 
-/** Statements under way at most: while one is answered and its envelopes are handed out, the server has others. */
-export const IN_FLIGHT = 3;
 const BATCH = 1_000;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;
@@ -77,6 +75,8 @@ export class Dispatcher {
   #paused = new AbortController();
   // Verdicts whose content was refused; one that is refused again waits as in an outage.
   readonly #stripped = new WeakSet<Settlement>();
+  /** Nodes that work on the same queues, this one among them. */
+  sharing = 1;
   readonly totals = { claimed: 0, settled: 0, stale: 0 };
 
   constructor(instance: string, parts: DispatcherParts, settler: SettlerOptions) {
@@ -158,7 +158,8 @@ export class Dispatcher {
 
   #pump(): void {
     this.#pumpTriage();
-    while (this.#underway.size < IN_FLIGHT && this.#retry === undefined && !this.#doubtful) {
+    const most = statementsAtMost(this.#more ? this.sharing : 1, this.#aside);
+    while (this.#underway.size < most && this.#retry === undefined && !this.#doubtful) {
       const limit = this.#limit();
       if (!this.#isWorthwhile(limit)) break;
       this.#gathering.end();

@@ -1,10 +1,23 @@
 /**
- * How long outcomes gather for a statement. While the pool has work for a while, a statement waits until it is worth its
+ * How many statements are under way, and how long outcomes gather for a statement. While the pool has work for a while, a statement waits until it is worth its
  * price: of 125 envelopes each costs the database 40 us, of 500 each costs 29, of 1,000 another 4 % less. So many
  * outcomes, or so many milliseconds.
  *
  * @module
  */
+
+/** Statements under way at most: while one is answered and its envelopes are handed out, the server has others. */
+export const IN_FLIGHT = 3;
+
+/**
+ * The same for one of so many nodes that work a backlog off: they have as many among them as one would have alone, since
+ * each claim passes over what the others have claimed.
+ *
+ * @param aside Whether one of them is beside the exchanges: one of those goes on in any case.
+ */
+export function statementsAtMost(nodes: number, aside: boolean): number {
+  return Math.max(aside ? 2 : 1, Math.ceil(IN_FLIGHT / nodes));
+}
 
 /** Outcomes that are worth a statement. */
 export const WORTHWHILE = 800;

@@ -23,6 +23,8 @@ export interface HeartbeatParts {
   cancel(uuids: string[]): void;
   broadcasts(): void;
   lapsed(): void;
+  /** So many nodes work on the same queues. */
+  sharing(nodes: number): void;
   /** The database did not answer: others may not have reached it either. */
   failed(): void;
   /** Another instance has the name, or the lease was reclaimed. */
@@ -44,6 +46,7 @@ export function heartbeat(parts: HeartbeatParts): Work {
       if (reply.cancels.length > 0) parts.cancel(reply.cancels);
       if (reply.broadcasts) parts.broadcasts();
       if (reply.lapsed) parts.lapsed();
+      parts.sharing(reply.sharing);
       return parts.everySeconds * 1000;
     },
   };

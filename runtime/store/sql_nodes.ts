@@ -42,7 +42,9 @@ select exists (select from me) alive, exists (select from led) leader,
     where b.expires_at > clock_timestamp() and b.created_at >= n.joined_at
       and not exists (select from dispatcher.delivery d where d.broadcast = b.uuid and d.node = n.name)) broadcasts,
   exists (select from dispatcher.node where state in ('running', 'draining') and lease_until <= clock_timestamp()
-    or state = 'lost' and last_seen > clock_timestamp() - interval '5 minutes') lapsed`;
+    or state = 'lost' and last_seen > clock_timestamp() - interval '5 minutes') lapsed,
+  (select count(*)::int from dispatcher.node n join dispatcher.node own on own.instance = $1::uuid
+    where n.queues && own.queues and n.state = 'running' and n.lease_until > clock_timestamp()) sharing`;
 
 /** End a lease and hand the leadership on at once. */
 export const UNREGISTER = `

@@ -169,6 +169,8 @@ export interface HeartbeatReply {
   broadcasts: boolean;
   /** A lease has lapsed, or one did lately: the leader looks for what is held under it. */
   lapsed: boolean;
+  /** Nodes that run and serve a queue of this one's, itself among them. */
+  sharing: number;
 }
 
 /** A row of the node table. */

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { eventually, test } from "../harness.ts";
 import { claimed } from "../conformance/make.ts";
-import { WORTHWHILE } from "../../runtime/dispatch/gathering.ts";
+import { statementsAtMost, WORTHWHILE } from "../../runtime/dispatch/gathering.ts";
 import { Away, gate, idle, rig } from "./rig.ts";
 
 test("Dispatcher claims as much as the pool has room for and hands it over", async () => {
@@ -125,6 +125,42 @@ test("Dispatcher settles no more than 1,000 in one statement", async () => {
   assert.equal(dispatcher.totals.settled, 1 + WORTHWHILE + 1_301);
 });
 
+for (const [nodes, most] of [[1, 3], [2, 2], [3, 1], [60, 1]]) {
+  test(`Dispatcher of one of ${nodes} nodes that work a backlog off has ${most} statements under way`, async () => {
+    const { store, start, finish, dispatcher } = rig(1, 10);
+    dispatcher.sharing = nodes;
+    start();
+    await idle();
+    const { open, opened } = gate();
+    store.before = () => opened;
+    const begun = store.exchanges.length;
+    for (let i = 0; i < 4_000; i++) finish();
+    await idle();
+    assert.equal(store.exchanges.length - begun, most);
+    open();
+    await eventually(() => dispatcher.settledAll);
+  });
+}
+
+test("Dispatcher of one of many nodes has three statements under way when nothing more waits", async () => {
+  const { store, start, finish, dispatcher } = rig(1);
+  dispatcher.sharing = 60;
+  start();
+  await idle();
+  const { open, opened } = gate();
+  store.before = () => opened;
+  const begun = store.exchanges.length;
+  for (let i = 0; i < 4_000; i++) finish();
+  await idle();
+  assert.equal(store.exchanges.length - begun, 3);
+  open();
+  await eventually(() => dispatcher.settledAll);
+});
+
+test("statementsAtMost() leaves one to the exchanges beside another statement", () => {
+  assert.deepEqual([1, 2, 3, 60].map((nodes) => statementsAtMost(nodes, true)), [3, 2, 2, 2]);
+});
+
 test("Dispatcher never claims more than the room, with two claims under way", async () => {
   const { store, pool, start, dispatcher } = rig(10, 100);
   const { open, opened } = gate();
@@ -211,7 +247,7 @@ test("Dispatcher drops what is pending of a lost instance and claims under the n
   await idle();
   const { open, opened } = gate();
   store.before = () => opened;
-  // Two statements are under way, the third outcome waits.
+  // One statement is under way, what ends meanwhile waits.
   finish();
   finish();
   const dropped = finish();
@@ -292,7 +328,7 @@ test("Dispatcher claims nothing while two thousand outcomes wait to be settled",
   start();
   await idle();
   store.before = () => opened;
-  // Two statements are under way; what ends meanwhile waits, however much it is.
+  // As many statements as may be are under way; what ends meanwhile waits, however much it is.
   for (let i = 0; i < 4_002; i++) {
     finish();
     if (i < 2) await idle();
