@@ -13,10 +13,11 @@ export const IN_FLIGHT = 3;
  * The same for one of so many nodes that work a backlog off: they have as many among them as one would have alone, since
  * each claim passes over what the others have claimed.
  *
+ * @param nodes 0 where none of them claims any more, as at the end of the only one.
  * @param aside Whether one of them is beside the exchanges: one of those goes on in any case.
  */
 export function statementsAtMost(nodes: number, aside: boolean): number {
-  return Math.max(aside ? 2 : 1, Math.ceil(IN_FLIGHT / nodes));
+  return Math.max(aside ? 2 : 1, Math.ceil(IN_FLIGHT / Math.max(1, nodes)));
 }
 
 /** Outcomes that are worth a statement. */

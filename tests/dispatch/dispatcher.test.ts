@@ -158,7 +158,8 @@ test("Dispatcher of one of many nodes has three statements under way when nothin
 });
 
 test("statementsAtMost() leaves one to the exchanges beside another statement", () => {
-  assert.deepEqual([1, 2, 3, 60].map((nodes) => statementsAtMost(nodes, true)), [3, 2, 2, 2]);
+  assert.deepEqual([0, 1, 2, 3, 60].map((nodes) => statementsAtMost(nodes, true)), [3, 3, 2, 2, 2]);
+  assert.equal(statementsAtMost(0, false), 3);
 });
 
 test("Dispatcher never claims more than the room, with two claims under way", async () => {
