@@ -75,7 +75,7 @@ export class Dispatcher {
   #paused = new AbortController();
   // Verdicts whose content was refused; one that is refused again waits as in an outage.
   readonly #stripped = new WeakSet<Settlement>();
-  /** Nodes that work on the same queues, this one among them. */
+  /** Nodes that serve the same queues, this one among them. */
   sharing = 1;
   readonly totals = { claimed: 0, settled: 0, stale: 0 };
 

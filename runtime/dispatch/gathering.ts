@@ -10,10 +10,10 @@
 export const IN_FLIGHT = 3;
 
 /**
- * The same for one of so many nodes that work a backlog off: they have as many among them as one would have alone, since
- * each claim passes over what the others have claimed.
+ * The same for one of so many nodes that serve the same queues, while a backlog is there: they have about as many among
+ * them as one would have alone, since each claim passes over what the others have claimed.
  *
- * @param nodes 0 where none of them claims any more, as at the end of the only one.
+ * @param nodes 0 where this one's lease has lapsed or it drains, and there is no other.
  * @param aside Whether one of them is beside the exchanges: one of those goes on in any case.
  */
 export function statementsAtMost(nodes: number, aside: boolean): number {

@@ -132,7 +132,7 @@ from (
 ) c full join dispatcher.queue q on q.name = c.queue
 order by 1`;
 
-/** Work that could run now, but for what asks for resources. Index: envelope_claim. */
+/** Work that could run now, but for what asks for resources. Index: none. */
 export const WAITING = `
 select count(*)::int n from dispatcher.envelope
 where queue = any($1::text[]) and state in ('available', 'scheduled', 'retryable')`;

@@ -113,9 +113,13 @@ with lost as (
 )
 select queue, count(*)::int as rescued from rescued group by queue`;
 
-/** Forget what ran and runs no more. Of nodes that live, claims do it as they go. */
-export const TIDY =
-  `select dispatcher.tidy(instance) from (select distinct instance from dispatcher.held) each`;
+/** For whom something is listed. Index: held_instance. */
+export const HOLDERS = `select distinct instance::text from dispatcher.held`;
+
+/** So many rows of the list are tidied in one statement. */
+export const TIDIED_AT_ONCE = 200;
+/** Forget, of a part of what was claimed for an instance, what runs no more. Claims of nodes that live do it as they go. */
+export const TIDY = `select "rows" from dispatcher.tidy($1::uuid)`;
 
 /** The nodes, live ones first. */
 export const NODES = `

@@ -169,7 +169,7 @@ export interface HeartbeatReply {
   broadcasts: boolean;
   /** A lease has lapsed, or one did lately: the leader looks for what is held under it. */
   lapsed: boolean;
-  /** Nodes that run and serve a queue of this one's, itself among them. */
+  /** Nodes that run, with a lease, and serve a queue of this one's; itself among them unless it drains or its lease lapsed. */
   sharing: number;
 }
 

@@ -72,6 +72,40 @@ test("claims tidy the list as they go", async (t) => {
   assert.ok(left.includes(long.uuid), "what runs is left");
 });
 
+test("claims of many tidy the list as they go, whatever the last tidying took", async (t) => {
+  const { sql, store } = await migrated(t, 1);
+  const node = await join(store, "n");
+  await sql`select setseed(0.25)`;
+  const lengths: number[] = [];
+  let claimed: Awaited<ReturnType<typeof claim>> = [];
+  for (let i = 0; i < 150; i++) {
+    await publishMany(store, 100);
+    const { name, instance } = node;
+    const settlements = claimed.map((one) => settlement(one));
+    const work = { node: name, instance, settlements, queues: ["default"], limit: 1_000 };
+    claimed = (await store.exchange(work)).claimed;
+    assert.equal(claimed.length, 100);
+    lengths.push((await sql`select count(*)::int from dispatcher.held`)[0].count);
+  }
+  assert.ok(Math.max(...lengths) < 80, `the list had ${Math.max(...lengths)} rows`);
+  assert.ok(lengths.slice(75).some((length) => length < 5), "it was tidied to the end");
+});
+
+test("who rescues tidies a long list part by part", async (t) => {
+  const { sql, store } = await migrated(t);
+  const node = await join(store, "n");
+  await sql`insert into dispatcher.held (instance, uuids)
+    select ${node.instance}, array[gen_random_uuid()] from generate_series(1, 450)`;
+  const { uuid } = await publish(store);
+  await claim(store, node);
+  assert.deepEqual({ ...(await sql`select * from dispatcher.tidy(${node.instance})`)[0] }, {
+    rows: 200,
+    uuids: 200,
+  });
+  await store.rescue();
+  assert.deepEqual(await heldIn(sql), [{ instance: node.instance, uuids: [uuid] }]);
+});
+
 test("a claim that is undone is not on the list", async (t) => {
   const { sql, store } = await migrated(t);
   const node = await join(store, "n");
@@ -212,6 +246,16 @@ test("what asks for resources is found, whatever is written of its time", async 
   await sql`update dispatcher.envelope set due_at = now() + interval '1 hour' where uuid = ${uuid}`;
   const found = await store.contenders(["default"], 9);
   assert.deepEqual(found.map((one) => one.uuid), [...uuids, uuid]);
+});
+
+test("what is written as put aside, or asks for nothing any more, is claimed", async (t) => {
+  const { sql, store } = await migrated(t);
+  const node = await join(store, "n");
+  const uuid = uuid7();
+  await sql`insert into dispatcher.envelope (uuid, queue, task, aside) values (${uuid}, 'default', 'examples/add', true)`;
+  const asking = await publish(store, { resources: { gpu: 1 } });
+  await sql`update dispatcher.envelope set demand = null where uuid = ${asking.uuid}`;
+  assert.deepEqual((await claim(store, node)).map((one) => one.uuid), [uuid, asking.uuid]);
 });
 
 test("what is written as available with a time, or as behind another, is claimed", async (t) => {
