@@ -254,7 +254,11 @@ export class Triage {
     this.#held = choice.next.length;
     // Others were faster.
     if (claimed.length < choice.claim.length) this.#wish(this.#now + GAP_MS);
-    await this.#stop(instance, choice.stop);
+    // A failure is that of the whole look: what it claimed is given back by `reconcile`, and is booked no more.
+    await this.#stop(instance, choice.stop).catch((error) => {
+      for (const one of claimed) this.#ledger.release(keyOf(one));
+      throw error;
+    });
     if (choice.later) this.#wish(this.#now + AGAIN_MS * Math.min(1, patience.preempt || 1));
     return claimed;
   }

@@ -174,6 +174,30 @@ test("Triage whose answer was lost runs it all the same, once, and within what i
   assert.equal(job.fence, 2);
 });
 
+test("Triage books nothing of a look that failed: what it claimed there is given back and runs", async () => {
+  const table = fakeTable();
+  const node = new FakeNode(table, "n", 100, { gpu: 1, cpu: 100 });
+  table.publish({ ...GPU, priority: 5, preemptible: true });
+  node.dispatcher.wake();
+  await settled();
+  table.publish(GPU);
+  node.dispatcher.wake();
+  table.lost.preempt = 1;
+  // Each look claims what was published since; the last one also stops what gives way, and that answer is lost.
+  for (let i = 0; i < 60 && table.lost.preempt > 0; i++) {
+    table.publish({ resources: { cpu: 1 } });
+    await table.clock.advance(100);
+    await settled();
+  }
+  assert.equal(table.lost.preempt, 0);
+  const runs = () => node.running.filter(({ claimed }) => claimed.options.includes("cpu")).length;
+  await eventually(async () => {
+    await table.clock.advance(200);
+    assert.equal(runs(), table.rows.length - 2);
+  }, { within: 5_000 });
+  assert.equal(node.triage.resources.used.cpu, runs());
+});
+
 test("Triage has the lane that has waited run every other time, under a flood of what is more urgent", async () => {
   const table = fakeTable();
   const node = new FakeNode(table, "n", 1, {}, { ageing: 1 });
