@@ -1,6 +1,6 @@
 /**
- * How many statements are under way, and how long outcomes gather for a statement. While the pool has work for a while, a statement waits until it is worth its
- * price: of 125 envelopes each costs the database 40 us, of 500 each costs 29, of 1,000 another 4 % less. So many
+ * How many statements are under way, and how long outcomes gather for one. While the pool has work for a while, a
+ * statement waits until it is worth its price: of 125 envelopes each costs the database 40 us, of 500 each costs 29, of 1,000 another 4 % less. So many
  * outcomes, or so many milliseconds.
  *
  * @module

@@ -58,8 +58,10 @@ from (select * from plain limit ${MOST_KINDS}) k cross join lateral (
   order by e.id limit $2) e
 limit ${MOST_ROWS})`;
 
-/** Claim by uuid what asks for resources and still waits; with the guards of every claim; a trigger notes each
- * in the list of what is held. Index: primary key. */
+/**
+ * Claim by uuid what asks for resources and still waits; with the guards of every claim. A trigger notes each in the
+ * list of what is held. Index: primary key.
+ */
 export const CLAIM_ASKING: string = `
 with open as materialized (
   select e.uuid from dispatcher.envelope e

@@ -125,9 +125,17 @@ test("Dispatcher settles no more than 1,000 in one statement", async () => {
   assert.equal(dispatcher.totals.settled, 1 + WORTHWHILE + 1_301);
 });
 
-for (const [nodes, most] of [[1, 3], [2, 2], [3, 1], [60, 1]]) {
-  test(`Dispatcher of one of ${nodes} nodes that work a backlog off has ${most} statements under way`, async () => {
-    const { store, start, finish, dispatcher } = rig(1, 10);
+for (
+  const { nodes, waiting, most } of [
+    { nodes: 1, waiting: "a backlog", most: 3 },
+    { nodes: 2, waiting: "a backlog", most: 2 },
+    { nodes: 3, waiting: "a backlog", most: 1 },
+    { nodes: 60, waiting: "a backlog", most: 1 },
+    { nodes: 60, waiting: "nothing more", most: 3 },
+  ]
+) {
+  test(`Dispatcher of one of ${nodes} nodes has ${most} statements under way while ${waiting} waits`, async () => {
+    const { store, start, finish, dispatcher } = rig(1, waiting === "a backlog" ? 10 : 0);
     dispatcher.sharing = nodes;
     start();
     await idle();
@@ -141,21 +149,6 @@ for (const [nodes, most] of [[1, 3], [2, 2], [3, 1], [60, 1]]) {
     await eventually(() => dispatcher.settledAll);
   });
 }
-
-test("Dispatcher of one of many nodes has three statements under way when nothing more waits", async () => {
-  const { store, start, finish, dispatcher } = rig(1);
-  dispatcher.sharing = 60;
-  start();
-  await idle();
-  const { open, opened } = gate();
-  store.before = () => opened;
-  const begun = store.exchanges.length;
-  for (let i = 0; i < 4_000; i++) finish();
-  await idle();
-  assert.equal(store.exchanges.length - begun, 3);
-  open();
-  await eventually(() => dispatcher.settledAll);
-});
 
 test("statementsAtMost() leaves one to the exchanges beside another statement", () => {
   assert.deepEqual([0, 1, 2, 3, 60].map((nodes) => statementsAtMost(nodes, true)), [3, 3, 2, 2, 2]);
