@@ -166,6 +166,7 @@ export class DispatcherNode {
       broadcasts: () => void this.#works.ears.deliver(),
       lapsed: () => this.#works.leader.rescue(),
       sharing: (nodes) => this.#works.dispatcher.sharing = nodes,
+      onCall: (is) => this.#works.onCall.told(is) && this.#works.dispatcher.doubt(),
       failed: () => this.#works.leader.cutOff(),
       lost: () => this.#lost(),
     });
@@ -283,6 +284,8 @@ export class DispatcherNode {
 
   async #leave(): Promise<void> {
     try {
+      // What was handed over until now goes back with the rest.
+      await this.#works.onCall.goOff();
       await this.#works.store.unregister(this.#state.instance);
       this.#works.announcer.wake(this.queues);
     } catch (error) {

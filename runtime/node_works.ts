@@ -11,7 +11,7 @@
 import process from "node:process";
 import type { TracerProvider } from "@opentelemetry/api";
 import type { Broker } from "./broker/broker.ts";
-import { checkChannel } from "./broker/channels.ts";
+import { checkChannel, handChannel } from "./broker/channels.ts";
 import { PgNotifyBroker } from "./broker/pg_notify.ts";
 import { type Clock, systemClock } from "./clock.ts";
 import { type Config, defaultNodeName } from "./config.ts";
@@ -24,6 +24,7 @@ import { fieldsOf, guidOf, logAttempt } from "./dispatch/attempt_log.ts";
 import { Dispatcher } from "./dispatch/dispatcher.ts";
 import { Ears } from "./dispatch/ears.ts";
 import { Inbox } from "./dispatch/inbox.ts";
+import { OnCall } from "./dispatch/on_call.ts";
 import { OutputWriter } from "./dispatch/output.ts";
 import { OwnSettlements } from "./dispatch/own_settlements.ts";
 import { ProgressWriter } from "./dispatch/progress.ts";
@@ -101,6 +102,7 @@ export class Works {
   readonly watch: Watch;
   readonly dispatcher: Dispatcher;
   readonly triage: Triage;
+  readonly onCall: OnCall;
   readonly pool: Pool;
   readonly leader: Leader;
   readonly producers: Producers;
@@ -137,6 +139,7 @@ export class Works {
     this.watch = new Watch({ ...this, node: this.name, events: parts.events });
     parts.log.node ??= this.name;
     this.triage = this.#buildTriage();
+    this.onCall = new OnCall({ ...this, node: this.name, events: parts.events, channel: handChannel() });
     this.dispatcher = this.#buildDispatcher();
     this.pool = this.#buildPool();
     this.leader = this.#buildLeader();
@@ -176,6 +179,7 @@ export class Works {
         if (restage) this.announcer.wake([""]);
       },
       triage: this.triage,
+      onCall: this.onCall,
       claimed: (claimed, sentAt) => this.observation.tracing?.claimed(claimed, sentAt),
     }, { node: this.name, backoff: config.backoff, maxAttempts: config.max_attempts });
   }
@@ -289,6 +293,7 @@ export class Works {
       queues,
       broadcastChannels: config.broadcast_channels,
       checkChannel: checkChannel(this.#state.instance),
+      onCall: this.onCall,
       broker: this.broker,
       store: this.store,
       events,

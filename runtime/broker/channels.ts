@@ -14,6 +14,11 @@ export const SETTLED_CHANNEL = "dispatcher_settled";
 /** Where callback receivers are asked, apart from the nodes: who waits for those must not count these. */
 export const RECEIVERS_CHANNEL = "awx_receivers";
 
+/** Where a node hears of what is handed to it. Arguments go that way: whoever may not read them must not guess it. */
+export function handChannel(): string {
+  return `dispatcher_hand_${crypto.randomUUID().replaceAll("-", "_")}`;
+}
+
 /** A channel for the replies to one request. */
 export function replyChannel(): string {
   return `dispatcher_reply_${uuid7().replaceAll("-", "_")}`;

@@ -4,13 +4,17 @@
  *
  * @module
  */
+import type { Clock } from "../clock.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { AttemptEvent, ClaimEvent, Events } from "../events.ts";
 import type { LogSettings } from "../log.ts";
 import type { Finished } from "../pool/slot.ts";
 import { redact } from "../redact.ts";
 import type { Outcome } from "../state.ts";
-import type { Claimed } from "../store/store.ts";
+import type { Claimed, Settlement } from "../store/store.ts";
+
+/** Who hears, and when. */
+type Bus = { events: Events; clock: Clock };
 
 /** The ids of an attempt, as fields. */
 export function fieldsOf(claimed: Claimed): Record<string, unknown> {
@@ -51,6 +55,23 @@ export function attemptEvent(end: Finished, outcome: Outcome): AttemptEvent {
     started,
     error,
   };
+}
+
+/** Tell the bus what was claimed, if anybody hears. */
+export function tellClaims({ events: { claims }, clock }: Bus, claimed: Claimed[]): void {
+  if (!claims.wanted) return;
+  const now = clock.now();
+  for (const one of claimed) claims.emit(claimEvent(one, now));
+}
+
+/** Tell the bus what a statement settled that was sent at that time. */
+export function tellSettles(
+  { events: { settles }, clock }: Bus,
+  settlements: Settlement[],
+  settled: ReadonlySet<string>,
+  started: number,
+): void {
+  if (settlements.length > 0 && settles.wanted) settles.emit({ started, at: clock.now(), settled });
 }
 
 /** Say how an attempt ended. */

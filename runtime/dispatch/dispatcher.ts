@@ -7,12 +7,13 @@
  * |---|---|
  * | the database is away | tasks go on; outcomes are kept and settled later; nothing is claimed meanwhile, so they are bounded by what the pool holds |
  * | the connection breaks before the answer | what the lost answer claimed is found by `reconcile` and given back |
+ * | one is handed over at the wrong moment | it is given back |
  * | one verdict cannot be stored | the batch is settled in halves; that one is discarded with the reason |
  * | the fence has moved on | 0 rows: logged as stale, nothing retried |
  *
  * @module
  */
-import { type Clock, jitter } from "../clock.ts";
+import type { Clock } from "../clock.ts";
 import { errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
@@ -20,11 +21,13 @@ import type { Finished } from "../pool/slot.ts";
 import type { Claimed, Exchange, Exchanged, Settlement, Store } from "../store/store.ts";
 import type { Lane } from "../store/triage.ts";
 import { oncePerTurn } from "../turn.ts";
-import { attemptEvent, claimEvent } from "./attempt_log.ts";
+import { accountFor } from "./accounting.ts";
+import { attemptEvent, tellClaims, tellSettles } from "./attempt_log.ts";
 import { ClaimFloors } from "./floors.ts";
 import { Gathering, statementsAtMost, WORTHWHILE } from "./gathering.ts";
-import { isWatched, settlementOf, type SettlerOptions, withoutContent } from "./settler.ts";
-import { sayStale } from "./stale.ts";
+import type { OnCall } from "./on_call.ts";
+import { Outage } from "./outage.ts";
+import { isWatched, settlementOf, type SettlerOptions, unbegun, withoutContent } from "./settler.ts";
 import type { Triage } from "./triage.ts";
 
 /** What a dispatcher works with. */
@@ -41,12 +44,13 @@ export interface DispatcherParts {
   claimed?(claimed: Claimed[], sentAt: number): void;
   /** Chooses what runs first where the plain claim does not. */
   triage?: Triage;
+  /** Has envelopes handed over to it while there is nothing to do. */
+  onCall?: OnCall;
 }
 
 const BATCH = 1_000;
 /** Outcomes that wait to be settled; from there on nothing is claimed. */
 const UNSETTLED = 2 * BATCH;
-const RETRY_MS = { first: 250, most: 5_000 };
 
 /** Claims and settles for one node. */
 export class Dispatcher {
@@ -67,8 +71,7 @@ export class Dispatcher {
   #more = false;
   #claiming = false;
   readonly #pumpSoon = oncePerTurn(() => this.#pump());
-  #failures = 0;
-  #retry: ReturnType<typeof setTimeout> | undefined;
+  readonly #outage: Outage;
   #doubtful = false;
   readonly #floors: ClaimFloors;
   #sweep: Promise<void> | undefined;
@@ -84,6 +87,7 @@ export class Dispatcher {
     this.#parts = parts;
     this.#settler = settler;
     this.#floors = new ClaimFloors(parts.clock, parts.queues);
+    this.#outage = new Outage(parts.events, () => this.#pump());
   }
 
   /** Begin to claim for a pool. */
@@ -114,6 +118,7 @@ export class Dispatcher {
     this.#claiming = false;
     this.#paused.abort();
     this.#parts.triage?.stop();
+    void this.#parts.onCall?.goOff();
   }
 
   /** Claim again. */
@@ -146,20 +151,43 @@ export class Dispatcher {
 
   /** Whether the database answers, as far as the last statement told. */
   get connected(): boolean {
-    return this.#failures === 0;
+    return this.#outage.isOver;
   }
 
   /** The lease was lost: what is pending is no longer ours, and claims go on under a new instance. */
   renew(instance: string): void {
     this.instance = instance;
     this.#pending = [];
+    this.#parts.onCall?.renew();
     this.wake();
+  }
+
+  /** A publisher has handed one over. */
+  handed(payload: string): void {
+    const one = this.#parts.onCall?.hear(payload, this.instance);
+    if (one === "unread") this.#doubtful = true;
+    else if (one) this.#accept(one);
+    this.#pump();
+  }
+
+  /** It may hold what it has not heard of. */
+  doubt(): void {
+    this.#doubtful = true;
+    this.#pump();
+  }
+
+  /** What there is no room for any more is given back as if it had never begun. */
+  #accept(one: Claimed): void {
+    const now = this.#parts.clock.now();
+    if (this.#claiming && this.#pool.room() > 0) {
+      this.#take(this.#parts.triage?.admit([one]) ?? [one], now, true);
+    } else this.finished(unbegun(one, now));
   }
 
   #pump(): void {
     this.#pumpTriage();
     const most = statementsAtMost(this.#more ? this.sharing : 1, this.#aside);
-    while (this.#underway.size < most && this.#retry === undefined && !this.#doubtful) {
+    while (this.#underway.size < most && !this.#outage.rests && !this.#doubtful) {
       const limit = this.#limit();
       if (!this.#isWorthwhile(limit)) break;
       this.#gathering.end();
@@ -167,12 +195,21 @@ export class Dispatcher {
       if (limit > 0) this.#hungry = false;
       void this.#run(settlements, limit);
     }
-    if (this.#doubtful && this.#underway.size === 0 && this.#retry === undefined) void this.#reconcile();
+    if (this.#doubtful && this.#underway.size === 0 && !this.#outage.rests) void this.#reconcile();
+    const { onCall } = this.#parts;
+    if (onCall?.isOn) this.#claiming && this.#pool.idle || void onCall.goOff();
+    else if (this.#isQuiet()) onCall?.goOn(this.instance, () => this.#pump());
+  }
+
+  /** Whether there is nothing to do and nothing to ask for; and where claims are slow, nobody else should look either. */
+  #isQuiet(): boolean {
+    if (this.#underway.size > 0 || this.#pending.length > 0 || this.#hungry || this.#more) return false;
+    return this.#claiming && !this.#outage.rests && this.#floors.patience === 0 && this.#pool.idle;
   }
 
   #pumpTriage(): void {
     const { triage } = this.#parts;
-    if (!triage || this.#aside || this.#retry !== undefined || this.#doubtful) return;
+    if (!triage || this.#aside || this.#outage.rests || this.#doubtful) return;
     const asked = { claiming: this.#claiming, hungry: this.#hungry || this.#more };
     const work = triage.work(this.instance, this.#claimUnderway, asked);
     if (work) void this.#besides(work);
@@ -186,7 +223,7 @@ export class Dispatcher {
     const sentAt = this.#parts.clock.now();
     try {
       const claimed = await work();
-      this.#recovered();
+      this.#outage.answered();
       this.#take(claimed, sentAt);
     } catch (error) {
       this.#failed([], 1, error);
@@ -197,11 +234,12 @@ export class Dispatcher {
     }
   }
 
-  #take(claimed: Claimed[], sentAt: number): void {
+  #take(claimed: Claimed[], sentAt: number, handed = false): void {
     if (claimed.length === 0) return;
+    if (!handed) this.#parts.onCall?.busy();
     this.totals.claimed += claimed.length;
     this.#parts.claimed?.(claimed, sentAt);
-    this.#tell(claimed);
+    tellClaims(this.#parts, claimed);
     this.#pool.submit(claimed);
   }
 
@@ -229,9 +267,9 @@ export class Dispatcher {
       const exchanged = limit > 0
         ? await this.#claim(settlements, limit)
         : await this.#exchange(settlements, limit);
-      this.#recovered();
+      this.#outage.answered();
       this.#account(settlements, exchanged.settled);
-      this.#tellSettled(settlements, exchanged.settled, sentAt);
+      tellSettles(this.#parts, settlements, exchanged.settled, sentAt);
       this.#take(this.#parts.triage?.admit(exchanged.claimed) ?? exchanged.claimed, sentAt);
     } catch (error) {
       this.#failed(settlements, limit, error);
@@ -240,18 +278,6 @@ export class Dispatcher {
       this.#claimUnderway -= limit;
       this.#pump();
     }
-  }
-
-  #tell(claimed: Claimed[]): void {
-    const { events: { claims }, clock } = this.#parts;
-    if (!claims.wanted) return;
-    const now = clock.now();
-    for (const one of claimed) claims.emit(claimEvent(one, now));
-  }
-
-  #tellSettled(settlements: Settlement[], settled: ReadonlySet<string>, started: number): void {
-    const { events: { settles }, clock } = this.#parts;
-    if (settlements.length > 0 && settles.wanted) settles.emit({ started, at: clock.now(), settled });
   }
 
   async #exchange(
@@ -301,30 +327,14 @@ export class Dispatcher {
     });
   }
 
-  #account(settlements: Settlement[], settled: Set<string>): void {
-    if (settlements.length === 0) return;
-    const watched: string[] = [];
-    let released = false;
-    let restage = false;
-    this.totals.stale += sayStale(
-      this.#parts.events,
-      settlements.filter((s) => !settled.has(s.uuid) && !s.doubtful),
-    );
-    for (const s of settlements) {
-      if (!settled.has(s.uuid)) {
-        // It has settled itself, or is another node's: who waits looks again, once more.
-        if (s.doubtful && s.watch) watched.push(s.uuid);
-        if (s.doubtful && s.keyed) restage = true;
-        continue;
-      }
-      this.totals.settled++;
-      if (s.outcome === "released" && s.delay === null) released = true;
-      // What is due later, and the next one when a keyed one ends, are the stager's business.
-      if (s.delay !== null || s.keyed) restage = true;
-    }
+  #account(settlements: Settlement[], settled: ReadonlySet<string>): void {
+    const { events, queues } = this.#parts;
+    const { watched, released, restage, ...counts } = accountFor(settlements, settled, events);
+    this.totals.settled += counts.settled;
+    this.totals.stale += counts.stale;
     if (released) this.#hungry = true;
     if (watched.length > 0 || released || restage) {
-      this.#parts.settled(watched, released ? this.#parts.queues : [], restage);
+      this.#parts.settled(watched, released ? queues : [], restage);
     }
   }
 
@@ -336,27 +346,13 @@ export class Dispatcher {
       this.#doubtful = true;
     }
     if (this.#isForContent(settlements, error)) return this.#isolate(settlements, error);
-    if (this.#failures++ === 0) {
-      this.#parts.events.emit("error", "store.down", `Database does not answer: ${errorLine(error)}`);
-    }
-    const wait = jitter(Math.min(RETRY_MS.most, RETRY_MS.first * 2 ** Math.min(this.#failures - 1, 10)));
-    clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => {
-      this.#retry = undefined;
-      this.#pump();
-    }, wait);
+    this.#outage.failed(error);
   }
 
   /** Whether a batch may have been refused for what is in it; a verdict without content was not. */
   #isForContent(settlements: Settlement[], error: unknown): boolean {
     if (settlements.length === 0 || !this.#parts.isForContent(error)) return false;
     return settlements.length > 1 || !this.#stripped.has(settlements[0]);
-  }
-
-  #recovered(): void {
-    if (this.#failures === 0) return;
-    this.#failures = 0;
-    this.#parts.events.emit("info", "store.up", "Database answers again");
   }
 
   /** A batch was refused for what is in it: settle it in halves to find out which. */
@@ -380,13 +376,17 @@ export class Dispatcher {
   async #reconcile(): Promise<void> {
     const marker: Settlement[] = [];
     this.#underway.add(marker);
+    const { store, triage, onCall } = this.#parts;
+    onCall?.keep();
     try {
-      const held = [...this.#pool.holds(), ...this.#pending, ...this.#parts.triage?.returning ?? []];
-      const given = await this.#parts.store.reconcile(this.instance, held);
+      const known = [...this.#pool.holds(), ...this.#pending, ...triage?.returning ?? []];
+      const given = await store.reconcile(this.instance, [...known, ...onCall?.kept ?? []]);
       this.#doubtful = false;
-      this.#recovered();
-      if (given > 0) {
-        const text = `Gave back ${given} envelopes that a lost answer had claimed`;
+      this.#outage.answered();
+      for (const one of onCall?.reconciled(given) ?? []) this.#accept(one);
+      if (given.length > 0) {
+        this.#hungry = true;
+        const text = `Gave back ${given.length} envelopes that a lost answer had claimed`;
         this.#parts.events.emit("info", "store.reconciled", text);
       }
     } catch (error) {

@@ -3,6 +3,7 @@
  *
  * ```text
  *  dispatcher_wake  QUEUE      ─► dispatcher.wake()       "broadcast" ─► deliver       "" ─► stager, scheduler
+ *  dispatcher_hand_…  an envelope  ─► dispatcher.handed()
  *  a queue's name   a message  ─► inbox
  *  a gap            (anything may have been missed)  ─► all of the above but the inbox
  * ```
@@ -20,6 +21,7 @@ import type { Store } from "../store/store.ts";
 import type { Announcer } from "./announcer.ts";
 import type { Dispatcher } from "./dispatcher.ts";
 import type { Inbox } from "./inbox.ts";
+import type { OnCall } from "./on_call.ts";
 
 /** What the ears listen on, and whom they tell. */
 export interface EarsParts {
@@ -30,6 +32,7 @@ export interface EarsParts {
   broadcastChannels: readonly string[];
   /** The channel on which it hears itself. */
   checkChannel: string;
+  onCall: OnCall;
   broker: Broker;
   store: Pick<Store, "deliver">;
   events: Events;
@@ -50,16 +53,19 @@ export class Ears {
 
   /** Begin to listen. */
   async open(): Promise<void> {
-    const { broker, queues, broadcastChannels, checkChannel, selfCheck, inbox } = this.#parts;
+    const { broker, queues, broadcastChannels, checkChannel, onCall, selfCheck, inbox, dispatcher } =
+      this.#parts;
     const channels = new Set([...queues, BROADCAST_QUEUE, ...broadcastChannels]);
-    await broker.listen([WAKE_CHANNEL, checkChannel, ...channels], {
+    await broker.listen([WAKE_CHANNEL, checkChannel, onCall.channel, ...channels], {
       gap: () => {
         selfCheck.opened();
+        if (onCall.missed()) dispatcher.doubt();
         this.lookAround();
       },
       message: (channel, payload) => {
         selfCheck.heard(channel === checkChannel);
         if (channel === WAKE_CHANNEL) this.#woken(payload);
+        else if (channel === onCall.channel) dispatcher.handed(payload);
         else if (channel !== checkChannel) inbox.message(channel, payload);
       },
     });

@@ -54,6 +54,19 @@ export function settlementOf(end: Finished, options: SettlerOptions): Settlement
   return settlement;
 }
 
+/** How one ends that is given back before anybody has begun it: as if it had never been claimed. */
+export function unbegun(claimed: Claimed, now: number): Finished {
+  return {
+    claimed,
+    worker: null,
+    outcome: "released",
+    text: null,
+    started: null,
+    finished: now,
+    progress: null,
+  };
+}
+
 /** Whether whoever published it wants to be told of its end. */
 export function isWatched({ options }: Claimed): boolean {
   return options.includes('"watch"');

@@ -30,6 +30,7 @@ import type { Contender, Lane, NodeResources } from "../store/triage.ts";
 import { Turns } from "./ageing.ts";
 import { choose, type Patience, type Victim, type View } from "./choice.ts";
 import { Ledger } from "./ledger.ts";
+import { unbegun } from "./settler.ts";
 
 /** What a triage works with. */
 export interface TriageParts {
@@ -231,10 +232,7 @@ export class Triage {
     this.#wish(this.#now);
     if (done.size > 0) this.#calls.returned();
     const left = returns.map(({ claimed }) => claimed).filter(({ uuid }) => !done.has(uuid));
-    const unbegun = { worker: null, outcome: "released", text: null, started: null, progress: null } as const;
-    for (const claimed of left) {
-      this.#calls.finished({ claimed, ...unbegun, finished: this.#parts.clock.now() });
-    }
+    for (const claimed of left) this.#calls.finished(unbegun(claimed, this.#parts.clock.now()));
     return [];
   }
 

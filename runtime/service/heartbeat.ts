@@ -25,6 +25,8 @@ export interface HeartbeatParts {
   lapsed(): void;
   /** So many nodes work on the same queues. */
   sharing(nodes: number): void;
+  /** Whether an envelope may be handed to it, by the table. */
+  onCall(is: boolean): void;
   /** The database did not answer: others may not have reached it either. */
   failed(): void;
   /** Another instance has the name, or the lease was reclaimed. */
@@ -47,6 +49,7 @@ export function heartbeat(parts: HeartbeatParts): Work {
       if (reply.broadcasts) parts.broadcasts();
       if (reply.lapsed) parts.lapsed();
       parts.sharing(reply.sharing);
+      parts.onCall(reply.onCall);
       return parts.everySeconds * 1000;
     },
   };

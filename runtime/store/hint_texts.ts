@@ -13,10 +13,17 @@ import type { Settlement } from "./store.ts";
 const UUID_BYTES = 37;
 const UUIDS = Math.floor(PAYLOAD_BYTES / UUID_BYTES);
 
-/** That there is work in these queues; undefined when there are none. */
-export function wakeText(queues: readonly string[]): string | undefined {
+/** That there is work in these queues, unless it is one envelope and was handed over; undefined when there are none. */
+export function wakeText(
+  queues: readonly string[],
+  batch: readonly { uuid: string }[] = [],
+): string | undefined {
   if (queues.length === 0) return undefined;
-  return SQL.WAKE.replace("$1", () => textLiteral(arrayLiteral(queues)));
+  const wake = SQL.WAKE.replace("$1", () => textLiteral(arrayLiteral(queues)));
+  if (batch.length !== 1) return wake;
+  return `${wake} where current_setting('dispatcher.handed', true) is distinct from ${
+    textLiteral(batch[0].uuid)
+  }`;
 }
 
 /** That these ended, for those that somebody waits for; undefined when there are none. */

@@ -13,7 +13,7 @@ import type * as Log from "./log.ts";
 import { Apart, fetchContents } from "./postgres_content.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
 import { LookStatements } from "./postgres_look.ts";
-import { contentParams, publishBy, publishParams, publishPlain } from "./postgres_publish.ts";
+import { contentParams, Handing, publishBy, publishParams, publishPlain } from "./postgres_publish.ts";
 import { nodeScheduleRows, toldOf } from "./postgres_schedules.ts";
 import { prune } from "./pruning.ts";
 import { shareOf } from "./ranges.ts";
@@ -25,6 +25,7 @@ import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
 import { type Param, type Row, runStatement } from "./statements.ts";
+import type { OnCall } from "./on_call.ts";
 import type * as Port from "./store.ts";
 
 /** The store over a connection pool. `close` ends the pool. */
@@ -32,6 +33,7 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   readonly #sql: Sql;
   readonly look: LookStatements;
   readonly #apart = new Apart();
+  readonly #handing = new Handing();
   // Statements of publish() under way.
   #publishing = 0;
 
@@ -47,14 +49,15 @@ export class PostgresStore extends TriageStatements implements Port.Store {
 
   async publish(batch: Sealed[], wakes: readonly string[] = []): Promise<Port.Put[]> {
     const plain = batch.every((e) => !e.ownUuid && !e.unique && e.queue !== BROADCAST_QUEUE);
-    const behind = wakeText(wakes);
+    const behind = wakeText(wakes, batch);
     const run = (text: string, params: Param[]) => this.#run(text, params, { behind });
     this.#publishing++;
     try {
       const apart = await this.#apart.holds((text, params) => this.#run(text, params), batch);
-      return plain
-        ? await publishPlain(run, batch, this.#publishing === 1, apart)
-        : await publishBy(run, batch, apart);
+      if (!plain) return await publishBy(run, batch, apart);
+      // Who does not ask for a wake publishes so often that nobody is on call for it.
+      const handing = wakes.length > 0 ? this.#handing : undefined;
+      return await publishPlain(run, batch, { alone: this.#publishing === 1, apart, handing });
     } finally {
       this.#publishing--;
     }
@@ -94,13 +97,13 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     return { claimed, all, settled, reached, last, asking };
   }
 
-  async reconcile(instance: string, held: Port.Token[]): Promise<number> {
+  async reconcile(instance: string, held: Port.Token[]): Promise<string[]> {
     const [uuids, fences] = [held.map((x) => x.uuid), held.map((x) => x.fence)];
     const rows = await this.#run(SQL.RECONCILE, [instance, arrayLiteral(uuids), arrayLiteral(fences)]);
     // What is claimed again before this is told to end, as any that runs.
     const unwanted = rows.filter((row) => row.cancelled).map((row) => row.uuid);
     if (unwanted.length > 0) await this.cancel(unwanted);
-    return rows.length;
+    return rows.map((row) => row.uuid);
   }
 
   async progress(instance: string, token: Port.Token, progress: string): Promise<boolean> {
@@ -133,7 +136,21 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   async heartbeat(b: Port.Heartbeat): Promise<Port.HeartbeatReply> {
     const own = [b.instance, b.state, b.slots, b.busy, b.leaseSeconds, b.leaderSeconds, b.listener, b.rss];
     const resources = b.resources ? JSON.stringify({ instance: b.instance, ...b.resources }) : null;
-    return (await this.#run(NODE.HEARTBEAT, [...own, b.minSlots, b.maxSlots, resources]))[0];
+    const [{ on_call: onCall, ...reply }] = await this.#run(NODE.HEARTBEAT, [
+      ...own,
+      b.minSlots,
+      b.maxSlots,
+      resources,
+    ]);
+    return { ...reply, onCall };
+  }
+
+  async onCall({ node, instance, queues, channel }: OnCall): Promise<boolean> {
+    return (await this.#run(NODE.ON_CALL, [instance, node, arrayLiteral(queues), channel])).length > 0;
+  }
+
+  async offCall(instance: string): Promise<void> {
+    await this.#run(NODE.OFF_CALL, [instance]);
   }
 
   async unregister(instance: string): Promise<void> {

@@ -18,20 +18,20 @@ const UNIQUE_VIOLATION = "23505";
 /**
  * Write envelopes that have uuids of ours, no rule for duplicates, and are no broadcasts: the cheapest way.
  *
- * @param alone No other statement writes envelopes now. Beside another the statement of a single one is no gain: what is
- *   answered sooner leaves less to gather, and four callers published a tenth less.
- * @param apart What is long goes apart.
+ * @param how.alone No other statement writes envelopes now. Beside another the statement of a single one is no gain: what
+ *   is answered sooner leaves less to gather, and four callers published a tenth less.
+ * @param how.apart What is long goes apart.
+ * @param how.handing A single one may be handed to a node that is on call.
  */
 export async function publishPlain(
   run: Run,
   batch: Sealed[],
-  alone: boolean,
-  apart: boolean,
+  { alone, apart, handing }: { alone: boolean; apart: boolean; handing?: Handing },
 ): Promise<Port.Put[]> {
   try {
     const one = alone && batch.length === 1 && isDueAtOnce(batch[0]) ? oneParams(batch[0]) : undefined;
     if (one && apart) await run(SQL.PUBLISH_ONE_LONG, [...one, uuid7()]);
-    else if (one) await run(SQL.PUBLISH_ONE, one);
+    else if (one) await (handing?.hand(run, one) ?? run(SQL.PUBLISH_ONE, one));
     else if (apart) await publishLong(run, batch);
     else await run(SQL.PUBLISH_NEW, publishParams(batch));
     return batch.map(() => ({ isNew: true, duplicateOf: null }));
@@ -39,6 +39,25 @@ export async function publishPlain(
     if ((error as { code?: string }).code !== UNIQUE_VIOLATION) throw error;
     // Published once more, as after an answer that was lost: nothing of it was written now.
     return written(batch, await run(SQL.PUBLISH, publishParams(batch)));
+  }
+}
+
+/** The function is of a later release, or not for this role. */
+const CANNOT_HAND = new Set(["42883", "42501"]);
+
+/** Hands single envelopes over, as long as the database lets it. */
+export class Handing {
+  #can = true;
+
+  /** Write one, handed over if a node is on call; undefined where that cannot be. */
+  hand(run: Run, one: Param[]): Promise<unknown> | undefined {
+    if (!this.#can) return undefined;
+    return run(SQL.HAND, one).catch((error) => {
+      if (!CANNOT_HAND.has(error?.code)) throw error;
+      // Nothing was written.
+      this.#can = false;
+      return run(SQL.PUBLISH_ONE, one);
+    });
   }
 }
 

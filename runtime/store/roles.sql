@@ -58,7 +58,8 @@ grant update on dispatcher.schedule to dispatcher_operator;
 grant insert on dispatcher.audit to dispatcher_operator;
 
 -- Functions work with the rights of whoever calls them, so that the grants above decide; but for these, which do one
--- small thing that their callers could not: take back what was written just now and is known, make and drop a day.
+-- small thing that their callers could not: take back what was written just now and is known, make and drop a day, and
+-- write an envelope as claimed by a node that is on call.
 grant execute on all functions in schema dispatcher
   to dispatcher_publisher, dispatcher_node, dispatcher_operator, dispatcher_viewer;
 do $$
@@ -70,7 +71,7 @@ begin
       p.proname in ('create_partitions', 'drop_partition', 'create_contents', 'drop_content') as of_node
     from pg_catalog.pg_proc p
     where p.pronamespace = 'dispatcher'::pg_catalog.regnamespace
-      and p.proname in ('forget_known', 'forget_known_broadcast', 'create_partitions', 'drop_partition',
+      and p.proname in ('hand', 'forget_known', 'forget_known_broadcast', 'create_partitions', 'drop_partition',
         'create_contents', 'drop_content')
   loop
     execute pg_catalog.format('alter function %s security definer set search_path = pg_catalog, pg_temp', f.signature);

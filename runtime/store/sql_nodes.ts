@@ -44,7 +44,26 @@ select exists (select from me) alive, exists (select from led) leader,
   exists (select from dispatcher.node where state in ('running', 'draining') and lease_until <= clock_timestamp()
     or state = 'lost' and last_seen > clock_timestamp() - interval '5 minutes') lapsed,
   (select count(*)::int from dispatcher.node n join dispatcher.node own on own.instance = $1::uuid
-    where n.queues && own.queues and n.state = 'running' and n.lease_until > clock_timestamp()) sharing`;
+    where n.queues && own.queues and n.state = 'running' and n.lease_until > clock_timestamp()) sharing,
+  exists (select from dispatcher.on_call where instance = $1::uuid and free) on_call`;
+
+/**
+ * Say that a node has nothing to do: the next envelope may be handed to it. What old transactions keep of the table may grow
+ * no larger than 64 kB, since whoever publishes reads it; from there on rows go, so that a VACUUM can make it small again.
+ * Index: on_call_pkey.
+ */
+export const ON_CALL = `
+with gone as (
+  delete from dispatcher.on_call where instance = $1::uuid and pg_relation_size('dispatcher.on_call') > 65536
+)
+insert into dispatcher.on_call as c (instance, node, queues, channel, pid, free)
+select $1::uuid, $2, $3::text[], $4, pg_backend_pid(), true
+where pg_relation_size('dispatcher.on_call') <= 65536
+on conflict (instance) do update set free = true, pid = excluded.pid
+returning node`;
+
+/** Say that it has: once this has returned, nothing more is handed to it. Index: on_call_pkey. */
+export const OFF_CALL = `delete from dispatcher.on_call where instance = $1::uuid`;
 
 /** End a lease and hand the leadership on at once. */
 export const UNREGISTER = `

@@ -47,6 +47,14 @@ insert into dispatcher.envelope
 values ($1::uuid, $2, $3, $4::text::json, $5::text::json, $6::text::json, $7::smallint, $8::int, $9::float8,
   $10::float8, 'available')`;
 
+/**
+ * The same, and handed over to a node that is on call, if there is one: claimed by it and told to it in one commit
+ * (0021_on_call.sql). Indexes: primary key, on_call_pkey.
+ */
+export const HAND = `
+select dispatcher.hand($1::uuid, $2, $3, $4::text::json, $5::text::json, $6::text::json, $7::smallint, $8::int,
+  $9::float8, $10::float8)`;
+
 /** The same for any uuids: what is known changes nothing. Returns those that are new. */
 export const PUBLISH = `${PUBLISH_NEW}
 on conflict (uuid) do nothing

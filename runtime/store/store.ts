@@ -13,6 +13,7 @@ import type { NodeScheduleRow, ScheduleRow, ScheduleSettings } from "../schedule
 import type { Outcome, State } from "../state.ts";
 import type { LogStore } from "./log.ts";
 import type { LookStore } from "./look.ts";
+import type { OnCallStore } from "./on_call.ts";
 import type { OperatorStore } from "./operator.ts";
 import type { Floor, Lane, NodeResources, TriageStore } from "./triage.ts";
 
@@ -171,6 +172,8 @@ export interface HeartbeatReply {
   lapsed: boolean;
   /** Nodes that run, with a lease, and serve a queue of this one's; itself among them unless it drains or its lease lapsed. */
   sharing: number;
+  /** Whether the next envelope may be handed to it, by the table. */
+  onCall: boolean;
 }
 
 /** A row of the node table. */
@@ -306,7 +309,7 @@ export interface Adoption {
 }
 
 /** The port. */
-export interface Store extends OperatorStore, LogStore, TriageStore<Claimed> {
+export interface Store extends OperatorStore, LogStore, OnCallStore, TriageStore<Claimed> {
   /** For those who look. */
   readonly look: LookStore<EnvelopeRow>;
 
@@ -322,8 +325,8 @@ export interface Store extends OperatorStore, LogStore, TriageStore<Claimed> {
   exchange(work: Exchange): Promise<Exchanged>;
   /** Have so many connections ready for exchanges, so that the first batches do not wait for that; changes nothing. */
   warmUp(connections: number): Promise<void>;
-  /** Give back what the instance holds by the table but not by its own books; returns how many. */
-  reconcile(instance: string, held: Token[]): Promise<number>;
+  /** Give back what the instance holds by the table but not by its own books; returns the uuids. */
+  reconcile(instance: string, held: Token[]): Promise<string[]>;
   /** Keep the progress of a running attempt; false when the token is stale. */
   progress(instance: string, token: Token, progress: string): Promise<boolean>;
 

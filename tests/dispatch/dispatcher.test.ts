@@ -355,7 +355,7 @@ test("Dispatcher reconciles after a lost answer, naming all that it knows of, be
   store.reconcile = (instance, held) => {
     store.reconciled.push({ instance, held: held.map(({ uuid, fence }) => ({ uuid, fence })) });
     assert.equal(store.exchanges.at(-1), lost, "nothing was claimed meanwhile");
-    return Promise.resolve(1);
+    return Promise.resolve(["of the lost answer"]);
   };
   await eventually(() => dispatcher.settledAll && pool.held.length === 4);
   assert.deepEqual(store.reconciled, [{ instance: "instance-1", held: known }]);
@@ -392,7 +392,7 @@ test("Dispatcher tries to reconcile until it is answered, and does not claim bef
   let tries = 0;
   store.reconcile = () => {
     store.after = () => {};
-    return ++tries < 2 ? Promise.reject(new Away("still gone")) : Promise.resolve(0);
+    return ++tries < 2 ? Promise.reject(new Away("still gone")) : Promise.resolve([]);
   };
   start();
   await eventually(() => tries === 2 && pool.held.length === 2);

@@ -1,4 +1,5 @@
 import { Dispatcher } from "../../runtime/dispatch/dispatcher.ts";
+import { OnCall } from "../../runtime/dispatch/on_call.ts";
 import { type DispatcherEvent, Events } from "../../runtime/events.ts";
 import type { Pool } from "../../runtime/pool/pool.ts";
 import type { Claimed, Exchange, Exchanged, Store, Token } from "../../runtime/store/store.ts";
@@ -38,8 +39,21 @@ export class FakeStore {
 
   reconcile: Store["reconcile"] = (instance, held) => {
     this.reconciled.push({ instance, held: held.map(({ uuid, fence }) => ({ uuid, fence })) });
-    return Promise.resolve(0);
+    return Promise.resolve([]);
   };
+
+  /** What was said of being on call. */
+  readonly calls: ("on" | "off")[] = [];
+
+  onCall(): Promise<boolean> {
+    this.calls.push("on");
+    return Promise.resolve(true);
+  }
+
+  offCall(): Promise<void> {
+    this.calls.push("off");
+    return Promise.resolve();
+  }
 
   /** Outcomes by uuid, of all exchanges so far, the failed ones included. */
   outcomes(): [uuid: string, outcome: string][] {
@@ -78,8 +92,8 @@ export class FakePool {
   }
 }
 
-/** A dispatcher between a fake store and a fake pool. */
-export function rig(slots: number, waiting = 0) {
+/** A dispatcher between a fake store and a fake pool; it may be on call. */
+export function rig(slots: number, waiting = 0, mayBeOnCall = false) {
   const store = new FakeStore();
   store.waiting = Array.from({ length: waiting }, () => claimed());
   const pool = new FakePool(slots);
@@ -88,6 +102,7 @@ export function rig(slots: number, waiting = 0) {
   events.on((event) => said.push(event));
   const announced: [watched: string[], released: string[], retried: boolean][] = [];
   const clock = new FakeClock();
+  const call = { store, clock, events, node: "node-1", queues: ["default", "node-1"], channel: "c" };
   const dispatcher = new Dispatcher("instance-1", {
     store: store as unknown as Store,
     clock,
@@ -95,6 +110,7 @@ export function rig(slots: number, waiting = 0) {
     queues: ["default", "node-1"],
     isForContent: (error) => !(error instanceof Away),
     settled: (...call) => announced.push(call),
+    onCall: mayBeOnCall ? new OnCall(call) : undefined,
   }, { node: "node-1", backoff: { base: 2, factor: 2, max: 60, jitter: 0 }, maxAttempts: 1 });
   return {
     store,

@@ -143,13 +143,13 @@ export class Table {
     return this.#answer("preempt", new Set(rows.map(({ uuid }) => uuid)));
   }
 
-  reconcile(instance: string, held: Token[]): Promise<number> {
+  reconcile(instance: string, held: Token[]): Promise<string[]> {
     const known = new Set(held.map(({ uuid, fence }) => `${uuid} ${fence}`));
     const lost = this.rows.filter((row) =>
       row.state === "running" && row.instance === instance && !known.has(`${row.uuid} ${row.fence}`)
     );
     for (const row of lost) Object.assign(row, { state: "waiting", instance: null });
-    return this.#answer("reconcile", lost.length);
+    return this.#answer("reconcile", lost.map(({ uuid }) => uuid));
   }
 }
 

@@ -13,7 +13,12 @@ async function makeStore(t: TestContext): Promise<Store> {
   t.after(() => db.drop());
   const sql = connect(db.url, { max: 8 });
   t.after(() => sql.end({ timeout: 1 }));
-  return new FormerStore(sql) as unknown as Store;
+  const store = new FormerStore(sql);
+  // It told how many it gave back, not which.
+  const reconcile: (...args: Parameters<Store["reconcile"]>) => Promise<number> = store.reconcile.bind(store);
+  return Object.assign(store as unknown as Store, {
+    reconcile: async (...args: Parameters<Store["reconcile"]>) => Array(await reconcile(...args)).fill(""),
+  });
 }
 
 // What it passes of the present suite: all that there was when it was frozen but for three tests, of which two look at

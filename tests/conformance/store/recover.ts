@@ -130,7 +130,7 @@ function reconciling(test: StoreTest): void {
     const node = await join(store, "n");
     const claimed = await running(store, node);
     await store.cancel([claimed.uuid]);
-    assert.equal(await store.reconcile(node.instance, []), 1);
+    assert.equal((await store.reconcile(node.instance, [])).length, 1);
     const { state, attempt, attempts } = await row(store, claimed.uuid);
     assert.deepEqual([state, attempt, attempts], ["cancelled", 0, []]);
     assert.deepEqual(await claim(store, node), []);
@@ -141,14 +141,14 @@ function reconciling(test: StoreTest): void {
     await publishMany(store, 4);
     const [known, ...unknown] = await claim(store, node);
     const theirs = await running(store, other);
-    assert.equal(await store.reconcile(node.instance, [known, { uuid: uuid7(), fence: 1 }]), 3);
+    assert.equal((await store.reconcile(node.instance, [known, { uuid: uuid7(), fence: 1 }])).length, 3);
     for (const { uuid } of [known, theirs]) assert.equal((await row(store, uuid)).state, "running");
     for (const { uuid } of unknown) {
       const { state, attempt, node, claimed_at, attempts } = await row(store, uuid);
       assert.deepEqual([state, attempt, node, claimed_at, attempts], ["available", 0, null, null, []]);
     }
     assert.deepEqual(await settle(store, node, settlement(unknown[0])), []);
-    assert.equal(await store.reconcile(node.instance, [known]), 0);
+    assert.equal((await store.reconcile(node.instance, [known])).length, 0);
   });
 
   test("reconcile() gives back a later claim of what the instance knows by an earlier one", async (store) => {
@@ -157,7 +157,7 @@ function reconciling(test: StoreTest): void {
     await settle(store, node, settlement(before, { outcome: "released" }));
     const [again] = await claim(store, node);
     assert.deepEqual([again.uuid, again.fence], [before.uuid, before.fence + 1]);
-    assert.equal(await store.reconcile(node.instance, [before]), 1);
+    assert.equal((await store.reconcile(node.instance, [before])).length, 1);
     assert.equal((await row(store, before.uuid)).state, "available");
   });
 
@@ -165,7 +165,7 @@ function reconciling(test: StoreTest): void {
     const node = await join(store, "n");
     await publishMany(store, 3);
     await claim(store, node);
-    assert.equal(await store.reconcile(node.instance, []), 3);
+    assert.equal((await store.reconcile(node.instance, [])).length, 3);
     assert.equal((await claim(store, node)).length, 3);
   });
 }

@@ -146,7 +146,7 @@ export function choosing(test: StoreTest): void {
     await finish(store, node, await take(), { outcome: "retry", delay: 0 });
     await store.stage(10);
     await take();
-    assert.equal(await store.reconcile(node.instance, []), 1);
+    assert.equal((await store.reconcile(node.instance, [])).length, 1);
     await finish(store, node, await take(), { outcome: "discarded", error: '{"name":"E","message":"m"}' });
     assert.deepEqual((await store.retry([uuid])).map(({ did }) => did), ["retried"]);
     assert.deepEqual((await store.retry([uuid])).map(({ did }) => did as string), ["available"]);

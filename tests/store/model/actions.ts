@@ -37,7 +37,9 @@ export type Action =
   | { do: "cancel"; picks: number[] }
   | { do: "progress"; token: number; wrong: boolean }
   | { do: "reconcile"; node: number; forget: number }
-  | { do: "register" | "unregister" | "lapse" | "deliver"; node: number }
+  | { do: "onCall"; node: number; queues: string[] }
+  | { do: "hand"; queue: string; priority: number }
+  | { do: "register" | "unregister" | "lapse" | "deliver" | "offCall"; node: number }
   | { do: "adopt"; node: number; call: Call }
   | { do: "pause"; queue: string; paused: boolean }
   | { do: "stage" | "rescue" | "pass" | "prune" };
@@ -92,7 +94,23 @@ export const action: fc.Arbitrary<Action> = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: one("progress"), token: fc.nat(30), wrong: fc.boolean() }) },
   { weight: 1, arbitrary: fc.record({ do: one("reconcile"), node, forget: fc.nat(4) }) },
   { weight: 3, arbitrary: fc.record({ do: one("register"), node }) },
-  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("unregister", "lapse"), node }) },
+  { weight: 1, arbitrary: fc.record({ do: fc.constantFrom("unregister", "lapse", "offCall"), node }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: one("onCall"),
+      node,
+      queues: fc.uniqueArray(fc.constantFrom(...QUEUES), { minLength: 1 }),
+    }),
+  },
+  {
+    weight: 3,
+    arbitrary: fc.record({
+      do: one("hand"),
+      queue: fc.constantFrom(...QUEUES),
+      priority: fc.integer({ min: -1, max: 1 }),
+    }),
+  },
   { weight: 2, arbitrary: fc.record({ do: one("deliver"), node }) },
   { weight: 1, arbitrary: fc.record({ do: one("adopt"), node, call: call(QUEUES) }) },
   {

@@ -3,6 +3,7 @@
  * claims and the settlements that were answered, to see that none was made twice.
  */
 import assert from "node:assert/strict";
+import { seal } from "../../../runtime/envelope.ts";
 import type { Sql } from "../../../runtime/store/connection.ts";
 import type { Claimed, NodeRegistration, Store } from "../../../runtime/store/store.ts";
 import { registration } from "../../conformance/make.ts";
@@ -61,6 +62,14 @@ export class Crowd {
         const mine = this.#tokens.filter((one) => one.by === instance);
         return void await store.reconcile(instance, mine.slice(action.forget));
       }
+      case "onCall": {
+        const { name: node, instance } = this.#node(action.node);
+        return void await store.onCall({ node, instance, queues: action.queues, channel: "crowd" });
+      }
+      case "offCall":
+        return await store.offCall(this.#node(action.node).instance);
+      case "hand":
+        return await this.#hand(action);
       case "register": {
         const node = registration(NODES[action.node]);
         const { ok } = await store.register(node);
@@ -92,6 +101,12 @@ export class Crowd {
       case "prune":
         return void await store.prune(7);
     }
+  }
+
+  async #hand({ queue, priority }: Extract<Action, { do: "hand" }>): Promise<void> {
+    const envelope = seal("t", [], { queue, priority });
+    await this.#store.publish([envelope], [queue]);
+    this.#uuids.push(envelope.uuid);
   }
 
   async #exchange(action: Extract<Action, { do: "exchange" }>): Promise<void> {

@@ -38,6 +38,8 @@ export class Model {
   readonly archive = new Map<string, FinalRow>();
   readonly nodes = new Map<string, ModelNode>();
   readonly paused = new Set<string>();
+  /** Who has said that it is free, by instance. */
+  readonly onCall = new Map<string, { name: string; queues: string[] }>();
   readonly casts: Cast[] = [];
   readonly adopted = new Set<string>();
   /** Every claim that was ever made, by whom: what a late worker may still settle. */
@@ -162,6 +164,26 @@ export class Model {
     return taken;
   }
 
+  /** Instances to which what is published alone to a queue may be handed. */
+  takers(queue: string): string[] {
+    if (this.paused.has(queue) || this.available().some((row) => row.queue === queue)) return [];
+    return [...this.onCall].filter(([instance, { name, queues }]) => {
+      const node = this.nodes.get(name);
+      return queues.includes(queue) && node?.instance === instance && node.state === "running" && node.leased;
+    }).map(([instance]) => instance);
+  }
+
+  /** Publish one, and have that instance take it. */
+  hand(e: Sealed, instance: string | null): void {
+    this.put(e, e.queue, null, null);
+    if (instance === null) return;
+    const { name } = this.onCall.get(instance)!;
+    this.onCall.delete(instance);
+    const row = this.live.get(e.uuid)!;
+    Object.assign(row, { state: "running", attempt: 1, fence: 1, node: name, instance });
+    this.tokens.push({ uuid: e.uuid, fence: 1, instance, node: name });
+  }
+
   available(): Live[] {
     return [...this.live.values()].filter((row) => row.state === "available");
   }
@@ -214,7 +236,7 @@ export class Model {
     for (const row of this.live.values()) if (row.due === "later") row.due = "now";
   }
 
-  reconcile(instance: string, held: Token[]): number {
+  reconcile(instance: string, held: Token[]): string[] {
     const given = [...this.live.values()].filter((row) =>
       row.instance === instance && !held.some(({ uuid, fence }) => uuid === row.uuid && fence === row.fence)
     );
@@ -223,7 +245,7 @@ export class Model {
       this.#free(row, "available");
       if (row.cancel) this.#end(row, "cancelled", null);
     }
-    return given.length;
+    return given.map(({ uuid }) => uuid);
   }
 
   progress(instance: string, token: Token, text: string): boolean {

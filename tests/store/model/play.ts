@@ -1,6 +1,7 @@
 /** One action on the real store and on the model: both must answer the same and look the same afterwards. */
 import assert from "node:assert/strict";
 import type fc from "fast-check";
+import { seal } from "../../../runtime/envelope.ts";
 import type { Sql } from "../../../runtime/store/connection.ts";
 import type { Store } from "../../../runtime/store/store.ts";
 import { uuid7 } from "../../../runtime/uuid.ts";
@@ -110,7 +111,31 @@ const steps: { [A in Action["do"]]: Step<A> } = {
     if (!found) return;
     const all = [...model.live.values()].filter((row) => row.instance === found.instance);
     const held = all.slice(forget);
-    assert.equal(await store.reconcile(found.instance, held), model.reconcile(found.instance, held));
+    const given = await store.reconcile(found.instance, held);
+    assert.deepEqual(given.sort(), model.reconcile(found.instance, held).sort());
+  },
+
+  async onCall({ node, queues }, model, { store }) {
+    const { name, instance } = nodeOf(model, node) ?? { name: NODES[node], instance: uuid7() };
+    assert.equal(await store.onCall({ node: name, instance, queues, channel: "model" }), true);
+    model.onCall.set(instance, { name, queues });
+  },
+
+  async offCall({ node }, model, { store }) {
+    const found = nodeOf(model, node);
+    if (!found) return;
+    await store.offCall(found.instance);
+    model.onCall.delete(found.instance);
+  },
+
+  async hand({ queue, priority }, model, { store, sql }) {
+    const envelope = seal("t", [], { queue, priority });
+    const takers = model.takers(queue);
+    assert.deepEqual(await store.publish([envelope], [queue]), [{ isNew: true, duplicateOf: null }]);
+    const [{ instance }] = await sql`select instance from dispatcher.envelope where uuid = ${envelope.uuid}`;
+    if (takers.length === 0) assert.equal(instance, null, "nobody could take it");
+    else assert.ok(takers.includes(instance), `one of ${takers} takes it, not ${instance}`);
+    model.hand(envelope, instance);
   },
 
   async register({ node }, model, { store }) {
