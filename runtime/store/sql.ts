@@ -153,6 +153,8 @@ with a as (delete from dispatcher.adoption where at < clock_timestamp() - interv
   n as (delete from dispatcher.node where state in ('stopped', 'lost')
     and last_seen < clock_timestamp() - interval '7 days'),
   d as (delete from dispatcher.audit where at < clock_timestamp() - $1::float8 * interval '1 day'),
+  c as (delete from dispatcher.on_call where not exists (
+    select from dispatcher.node n where n.instance = on_call.instance and n.state in ('running', 'draining'))),
   l as (delete from dispatcher.log where at < clock_timestamp() - $1::float8 * interval '1 day')
 delete from dispatcher.archive_default where finished_at < clock_timestamp() - $1::float8 * interval '1 day'`;
 

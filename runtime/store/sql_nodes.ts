@@ -62,8 +62,11 @@ where pg_relation_size('dispatcher.on_call') <= 65536
 on conflict (instance) do update set free = true, pid = excluded.pid
 returning node`;
 
-/** Say that it has: once this has returned, nothing more is handed to it. Index: on_call_pkey. */
-export const OFF_CALL = `delete from dispatcher.on_call where instance = $1::uuid`;
+/**
+ * Say that it has: once this has returned, nothing more is handed to it. The row stays for the next time: changed in its
+ * place it leaves nothing for VACUUM. Index: on_call_pkey.
+ */
+export const OFF_CALL = `update dispatcher.on_call set free = false where instance = $1::uuid and free`;
 
 /** End a lease and hand the leadership on at once. */
 export const UNREGISTER = `
@@ -71,6 +74,8 @@ with stopped as (
   update dispatcher.node set state = 'stopped', lease_until = clock_timestamp(), last_seen = clock_timestamp(),
     slots = 0, busy = 0
   where instance = $1::uuid
+), gone as (
+  delete from dispatcher.on_call where instance = $1::uuid
 )
 update dispatcher.leader set instance = null, until = '-infinity' where instance = $1::uuid`;
 

@@ -231,6 +231,22 @@ test("a uuid that is known is handed over once", async (t) => {
   assert.equal((await row(store, uuid)).attempt, 1);
 });
 
+test("rows of who has ended or was lost are cleared away", async (t) => {
+  const { sql, store, node } = await open(t);
+  await store.offCall(node.instance);
+  assert.deepEqual(await isOnCall(sql), [false]);
+  await store.unregister(node.instance);
+  assert.deepEqual(await isOnCall(sql), []);
+  const [lost, live] = [await join(store, "lost"), await join(store, "live")];
+  for (const { name, instance } of [lost, live]) {
+    await store.onCall({ node: name, instance, queues: ["elsewhere"], channel: CHANNEL });
+  }
+  await lapse(store, lost);
+  await store.rescue();
+  await store.prune(7);
+  assert.deepEqual((await sql`select node from dispatcher.on_call`).map((row) => row.node), ["live"]);
+});
+
 test("the heartbeat tells whether it may be handed something", async (t) => {
   const { store, node, hand } = await open(t);
   assert.equal((await beat(store, node)).onCall, true);

@@ -8,7 +8,7 @@
 -- | the node was killed | the session that said so is gone: its row is removed, and the next one is asked |
 -- | the node is stopped in its tracks, or cut off | it may be given one envelope, which its lease bounds, as what it runs |
 -- | it is not told (its connection broke at this moment) | it is in `held`: reconciled when it hears again, and by its heartbeat |
--- | it leaves while it is given one | it takes its row away first, which waits for whoever has locked it, and then gives back all it holds |
+-- | it leaves while it is given one | it says first that it is not free, which waits for whoever has locked its row, and then gives back all it holds |
 -- | something waits in the queue, or it is paused, or it asks for resources, or it is long | written as ever |
 -- | an old transaction keeps the versions of these rows | from 64 kB on nobody goes on call |
 -- | the server crashes | the table is empty, what was handed is not |

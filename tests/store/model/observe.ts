@@ -103,6 +103,6 @@ export async function clear(sql: Sql): Promise<void> {
   await sql.unsafe(
     `delete from dispatcher.envelope; delete from dispatcher.archive; delete from dispatcher.node;
     delete from dispatcher.queue; delete from dispatcher.delivery; delete from dispatcher.broadcast;
-    delete from dispatcher.adoption; delete from dispatcher.held; delete from dispatcher.on_call; update dispatcher.leader set instance = null, until = '-infinity'`,
+    delete from dispatcher.adoption; delete from dispatcher.held; truncate dispatcher.on_call; update dispatcher.leader set instance = null, until = '-infinity'`,
   );
 }
