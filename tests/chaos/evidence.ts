@@ -50,6 +50,8 @@ export interface ArchiveRow {
   /** Milliseconds since 1970, by the database's clock. */
   created: number;
   finished: number;
+  /** It was handed over to a node that was on call, and ran there. */
+  handed: boolean;
 }
 
 export interface LiveRow {
@@ -106,7 +108,7 @@ export async function readArchive(sql: Sql): Promise<ArchiveRow[]> {
   return await sql.unsafe(
     `select uuid::text, origin::text, queue, task, state, attempt, max_attempts, node, result, error,
     ${HISTORY} attempts, extract(epoch from created_at)::float8 * 1000 created,
-    extract(epoch from finished_at)::float8 * 1000 finished
+    extract(epoch from finished_at)::float8 * 1000 finished, coalesce(claimed_at = created_at, false) handed
     from dispatcher.archive order by created_at`,
   );
 }

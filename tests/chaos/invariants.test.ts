@@ -46,6 +46,7 @@ const row = (fields: Partial<ArchiveRow> = {}): ArchiveRow => ({
   attempts: [attempt()],
   created: 0,
   finished: 200,
+  handed: false,
   ...fields,
 });
 

@@ -73,6 +73,7 @@ export class Load {
   readonly #loops: Promise<void>[] = [];
   #client!: Client;
   #sql!: postgres.Sql;
+  #quiet!: Client;
 
   constructor(url: string, nodes: readonly string[]) {
     this.#url = url;
@@ -98,13 +99,15 @@ export class Load {
     const publishers: Via[] = ["client", "client", "sql", "sql", "wire"];
     publishers.forEach((via, i) => this.#loops.push(this.#publish(via, i, new Random(seed * 31 + i))));
     this.#loops.push(this.#cancel(new Random(seed * 31 + 30)));
+    this.#quiet = await connect({ databaseUrl: this.#url, max: 1 });
+    this.#loops.push(this.#publishQuietly(new Random(seed * 31 + 29)));
   }
 
   /** Stop; resolves when everything that was begun is acknowledged. */
   async stop(): Promise<void> {
     this.#stop.abort();
     await Promise.all(this.#loops);
-    await Promise.all([this.#client.close(), this.#sql.end({ timeout: 1 })]);
+    await Promise.all([this.#client.close(), this.#quiet.close(), this.#sql.end({ timeout: 1 })]);
   }
 
   async #publish(via: Via, publisher: number, random: Random): Promise<void> {
@@ -117,6 +120,26 @@ export class Load {
         calls.filter((call) => call.queue !== "broadcast").map((call) => this.#insist(via, publisher, call)),
       );
       await rest(random.between(50, 350));
+    }
+  }
+
+  /**
+   * One at a time, and without a uuid of its own: what is handed over to a node that is on call. Whether the database said
+   * yes to what it did not answer is not known, and nothing depends on it.
+   */
+  async #publishQuietly(random: Random): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await rest(random.between(10, 100));
+      const call = callOf(random, this.#nodes);
+      if (call.queue === "broadcast" || call.serial || call.units > 0) continue;
+      const { task, args, queue, priority, maxAttempts } = call;
+      try {
+        const { uuid } = await this.#quiet.publish(task, args, { queue, priority, maxAttempts });
+        this.published.push({ ...call, delay: 0, uuid, via: "client", publisher: 29, ackedAt: Date.now() });
+      } catch (error) {
+        if (!isTransient(error)) throw error;
+        this.retries++;
+      }
     }
   }
 

@@ -24,7 +24,9 @@ export function summary(report: ChaosReport): string {
     `seed ${seed}: ${evidence.published.length} published and acknowledged, ${wired.sent} sent over the wire (${wired.final} ran), ${retries} retries of publishers`,
     `archive: ${evidence.archive.length} rows (${say(states)}); attempts: ${
       say(outcomes)
-    }; ${evidence.runs.length} runs recorded`,
+    }; ${evidence.runs.length} runs recorded, ${
+      evidence.archive.filter(({ handed }) => handed).length
+    } handed over`,
     `faults: ${total} in ${seconds.faults.toFixed(1)} s (${say(faults)})`,
     `all final ${seconds.settling.toFixed(1)} s after the last was mended; the longest took ${
       longest.took.toFixed(1)
