@@ -22,7 +22,7 @@ const TASK_CHARS = 400;
 const CONTROL_CHARACTERS = /[\u0000-\u001f\u007f]/;
 
 // A queue's name is a channel too; these carry hints and replies.
-const RESERVED = /^dispatcher_(wake$|settled$|reply_|check_)/;
+const RESERVED = /^dispatcher_(wake$|settled$|reply_|check_|hand_)/;
 
 /** A queue's name: 1 to 63 bytes (it is also a NOTIFY channel), not blank, without control characters. */
 export const queueName: z.ZodType<string> = z.string().superRefine((name, ctx) => {

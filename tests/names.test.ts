@@ -31,6 +31,7 @@ const BAD = [
   "dispatcher_settled",
   "dispatcher_reply_1",
   "dispatcher_check_1",
+  "dispatcher_hand_1",
 ];
 
 function configured(tree: object) {

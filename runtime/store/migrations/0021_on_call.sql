@@ -82,6 +82,21 @@ begin
   return taken;
 end $$;
 
+-- As before (0006_limits.sql), and none of these channels.
+create or replace function dispatcher.check_queue(queue text) returns void language plpgsql immutable as $$
+declare
+  fault text := case
+    when queue is null or btrim(queue, E' \t\n\r') = '' then 'the name is blank or over 63 bytes'
+    when octet_length(queue) > 63 then 'the name is blank or over 63 bytes'
+    when queue ~ '[\x01-\x1f\x7f]' then 'the name has a control character'
+    when queue ~ '^dispatcher_(wake$|settled$|reply_|check_|hand_)' then 'the name is one of the dispatcher''s own channels'
+  end;
+begin
+  if fault is not null then
+    raise exception 'Cannot use % as a queue: %', coalesce(quote_literal(queue), 'null'), fault using errcode = '22023';
+  end if;
+end $$;
+
 -- For those who publish; roles.sql says the same of roles that are made later.
 revoke execute on function dispatcher.hand from public;
 do $$
