@@ -166,7 +166,7 @@ export class DispatcherNode {
       broadcasts: () => void this.#works.ears.deliver(),
       lapsed: () => this.#works.leader.rescue(),
       sharing: (nodes) => this.#works.dispatcher.sharing = nodes,
-      onCall: (is) => this.#works.onCall.told(is) && this.#works.dispatcher.doubt(),
+      onCall: (state) => this.#works.onCall.told(state),
       failed: () => this.#works.leader.cutOff(),
       lost: () => this.#lost(),
     });
@@ -228,7 +228,7 @@ export class DispatcherNode {
   async idle(): Promise<boolean> {
     await this.#works.store.deliver(this.name);
     const quiet = this.pool.holds().length === 0 && this.#works.dispatcher.settledAll;
-    if (!quiet || await this.#works.store.waiting(this.queues) > 0) return false;
+    if (!quiet || await this.#works.store.waiting(this.queues, this.instance) > 0) return false;
     // What asks for more than it offers is for another node.
     return !await this.#works.triage.couldRun();
   }
@@ -284,8 +284,6 @@ export class DispatcherNode {
 
   async #leave(): Promise<void> {
     try {
-      // What was handed over until now goes back with the rest.
-      await this.#works.onCall.goOff();
       await this.#works.store.unregister(this.#state.instance);
       this.#works.announcer.wake(this.queues);
     } catch (error) {

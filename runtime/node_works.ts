@@ -139,7 +139,7 @@ export class Works {
     this.watch = new Watch({ ...this, node: this.name, events: parts.events });
     parts.log.node ??= this.name;
     this.triage = this.#buildTriage();
-    this.onCall = new OnCall({ ...this, node: this.name, events: parts.events, channel: handChannel() });
+    this.onCall = this.#buildOnCall();
     this.dispatcher = this.#buildDispatcher();
     this.pool = this.#buildPool();
     this.leader = this.#buildLeader();
@@ -161,6 +161,11 @@ export class Works {
     const { priority_ageing_seconds: ageing, reserve_after_seconds: reserve } = config;
     const patience = { ageing, reserve, preempt: config.preempt_after_seconds };
     return new Triage({ ...this, node: this.name, events, offers: offersOf(config.resources), patience });
+  }
+
+  #buildOnCall(): OnCall {
+    const [events, channel] = [this.#parts.events, handChannel()];
+    return new OnCall({ ...this, node: this.name, events, channel, hears: () => this.selfCheck.hears });
   }
 
   #buildDispatcher(): Dispatcher {
@@ -260,7 +265,11 @@ export class Works {
       every: this.#parts.config.self_check_seconds,
       timeout: this.#parts.config.self_check_timeout,
       // Its row says so at once: over the wire it cannot be asked.
-      changed: () => void this.service("heartbeat")?.kick(),
+      changed: () => {
+        void this.service("heartbeat")?.kick();
+        this.onCall.hearing();
+      },
+      proved: () => this.onCall.hearing(),
       kick: () => void this.service("self check")?.kick(),
     });
   }

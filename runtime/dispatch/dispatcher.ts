@@ -23,6 +23,7 @@ import type { Lane } from "../store/triage.ts";
 import { oncePerTurn } from "../turn.ts";
 import { accountFor } from "./accounting.ts";
 import { attemptEvent, tellClaims, tellSettles } from "./attempt_log.ts";
+import { Doubts } from "./doubts.ts";
 import { ClaimFloors } from "./floors.ts";
 import { Gathering, statementsAtMost, WORTHWHILE } from "./gathering.ts";
 import type { OnCall } from "./on_call.ts";
@@ -72,7 +73,7 @@ export class Dispatcher {
   #claiming = false;
   readonly #pumpSoon = oncePerTurn(() => this.#pump());
   readonly #outage: Outage;
-  #doubtful = false;
+  readonly #doubts: Doubts;
   readonly #floors: ClaimFloors;
   #sweep: Promise<void> | undefined;
   #paused = new AbortController();
@@ -88,6 +89,14 @@ export class Dispatcher {
     this.#settler = settler;
     this.#floors = new ClaimFloors(parts.clock, parts.queues);
     this.#outage = new Outage(parts.events, () => this.#pump());
+    this.#doubts = new Doubts(parts);
+    parts.onCall?.bind({
+      again: () => this.#pump(),
+      doubt: () => {
+        this.#doubts.raise();
+        this.#pumpSoon();
+      },
+    });
   }
 
   /** Begin to claim for a pool. */
@@ -165,29 +174,22 @@ export class Dispatcher {
   /** A publisher has handed one over. */
   handed(payload: string): void {
     const one = this.#parts.onCall?.hear(payload, this.instance);
-    if (one === "unread") this.#doubtful = true;
-    else if (one) this.#accept(one);
-    this.#pump();
-  }
-
-  /** It may hold what it has not heard of. */
-  doubt(): void {
-    this.#doubtful = true;
+    if (one) this.#accept(one);
     this.#pump();
   }
 
   /** What there is no room for any more is given back as if it had never begun. */
   #accept(one: Claimed): void {
     const now = this.#parts.clock.now();
-    if (this.#claiming && this.#pool.room() > 0) {
-      this.#take(this.#parts.triage?.admit([one]) ?? [one], now, true);
-    } else this.finished(unbegun(one, now));
+    const admitted = this.#parts.triage?.admit([one]) ?? [one];
+    if (this.#claiming && this.#room() > 0) this.#take(admitted, now, true);
+    else for (const each of admitted) this.finished(unbegun(each, now));
   }
 
   #pump(): void {
     this.#pumpTriage();
     const most = statementsAtMost(this.#more ? this.sharing : 1, this.#aside);
-    while (this.#underway.size < most && !this.#outage.rests && !this.#doubtful) {
+    while (this.#underway.size < most && !this.#outage.rests && !this.#doubts.block) {
       const limit = this.#limit();
       if (!this.#isWorthwhile(limit)) break;
       this.#gathering.end();
@@ -195,10 +197,10 @@ export class Dispatcher {
       if (limit > 0) this.#hungry = false;
       void this.#run(settlements, limit);
     }
-    if (this.#doubtful && this.#underway.size === 0 && !this.#outage.rests) void this.#reconcile();
+    if (this.#doubts.areDue && this.#underway.size === 0 && !this.#outage.rests) void this.#reconcile();
     const { onCall } = this.#parts;
     if (onCall?.isOn) this.#claiming && this.#pool.idle || void onCall.goOff();
-    else if (this.#isQuiet()) onCall?.goOn(this.instance, () => this.#pump());
+    else if (this.#isQuiet()) onCall?.goOn(this.instance);
   }
 
   /** Whether there is nothing to do and nothing to ask for; and where claims are slow, nobody else should look either. */
@@ -209,7 +211,7 @@ export class Dispatcher {
 
   #pumpTriage(): void {
     const { triage } = this.#parts;
-    if (!triage || this.#aside || this.#outage.rests || this.#doubtful) return;
+    if (!triage || this.#aside || this.#outage.rests || this.#doubts.block) return;
     const asked = { claiming: this.#claiming, hungry: this.#hungry || this.#more };
     const work = triage.work(this.instance, this.#claimUnderway, asked);
     if (work) void this.#besides(work);
@@ -255,8 +257,12 @@ export class Dispatcher {
 
   #limit(): number {
     if (!this.#claiming || !(this.#hungry || this.#more) || this.#pending.length >= UNSETTLED) return 0;
-    const held = this.#claimUnderway + (this.#parts.triage?.held ?? 0);
-    return Math.max(0, Math.min(BATCH, this.#pool.room() - held));
+    return Math.max(0, Math.min(BATCH, this.#room()));
+  }
+
+  /** Envelopes that the pool can take and that are not promised. */
+  #room(): number {
+    return this.#pool.room() - this.#claimUnderway - (this.#parts.triage?.held ?? 0);
   }
 
   async #run(settlements: Settlement[], limit: number): Promise<void> {
@@ -343,7 +349,7 @@ export class Dispatcher {
     if (limit > 0) {
       this.#hungry = true;
       // The answer that was lost may have claimed something.
-      this.#doubtful = true;
+      this.#doubts.raise();
     }
     if (this.#isForContent(settlements, error)) return this.#isolate(settlements, error);
     this.#outage.failed(error);
@@ -376,19 +382,14 @@ export class Dispatcher {
   async #reconcile(): Promise<void> {
     const marker: Settlement[] = [];
     this.#underway.add(marker);
-    const { store, triage, onCall } = this.#parts;
-    onCall?.keep();
     try {
-      const known = [...this.#pool.holds(), ...this.#pending, ...triage?.returning ?? []];
-      const given = await store.reconcile(this.instance, [...known, ...onCall?.kept ?? []]);
-      this.#doubtful = false;
+      const known = [...this.#pool.holds(), ...this.#pending, ...this.#parts.triage?.returning ?? []];
+      const { given, begin } = await this.#doubts.compare(this.instance, known);
       this.#outage.answered();
-      for (const one of onCall?.reconciled(given) ?? []) this.#accept(one);
-      if (given.length > 0) {
-        this.#hungry = true;
-        const text = `Gave back ${given.length} envelopes that a lost answer had claimed`;
-        this.#parts.events.emit("info", "store.reconciled", text);
-      }
+      for (const one of begin) this.#accept(one);
+      if (given === 0) return;
+      this.#hungry = true;
+      this.#parts.events.emit("info", "store.reconciled", `Gave back ${given} that it did not know of`);
     } catch (error) {
       this.#failed([], 0, error);
     } finally {

@@ -59,7 +59,7 @@ export class Ears {
     await broker.listen([WAKE_CHANNEL, checkChannel, onCall.channel, ...channels], {
       gap: () => {
         selfCheck.opened();
-        if (onCall.missed()) dispatcher.doubt();
+        onCall.listening();
         this.lookAround();
       },
       message: (channel, payload) => {

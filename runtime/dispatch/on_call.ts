@@ -4,16 +4,17 @@
  *
  * ```text
  *  off ──has nothing to do──► asking ──► on ──is handed one──► off
- *                                         └──is busy, or drains──► leaving ──► off
+ *                                         └──is busy, or drains, or hears nothing──► leaving ──► off
  * ```
  *
  * | what can fail | what happens |
  * |---|---|
  * | it claims in the ordinary way | it is not on call for a while: what comes often is claimed many at a time |
- * | what it was told was lost with the connection | a gap: `reconcile` gives back what nobody here knows |
- * | it was told nothing although the table says so | two heartbeats in a row find that out: the same |
+ * | it does not hear, or is not sure to | it is not on call |
+ * | what it was told was lost | all are numbered: the next one that it hears, a new connection or its second heartbeat finds out, and `reconcile` gives back what nobody here knows |
  * | `reconcile` gives back what it is being told of | what is told meanwhile waits for the answer; what was given back is not begun |
- * | what it is told cannot be read (a release that writes it otherwise) | the same: it is given back |
+ * | the answer of `reconcile` is lost | what was told since is not begun, whoever may have it now: the next one gives back what is still here |
+ * | what it is told cannot be read (a release that writes it otherwise) | it is given back in the same way |
  * | the database does not let it | it asks again half a minute later, and works without |
  *
  * @module
@@ -21,7 +22,7 @@
 import { z } from "zod";
 import type { Clock } from "../clock.ts";
 import type { Events } from "../events.ts";
-import type { OnCallStore } from "../store/on_call.ts";
+import type { CallState, OnCallStore } from "../store/on_call.ts";
 import type { Claimed } from "../store/store.ts";
 
 /** What it works with. */
@@ -33,6 +34,16 @@ export interface OnCallParts {
   queues: readonly string[];
   /** Where it hears. */
   channel: string;
+  /** Whether what is said there comes. */
+  hears(): boolean;
+}
+
+/** Whom it tells. */
+export interface OnCallHearer {
+  /** It may be on call again: look whether there is nothing to do. */
+  again(): void;
+  /** It may hold what it has not heard of. */
+  doubt(): void;
 }
 
 /**
@@ -40,28 +51,38 @@ export interface OnCallParts {
  * processors: 2.6 ms from publish() to the task, 2.5 with this); after it was refused.
  */
 const REST_MS = { busy: 25, handed: 2, refused: 30_000 };
+/** Uuids that were given back and may be heard of later. */
+const REMEMBERED = 1_000;
 
-/** What dispatcher.hand() tells. */
+const count = z.coerce.number().int();
+/** What dispatcher.hand() tells; nothing stands for null. */
 const Told = z.tuple([
   z.string(),
+  count,
   z.uuid(),
   z.string().min(1),
   z.string().min(1),
   z.string(),
   z.string(),
   z.string(),
-  z.coerce.number().int(),
-  z.string().transform((text) => text === "" ? null : Number(text)).pipe(z.int().positive().nullable()),
-  z.string().transform((text) => text === "" ? null : Number(text)).pipe(z.number().nullable()),
+  count,
+  z.union([z.literal("").transform(() => null), count.positive()]),
+  z.union([z.literal("").transform(() => null), z.coerce.number()]),
 ]);
 
 /** Whether one node is on call, and what it hears. */
 export class OnCall {
   readonly channel: string;
   readonly #parts: OnCallParts;
+  #hearer!: OnCallHearer;
+  // It has a connection on which it hears, or did.
+  #listens = false;
   #phase: "off" | "asking" | "on" | "leaving" = "off";
-  // Counts the times it went on call, and was given something.
+  // Counts the times it went on call, and off.
   #turn = 0;
+  // Envelopes that this instance was handed: the last number that it heard, and what the table said lately.
+  #heard = 0;
+  #counted = 0;
   #suspected = -1;
   #restUntil = -Infinity;
   #resting: AbortController | undefined;
@@ -70,11 +91,18 @@ export class OnCall {
   #instance = "";
   // What it hears while `reconcile` is under way; undefined otherwise.
   #kept: Claimed[] | undefined;
-  #givenBack: ReadonlySet<string> = new Set();
+  // One before was not answered.
+  #unsure = false;
+  readonly #givenBack = new Set<string>();
 
   constructor(parts: OnCallParts) {
     this.#parts = parts;
     this.channel = parts.channel;
+  }
+
+  /** Say whom it tells, once. */
+  bind(hearer: OnCallHearer): void {
+    this.#hearer = hearer;
   }
 
   /** Whether it may be handed something, as far as it knows. */
@@ -82,10 +110,7 @@ export class OnCall {
     return this.#phase === "on" || this.#phase === "asking";
   }
 
-  /** What it has heard and not begun. */
-  get kept(): readonly Claimed[] {
-    return this.#kept ?? [];
-  }
+  // ---- on and off
 
   /** It claims: more may follow. */
   busy(): void {
@@ -96,33 +121,38 @@ export class OnCall {
     this.#restUntil = Math.max(this.#restUntil, this.#parts.clock.monotonic() + ms);
   }
 
-  /**
-   * It has nothing to do.
-   *
-   * @param again Asks once more, when it is too early.
-   */
-  goOn(instance: string, again: () => void): void {
-    if (this.#phase !== "off" || this.#resting !== undefined) return;
+  /** It has nothing to do. */
+  goOn(instance: string): void {
+    if (this.#phase !== "off" || this.#resting || !this.#listens || !this.#parts.hears()) return;
     const rest = this.#restUntil - this.#parts.clock.monotonic();
-    if (rest > 0) {
-      const resting = this.#resting = new AbortController();
-      void this.#parts.clock.sleep(rest, resting.signal).then(() => {
-        if (this.#resting === resting) this.#resting = undefined;
-        if (!resting.signal.aborted) again();
-      });
-      return;
-    }
+    if (rest > 0) return this.#goOnIn(rest);
     this.#phase = "asking";
     this.#instance = instance;
     this.#asked = this.#ask(++this.#turn);
   }
 
+  #goOnIn(rest: number): void {
+    const resting = this.#resting = new AbortController();
+    void this.#parts.clock.sleep(rest, resting.signal).then(() => {
+      if (this.#resting === resting) this.#resting = undefined;
+      if (!resting.signal.aborted) this.#hearer.again();
+    });
+  }
+
   async #ask(turn: number): Promise<void> {
     const { store, node, queues, channel } = this.#parts;
-    const can = await store.onCall({ node, instance: this.#instance, queues, channel }).catch(() => false);
+    const idler = { node, instance: this.#instance, queues, channel };
+    const { can, handed } = await store.onCall(idler).catch(() => ({ can: false, handed: null }));
     if (turn !== this.#turn || this.#phase !== "asking") return;
     this.#phase = can ? "on" : "off";
     if (!can) this.#rest(REST_MS.refused);
+    if (handed === null) return;
+    if (!can && handed > this.#heard) this.#hearer.doubt();
+    // With its row the numbers begin anew.
+    if (!can || handed < this.#heard) {
+      this.#heard = can ? handed : 0;
+      this.#counted = 0;
+    }
   }
 
   /** It has something to do, or will do nothing more; resolves when nothing more is handed to it. */
@@ -139,41 +169,51 @@ export class OnCall {
     await this.#asked;
     // What is handed to it nevertheless is given back, by itself or with its lease.
     await this.#parts.store.offCall(this.#instance).catch(() => {});
-    if (this.#phase === "leaving") this.#phase = "off";
+    if (this.#phase !== "leaving") return;
+    this.#phase = "off";
+    this.#hearer.again();
   }
 
-  /** Another instance, to which nothing was handed yet. */
-  renew(): void {
-    this.#kept = undefined;
-    this.#handed();
-  }
-
-  #handed(): void {
+  #off(): void {
     this.#turn++;
     if (this.isOn) this.#phase = "off";
   }
 
-  /**
-   * What it is handed, to begin now.
-   *
-   * @returns "unread" when nobody knows what it was; undefined when it is not to be begun, or not now.
-   */
-  hear(payload: string, instance: string): Claimed | "unread" | undefined {
+  /** Another instance, to which nothing was handed yet. */
+  renew(): void {
+    this.#off();
+    this.#kept = undefined;
+    this.#heard = this.#counted = 0;
+  }
+
+  /** It hears, or does not hear any more. */
+  hearing(): void {
+    if (this.#parts.hears()) this.#hearer.again();
+    else void this.goOff();
+  }
+
+  // ---- what it hears
+
+  /** What it is handed; undefined when it is not to be begun, or not now. */
+  hear(payload: string, instance: string): Claimed | undefined {
     const told = Told.safeParse(payload.split("\x1f"));
     if (!told.success) {
-      this.#handed();
+      this.#off();
       this.#parts.events.emit(
         "warning",
         "hand.refused",
         "What was handed over cannot be read: it is given back",
       );
-      return "unread";
+      this.#hearer.doubt();
+      return undefined;
     }
-    const [of, uuid, queue, task, args, kwargs, options, priority, maxAttempts, timeout] = told.data;
+    const [of, number, uuid, queue, task, args, kwargs, options, priority, maxAttempts, timeout] = told.data;
     // Of an instance that lost its lease.
     if (of !== instance) return undefined;
-    this.#handed();
+    this.#off();
     this.#rest(REST_MS.handed);
+    if (number > this.#heard + 1) this.#hearer.doubt();
+    this.#heard = number;
     if (this.#givenBack.has(uuid)) return undefined;
     const first = { fence: 1, attempt: 1, forgiven: 0, solo: false, origin: null, keyed: false } as const;
     const claimed = { uuid, task, queue, args, kwargs, options, priority, maxAttempts, timeout, ...first };
@@ -181,32 +221,50 @@ export class OnCall {
     this.#kept.push(claimed);
   }
 
+  /** The connection on which it hears is new: what was said before it is lost. */
+  listening(): void {
+    this.#listens = true;
+    if (this.#turn === 0) return;
+    this.#off();
+    this.#hearer.doubt();
+  }
+
+  /** A heartbeat has looked. */
+  told(state: CallState | null): void {
+    const { free, handed } = state ?? { free: false, handed: 0 };
+    // What the heartbeat before counted was told by now.
+    const missed = handed >= this.#counted && this.#counted > this.#heard;
+    if (missed) this.#heard = this.#counted;
+    this.#counted = handed;
+    const suspects = this.#phase === "on" && !free && handed <= this.#heard;
+    const isOff = suspects && this.#suspected === this.#turn;
+    this.#suspected = suspects ? this.#turn : -1;
+    if (!missed && !isOff) return;
+    this.#off();
+    if (missed) this.#hearer.doubt();
+    this.#hearer.again();
+  }
+
+  // ---- while the books are compared
+
   /** `reconcile` begins: what is heard from now on waits for its answer. */
   keep(): void {
-    this.#kept ??= [];
+    this.#unsure = this.#kept !== undefined;
+    this.#kept = [];
   }
 
   /** `reconcile` has given these back; returns what may begin. */
   reconciled(givenBack: readonly string[]): Claimed[] {
-    this.#givenBack = new Set(givenBack);
-    const kept = this.kept.filter(({ uuid }) => !this.#givenBack.has(uuid));
+    for (const uuid of givenBack) this.#givenBack.add(uuid);
+    for (const uuid of this.#givenBack) {
+      if (this.#givenBack.size <= REMEMBERED) break;
+      this.#givenBack.delete(uuid);
+    }
+    const kept = this.#kept ?? [];
     this.#kept = undefined;
-    return kept;
-  }
-
-  /** The connection on which it hears was lost for a while; whether something may have been handed to it. */
-  missed(): boolean {
-    const ever = this.#turn > 0;
-    this.#handed();
-    return ever;
-  }
-
-  /** A heartbeat has looked; whether something was handed to it that it has not heard of. */
-  told(isOn: boolean): boolean {
-    const suspects = this.#phase === "on" && !isOn;
-    const again = suspects && this.#suspected === this.#turn;
-    this.#suspected = suspects ? this.#turn : -1;
-    if (again) this.#handed();
-    return again;
+    if (!this.#unsure) return kept.filter(({ uuid }) => !this.#givenBack.has(uuid));
+    this.#unsure = false;
+    if (kept.length > 0) this.#hearer.doubt();
+    return [];
   }
 }

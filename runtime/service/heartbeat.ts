@@ -25,8 +25,8 @@ export interface HeartbeatParts {
   lapsed(): void;
   /** So many nodes work on the same queues. */
   sharing(nodes: number): void;
-  /** Whether an envelope may be handed to it, by the table. */
-  onCall(is: boolean): void;
+  /** What the table says of its being on call. */
+  onCall(state: HeartbeatReply["onCall"]): void;
   /** The database did not answer: others may not have reached it either. */
   failed(): void;
   /** Another instance has the name, or the lease was reclaimed. */

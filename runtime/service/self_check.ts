@@ -34,6 +34,8 @@ export interface SelfCheckParts {
   timeout: number;
   /** What `status` says has changed. */
   changed(): void;
+  /** A new connection was heard on. */
+  proved(): void;
   /** Check now. */
   kick(): void;
 }
@@ -65,12 +67,19 @@ export class SelfCheck {
   heard(own = true): void {
     // Through a pooler one may come by chance, on a session that others have listened on.
     if (!own && this.#deaf >= DEAF) return;
+    const proves = this.#opened;
     this.#opened = false;
     this.#deaf = 0;
     this.#heardAt = this.#parts.clock.monotonic();
     // With each word that comes: an error for a reason, which nobody reads, would cost 80 us before that is acted upon.
     if (!this.#heard.signal.aborted) this.#heard.abort(null);
     this.#say("connected");
+    if (proves) this.#parts.proved();
+  }
+
+  /** Whether the connection was heard on, and not in vain since. */
+  get hears(): boolean {
+    return !this.#opened && this.hearing === "connected";
   }
 
   /** A connection was made and listens, or says that it does. */
@@ -87,8 +96,7 @@ export class SelfCheck {
   async #once(): Promise<number> {
     const { clock, every } = this.#parts;
     const silence = clock.monotonic() - this.#heardAt;
-    const proven = !this.#opened && this.hearing === "connected";
-    if (proven && silence < every * 1000) return every * 1000 - silence;
+    if (this.hears && silence < every * 1000) return every * 1000 - silence;
     if (await this.#echo()) return every * 1000;
     if (this.#opened && this.hearing === "isolated") this.#isDeaf();
     this.#opened = false;

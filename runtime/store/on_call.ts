@@ -5,7 +5,7 @@
  */
 
 /** A node that has nothing to do. */
-export interface OnCall {
+export interface Idler {
   node: string;
   instance: string;
   queues: readonly string[];
@@ -13,10 +13,26 @@ export interface OnCall {
   channel: string;
 }
 
+/** What became of its saying so. */
+export interface Called {
+  /** Whether it may be handed something. */
+  can: boolean;
+  /** Envelopes that were handed to it so far; null where nobody counts. */
+  handed: number | null;
+}
+
+/** What the table says of a node. */
+export interface CallState {
+  /** The next envelope may be handed to it. */
+  free: boolean;
+  /** Envelopes that were. */
+  handed: number;
+}
+
 /** What a node says of itself. */
 export interface OnCallStore {
-  /** The next envelope that is published alone may be handed to it; false where that cannot be now. */
-  onCall(call: OnCall): Promise<boolean>;
+  /** The next envelope that is published alone may be handed to it. */
+  onCall(idler: Idler): Promise<Called>;
   /** Nothing more is handed to it, once this has returned. */
   offCall(instance: string): Promise<void>;
 }

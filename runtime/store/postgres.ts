@@ -25,7 +25,7 @@ import * as LOOK from "./sql_look.ts";
 import * as NODE from "./sql_nodes.ts";
 import * as SCHEDULE from "./sql_schedules.ts";
 import { type Param, type Row, runStatement } from "./statements.ts";
-import type { OnCall } from "./on_call.ts";
+import type { Called, Idler } from "./on_call.ts";
 import type * as Port from "./store.ts";
 
 /** The store over a connection pool. `close` ends the pool. */
@@ -145,8 +145,9 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     return { ...reply, onCall };
   }
 
-  async onCall({ node, instance, queues, channel }: OnCall): Promise<boolean> {
-    return (await this.#run(NODE.ON_CALL, [instance, node, arrayLiteral(queues), channel])).length > 0;
+  async onCall({ node, instance, queues, channel }: Idler): Promise<Called> {
+    const [called] = await this.#run(NODE.ON_CALL, [instance, node, arrayLiteral(queues), channel]);
+    return called ?? { can: false, handed: null };
   }
 
   async offCall(instance: string): Promise<void> {
@@ -310,8 +311,8 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     return readLog((text, params) => this.#run(text, params), uuid, filter);
   }
 
-  async waiting(queues: string[]): Promise<number> {
-    return (await this.#run(LOOK.WAITING, [arrayLiteral(queues)]))[0].n;
+  async waiting(queues: string[], instance?: string): Promise<number> {
+    return (await this.#run(LOOK.WAITING, [arrayLiteral(queues), instance ?? null]))[0].n;
   }
 
   async close(): Promise<void> {

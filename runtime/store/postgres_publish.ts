@@ -44,6 +44,8 @@ export async function publishPlain(
 
 /** The function is of a later release, or not for this role. */
 const CANNOT_HAND = new Set(["42883", "42501"]);
+/** Among others: nobody reads what the cluster has to tell, and it has no room for more. A wake may be lost then. */
+const NO_ROOM = "54000";
 
 /** Hands single envelopes over, as long as the database lets it. */
 export class Handing {
@@ -53,9 +55,9 @@ export class Handing {
   hand(run: Run, one: Param[]): Promise<unknown> | undefined {
     if (!this.#can) return undefined;
     return run(SQL.HAND, one).catch((error) => {
-      if (!CANNOT_HAND.has(error?.code)) throw error;
       // Nothing was written.
-      this.#can = false;
+      if (CANNOT_HAND.has(error?.code)) this.#can = false;
+      else if (error?.code !== NO_ROOM) throw error;
       return run(SQL.PUBLISH_ONE, one);
     });
   }

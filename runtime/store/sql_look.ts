@@ -132,7 +132,10 @@ from (
 ) c full join dispatcher.queue q on q.name = c.queue
 order by 1`;
 
-/** Work that could run now, but for what asks for resources. Index: none. */
-export const WAITING = `
-select count(*)::int n from dispatcher.envelope
+/** Work that could run now, but for what asks for resources; and what an instance holds. Indexes: none, held_instance. */
+export const WAITING: string = `
+select (count(*) + (
+  select count(*) from dispatcher.envelope
+  where ${held("", "h.instance = $2::uuid")} and instance = $2::uuid and state = 'running'))::int n
+from dispatcher.envelope
 where queue = any($1::text[]) and state in ('available', 'scheduled', 'retryable')`;

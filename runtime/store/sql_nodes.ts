@@ -45,28 +45,38 @@ select exists (select from me) alive, exists (select from led) leader,
     or state = 'lost' and last_seen > clock_timestamp() - interval '5 minutes') lapsed,
   (select count(*)::int from dispatcher.node n join dispatcher.node own on own.instance = $1::uuid
     where n.queues && own.queues and n.state = 'running' and n.lease_until > clock_timestamp()) sharing,
-  exists (select from dispatcher.on_call where instance = $1::uuid and free) on_call`;
+  (select json_build_object('free', free and exists (select from pg_stat_get_activity(pid)), 'handed', handed)
+    from dispatcher.on_call where instance = $1::uuid) on_call`;
+
+/** What is lost of these statements in a crash is found out: nobody waits for the disk. */
+const AT_EASE = "quick as materialized (select set_config('synchronous_commit', 'off', true))";
 
 /**
  * Say that a node has nothing to do: the next envelope may be handed to it. What old transactions keep of the table may grow
- * no larger than 64 kB, since whoever publishes reads it; from there on rows go, so that a VACUUM can make it small again.
- * Index: on_call_pkey.
+ * no larger than 64 kB, and 1 kB for each node, since whoever publishes reads it; from there on rows go, so that a VACUUM
+ * can make it small again. Index: on_call_pkey.
  */
 export const ON_CALL = `
-with gone as (
-  delete from dispatcher.on_call where instance = $1::uuid and pg_relation_size('dispatcher.on_call') > 65536
+with ${AT_EASE}, room as materialized (
+  select pg_relation_size('dispatcher.on_call') <= 65536 + 1024 * (select count(*) from dispatcher.node) there from quick
+), gone as (
+  delete from dispatcher.on_call where instance = $1::uuid and not (select there from room)
+  returning handed
+), put as (
+  insert into dispatcher.on_call as c (instance, node, queues, channel, pid, free)
+  select $1::uuid, $2, $3::text[], $4, pg_backend_pid(), true from room where there
+  on conflict (instance) do update set free = true, pid = excluded.pid
+  returning handed
 )
-insert into dispatcher.on_call as c (instance, node, queues, channel, pid, free)
-select $1::uuid, $2, $3::text[], $4, pg_backend_pid(), true
-where pg_relation_size('dispatcher.on_call') <= 65536
-on conflict (instance) do update set free = true, pid = excluded.pid
-returning node`;
+select handed, true "can" from put union all select handed, false from gone`;
 
 /**
  * Say that it has: once this has returned, nothing more is handed to it. The row stays for the next time: changed in its
  * place it leaves nothing for VACUUM. Index: on_call_pkey.
  */
-export const OFF_CALL = `update dispatcher.on_call set free = false where instance = $1::uuid and free`;
+export const OFF_CALL = `
+with ${AT_EASE}
+update dispatcher.on_call set free = false from quick where instance = $1::uuid and free`;
 
 /** End a lease and hand the leadership on at once. */
 export const UNREGISTER = `

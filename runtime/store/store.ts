@@ -13,7 +13,7 @@ import type { NodeScheduleRow, ScheduleRow, ScheduleSettings } from "../schedule
 import type { Outcome, State } from "../state.ts";
 import type { LogStore } from "./log.ts";
 import type { LookStore } from "./look.ts";
-import type { OnCallStore } from "./on_call.ts";
+import type { CallState, OnCallStore } from "./on_call.ts";
 import type { OperatorStore } from "./operator.ts";
 import type { Floor, Lane, NodeResources, TriageStore } from "./triage.ts";
 
@@ -172,8 +172,8 @@ export interface HeartbeatReply {
   lapsed: boolean;
   /** Nodes that run, with a lease, and serve a queue of this one's; itself among them unless it drains or its lease lapsed. */
   sharing: number;
-  /** Whether the next envelope may be handed to it, by the table. */
-  onCall: boolean;
+  /** What the table says of its being on call; null when it never was. */
+  onCall: CallState | null;
 }
 
 /** A row of the node table. */
@@ -384,8 +384,8 @@ export interface Store extends OperatorStore, LogStore, OnCallStore, TriageStore
   cancel(uuids: string[]): Promise<Cancelled[]>;
   /** What a filter finds in the order of the uuids, behind the last one of the page before. */
   matching(filter: EnvelopeFilter, after?: string): Promise<{ uuid: string; state: State }[]>;
-  /** Work that could run now, in these queues. */
-  waiting(queues: string[]): Promise<number>;
+  /** Work that could run now, in these queues, and what an instance holds, if one is given. */
+  waiting(queues: string[], instance?: string): Promise<number>;
 
   close(): Promise<void>;
 }

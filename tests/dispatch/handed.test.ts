@@ -6,8 +6,8 @@ import { claimed } from "../conformance/make.ts";
 import { Away, gate, idle, rig } from "./rig.ts";
 
 /** As dispatcher.hand() tells it. */
-const told = (uuid: string) =>
-  ["instance-1", uuid, "default", "examples/add", "[1]", "{}", "{}", "0", "", ""].join("\x1f");
+const told = (uuid: string, number = 1) =>
+  ["instance-1", number, uuid, "default", "examples/add", "[1]", "{}", "{}", "0", "", ""].join("\x1f");
 
 /** A dispatcher that has looked, found nothing, and is on call. */
 async function onCall(slots: number) {
@@ -88,29 +88,99 @@ test("what cannot be read is given back, and all that is known is named", async 
   assert.deepEqual(said(), ["hand.refused"]);
 });
 
-test("what is handed over while the books are compared begins afterwards, unless it was given back", async () => {
-  const { store, pool, dispatcher, clock } = await onCall(4);
-  const [kept, lost, before] = [uuid7(), uuid7(), uuid7()];
+test("what is handed over beside a claim under way has no room that is promised to that", async () => {
+  const { store, pool, dispatcher } = await onCall(1);
   const { open, opened } = gate();
-  let tries = 0;
+  store.waiting = [claimed()];
+  const [{ uuid: waiting }] = store.waiting;
+  store.before = () => opened;
+  dispatcher.wake();
+  await idle();
+  const late = uuid7();
+  dispatcher.handed(told(late));
+  assert.deepEqual(pool.held, []);
+  open();
+  await eventually(() => dispatcher.settledAll);
+  assert.deepEqual(pool.held.map(({ uuid }) => uuid), [waiting]);
+  assert.deepEqual(store.outcomes(), [[late, "released"]]);
+});
+
+test("what is handed over while the books are compared begins afterwards, unless it was given back", async () => {
+  const { store, pool, dispatcher } = await onCall(4);
+  const [before, kept, lost] = [uuid7(), uuid7(), uuid7()];
+  const { open, opened } = gate();
   store.reconcile = async (_, held) => {
-    tries++;
-    if (tries === 1) throw new Away("closed");
+    assert.deepEqual(held.map(({ uuid }) => uuid), [before]);
     await opened;
-    assert.deepEqual(held.map(({ uuid }) => uuid), [before], "it was told of this one, and has not begun it");
     return [lost];
   };
-  dispatcher.doubt();
-  dispatcher.handed(told(before));
-  await eventually(() => tries === 2);
-  dispatcher.handed(told(kept));
-  dispatcher.handed(told(lost));
+  dispatcher.handed(told(before, 1));
+  dispatcher.handed("nonsense");
   await idle();
-  assert.deepEqual(pool.held, []);
+  dispatcher.handed(told(kept, 2));
+  dispatcher.handed(told(lost, 3));
+  await idle();
+  assert.deepEqual(pool.held.map(({ uuid }) => uuid), [before]);
   open();
   await eventually(() => pool.held.length === 2);
   assert.deepEqual(pool.held.map(({ uuid }) => uuid), [before, kept]);
-  await clock.advance(25);
+});
+
+test("after an answer of the comparison was lost, what was heard since is not begun: another may have it", async () => {
+  const { store, pool, dispatcher } = await onCall(4);
+  const [first, between, second] = [uuid7(), uuid7(), uuid7()];
+  const named: string[][] = [];
+  const { open, opened } = gate();
+  store.reconcile = async (_, held) => {
+    named.push(held.map(({ uuid }) => uuid));
+    if (named.length === 1) {
+      dispatcher.handed(told(first, 1));
+      throw new Away("closed");
+    }
+    if (named.length === 2) await opened;
+    return [];
+  };
+  dispatcher.handed("nonsense");
+  await idle();
+  dispatcher.handed(told(between, 2));
+  await eventually(() => named.length === 2);
+  dispatcher.handed(told(second, 3));
+  open();
+  // Once more, for what was heard and dropped.
+  await eventually(() => named.length === 3);
+  await idle();
+  assert.deepEqual(named, [[], [], []]);
+  assert.deepEqual(pool.held, []);
+});
+
+test("a doubt that comes while the books are compared is another one", async () => {
+  const { store, dispatcher } = await onCall(4);
+  let times = 0;
+  const { open, opened } = gate();
+  store.reconcile = async () => {
+    if (++times === 1) await opened;
+    return [];
+  };
+  dispatcher.handed("nonsense");
+  await idle();
+  dispatcher.handed("nonsense");
+  const { length } = store.exchanges;
+  dispatcher.wake();
+  await idle();
+  assert.deepEqual([times, store.exchanges.length], [1, length], "nothing is claimed meanwhile");
+  open();
+  await eventually(() => times === 2);
+});
+
+test("what it did not hear of is found by the number of the next", async () => {
+  const { store, pool, dispatcher } = await onCall(4);
+  const [first, third] = [uuid7(), uuid7()];
+  dispatcher.handed(told(first, 1));
+  await idle();
+  assert.equal(store.reconciled.length, 0);
+  dispatcher.handed(told(third, 3));
+  await eventually(() => store.reconciled.length === 1);
+  assert.deepEqual(store.reconciled[0].held.map(({ uuid }) => uuid), [first, third]);
   assert.equal(pool.held.length, 2);
 });
 

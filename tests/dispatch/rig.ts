@@ -2,6 +2,7 @@ import { Dispatcher } from "../../runtime/dispatch/dispatcher.ts";
 import { OnCall } from "../../runtime/dispatch/on_call.ts";
 import { type DispatcherEvent, Events } from "../../runtime/events.ts";
 import type { Pool } from "../../runtime/pool/pool.ts";
+import type { Called } from "../../runtime/store/on_call.ts";
 import type { Claimed, Exchange, Exchanged, Store, Token } from "../../runtime/store/store.ts";
 import { claimed, finished } from "../conformance/make.ts";
 import { FakeClock } from "../fake_clock.ts";
@@ -45,9 +46,9 @@ export class FakeStore {
   /** What was said of being on call. */
   readonly calls: ("on" | "off")[] = [];
 
-  onCall(): Promise<boolean> {
+  onCall(): Promise<Called> {
     this.calls.push("on");
-    return Promise.resolve(true);
+    return Promise.resolve({ can: true, handed: 0 });
   }
 
   offCall(): Promise<void> {
@@ -102,7 +103,16 @@ export function rig(slots: number, waiting = 0, mayBeOnCall = false) {
   events.on((event) => said.push(event));
   const announced: [watched: string[], released: string[], retried: boolean][] = [];
   const clock = new FakeClock();
-  const call = { store, clock, events, node: "node-1", queues: ["default", "node-1"], channel: "c" };
+  const call = {
+    store,
+    clock,
+    events,
+    node: "node-1",
+    queues: ["default", "node-1"],
+    channel: "c",
+    hears: () => true,
+  };
+  const onCall = mayBeOnCall ? new OnCall(call) : undefined;
   const dispatcher = new Dispatcher("instance-1", {
     store: store as unknown as Store,
     clock,
@@ -110,8 +120,9 @@ export function rig(slots: number, waiting = 0, mayBeOnCall = false) {
     queues: ["default", "node-1"],
     isForContent: (error) => !(error instanceof Away),
     settled: (...call) => announced.push(call),
-    onCall: mayBeOnCall ? new OnCall(call) : undefined,
+    onCall,
   }, { node: "node-1", backoff: { base: 2, factor: 2, max: 60, jitter: 0 }, maxAttempts: 1 });
+  onCall?.listening();
   return {
     store,
     pool,

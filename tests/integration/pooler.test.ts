@@ -154,6 +154,10 @@ test(
       within: 30_000,
     });
     assert.equal((await client.nodes())[0].listener, "isolated");
+    const look = postgres(pooled, { max: 1, prepare: false, fetch_types: false, onnotice: () => {} });
+    t.after(() => look.end({ timeout: 1 }));
+    const isFree = async () => (await look`select from dispatcher.on_call where free`).length > 0;
+    assert.equal(await isFree(), false, "it would not hear of what it is handed");
 
     // What is published is found, one by one and in batches, with rules for duplicates, later, and from SQL.
     assert.equal(await (await client.publish("examples/add", [1, 2])).result({ within: 20 }), 3);
@@ -165,6 +169,8 @@ test(
     assert.equal(await later.result({ within: 20 }), 6);
     const cast = await client.publish("examples/add", [2, 2], { queue: "broadcast" });
     assert.deepEqual(await cast.result({ within: 20 }), { n1: 4 });
+
+    assert.equal(await isFree(), false);
 
     // The caller's own client, as poolers want it.
     const sql = postgres(pooled, { max: 2, prepare: false, fetch_types: false, onnotice: () => {} });

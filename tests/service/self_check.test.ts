@@ -37,6 +37,7 @@ function site(t: TestContext) {
     refuses: false,
     opens: false,
     changes: [] as string[],
+    proved: [] as boolean[],
   };
   const broker = {
     notify(channel: string) {
@@ -62,6 +63,7 @@ function site(t: TestContext) {
     every: EVERY,
     timeout: TIMEOUT,
     changed,
+    proved: () => void state.proved.push(check.hears),
     kick: () => rest.abort(),
   });
   const stop = new AbortController();
@@ -75,6 +77,17 @@ function site(t: TestContext) {
   };
   return { clock, check, lines, state, pass };
 }
+
+test("SelfCheck says when a new connection was heard on, once", async (t) => {
+  const { check, state, pass } = site(t);
+  await pass(0);
+  assert.equal(check.hears, true);
+  check.opened();
+  assert.deepEqual([check.hears, check.hearing, state.proved], [false, "connected", []]);
+  check.heard();
+  check.heard();
+  assert.deepEqual([check.hears, state.proved], [true, [true]]);
+});
 
 test("SelfCheck asks after a silence, hears itself, and stays connected without a word", async (t) => {
   const { check, lines, state, pass } = site(t);

@@ -117,7 +117,7 @@ const steps: { [A in Action["do"]]: Step<A> } = {
 
   async onCall({ node, queues }, model, { store }) {
     const { name, instance } = nodeOf(model, node) ?? { name: NODES[node], instance: uuid7() };
-    assert.equal(await store.onCall({ node: name, instance, queues, channel: "model" }), true);
+    assert.equal((await store.onCall({ node: name, instance, queues, channel: "model" })).can, true);
     model.onCall.set(instance, { name, queues });
   },
 
