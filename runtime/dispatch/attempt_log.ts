@@ -64,6 +64,11 @@ export function tellClaims({ events: { claims }, clock }: Bus, claimed: Claimed[
   for (const one of claimed) claims.emit(claimEvent(one, now));
 }
 
+/** Tell the bus how an attempt ended. */
+export function tellAttempt({ events: { attempts } }: Bus, end: Finished, outcome: Outcome): void {
+  if (attempts.wanted) attempts.emit(attemptEvent(end, outcome));
+}
+
 /** Tell the bus what a statement settled that was sent at that time. */
 export function tellSettles(
   { events: { settles }, clock }: Bus,

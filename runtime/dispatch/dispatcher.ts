@@ -22,7 +22,7 @@ import type { Claimed, Exchange, Exchanged, Settlement, Store } from "../store/s
 import type { Lane } from "../store/triage.ts";
 import { oncePerTurn } from "../turn.ts";
 import { accountFor } from "./accounting.ts";
-import { attemptEvent, tellClaims, tellSettles } from "./attempt_log.ts";
+import { tellAttempt, tellClaims, tellSettles } from "./attempt_log.ts";
 import { Doubts } from "./doubts.ts";
 import { ClaimFloors } from "./floors.ts";
 import { Gathering, statementsAtMost, WORTHWHILE } from "./gathering.ts";
@@ -142,8 +142,7 @@ export class Dispatcher {
     if (this.#parts.triage?.ended(end)) return this.#pumpSoon();
     const settlement = settlementOf(end, this.#settler);
     if (!end.settled) this.#pending.push(settlement);
-    const { attempts } = this.#parts.events;
-    if (attempts.wanted) attempts.emit(attemptEvent(end, settlement.outcome));
+    tellAttempt(this.#parts, end, settlement.outcome);
     this.#pumpSoon();
   }
 
@@ -257,7 +256,9 @@ export class Dispatcher {
 
   #limit(): number {
     if (!this.#claiming || !(this.#hungry || this.#more) || this.#pending.length >= UNSETTLED) return 0;
-    return Math.max(0, Math.min(BATCH, this.#room()));
+    const room = this.#room();
+    // One slot is for what may be handed over meanwhile.
+    return Math.max(0, Math.min(BATCH, room > 1 && this.#parts.onCall?.isOn ? room - 1 : room));
   }
 
   /** Envelopes that the pool can take and that are not promised. */
@@ -387,9 +388,8 @@ export class Dispatcher {
       const { given, begin } = await this.#doubts.compare(this.instance, known);
       this.#outage.answered();
       for (const one of begin) this.#accept(one);
-      if (given === 0) return;
-      this.#hungry = true;
-      this.#parts.events.emit("info", "store.reconciled", `Gave back ${given} that it did not know of`);
+      if (given > 0) this.#parts.settled([], this.#parts.queues, false);
+      this.#hungry ||= given > 0;
     } catch (error) {
       this.#failed([], 0, error);
     } finally {

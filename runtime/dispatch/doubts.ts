@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { Events } from "../events.ts";
 import type { Claimed, Store, Token } from "../store/store.ts";
 import type { OnCall } from "./on_call.ts";
 
@@ -17,11 +18,11 @@ export interface Compared {
 
 /** The doubts of one dispatcher. */
 export class Doubts {
-  readonly #parts: { store: Pick<Store, "reconcile">; onCall?: OnCall };
+  readonly #parts: { store: Pick<Store, "reconcile">; events: Events; onCall?: OnCall };
   #raised = false;
   #underway = false;
 
-  constructor(parts: { store: Pick<Store, "reconcile">; onCall?: OnCall }) {
+  constructor(parts: { store: Pick<Store, "reconcile">; events: Events; onCall?: OnCall }) {
     this.#parts = parts;
   }
 
@@ -42,12 +43,16 @@ export class Doubts {
 
   /** Give back what the instance holds besides what is known. A doubt that is raised meanwhile is another one. */
   async compare(instance: string, known: Token[]): Promise<Compared> {
-    const { store, onCall } = this.#parts;
+    const { store, events, onCall } = this.#parts;
     this.#underway = true;
     this.#raised = false;
     onCall?.keep();
     try {
       const given = await store.reconcile(instance, known);
+      if (given.length > 0) {
+        const text = `Gave back ${given.length} envelopes that this node did not know of`;
+        events.emit("info", "store.reconciled", text);
+      }
       return { given: given.length, begin: onCall?.reconciled(given) ?? [] };
     } catch (error) {
       this.#raised = true;

@@ -89,6 +89,8 @@ export class OnCall {
   #asked: Promise<void> = Promise.resolve();
   #left: Promise<void> = Promise.resolve();
   #instance = "";
+  // It is off, and the table may say otherwise.
+  #mayBeFree = false;
   // What it hears while `reconcile` is under way; undefined otherwise.
   #kept: Claimed[] | undefined;
   // One before was not answered.
@@ -142,24 +144,23 @@ export class OnCall {
   async #ask(turn: number): Promise<void> {
     const { store, node, queues, channel } = this.#parts;
     const idler = { node, instance: this.#instance, queues, channel };
-    const { can, handed } = await store.onCall(idler).catch(() => ({ can: false, handed: null }));
+    const { can, handed } = await store.onCall(idler).catch(() => {
+      this.#mayBeFree = true;
+      return { can: false, handed: null };
+    });
+    // With its row the numbers begin anew.
+    if (!can && handed !== null && handed > this.#heard) this.#hearer.doubt();
     if (turn !== this.#turn || this.#phase !== "asking") return;
     this.#phase = can ? "on" : "off";
     if (!can) this.#rest(REST_MS.refused);
-    if (handed === null) return;
-    if (!can && handed > this.#heard) this.#hearer.doubt();
-    // With its row the numbers begin anew.
-    if (!can || handed < this.#heard) {
-      this.#heard = can ? handed : 0;
-      this.#counted = 0;
-    }
+    if (handed !== null && (!can || handed < this.#heard)) this.#heard = this.#counted = 0;
   }
 
   /** It has something to do, or will do nothing more; resolves when nothing more is handed to it. */
   goOff(): Promise<void> {
     this.#resting?.abort();
     this.#resting = undefined;
-    if (!this.isOn) return this.#left;
+    if (this.#phase === "leaving" || !(this.isOn || this.#mayBeFree)) return this.#left;
     this.#phase = "leaving";
     this.#left = this.#leave();
     return this.#left;
@@ -168,7 +169,8 @@ export class OnCall {
   async #leave(): Promise<void> {
     await this.#asked;
     // What is handed to it nevertheless is given back, by itself or with its lease.
-    await this.#parts.store.offCall(this.#instance).catch(() => {});
+    const gone = this.#parts.store.offCall(this.#instance).then(() => true, () => false);
+    this.#mayBeFree = !await gone;
     if (this.#phase !== "leaving") return;
     this.#phase = "off";
     this.#hearer.again();
@@ -176,7 +178,9 @@ export class OnCall {
 
   #off(): void {
     this.#turn++;
-    if (this.isOn) this.#phase = "off";
+    if (!this.isOn) return;
+    this.#phase = "off";
+    this.#mayBeFree = true;
   }
 
   /** Another instance, to which nothing was handed yet. */
@@ -211,6 +215,7 @@ export class OnCall {
     // Of an instance that lost its lease.
     if (of !== instance) return undefined;
     this.#off();
+    this.#mayBeFree = false;
     this.#rest(REST_MS.handed);
     if (number > this.#heard + 1) this.#hearer.doubt();
     this.#heard = number;
@@ -233,9 +238,10 @@ export class OnCall {
   told(state: CallState | null): void {
     const { free, handed } = state ?? { free: false, handed: 0 };
     // What the heartbeat before counted was told by now.
-    const missed = handed >= this.#counted && this.#counted > this.#heard;
-    if (missed) this.#heard = this.#counted;
+    const missed = this.#counted > this.#heard && (state === null || handed >= this.#counted);
+    if (missed) this.#heard = state === null ? 0 : this.#counted;
     this.#counted = handed;
+    if (!free && this.#phase === "off") this.#mayBeFree = false;
     const suspects = this.#phase === "on" && !free && handed <= this.#heard;
     const isOff = suspects && this.#suspected === this.#turn;
     this.#suspected = suspects ? this.#turn : -1;
@@ -255,11 +261,11 @@ export class OnCall {
 
   /** `reconcile` has given these back; returns what may begin. */
   reconciled(givenBack: readonly string[]): Claimed[] {
-    for (const uuid of givenBack) this.#givenBack.add(uuid);
     for (const uuid of this.#givenBack) {
       if (this.#givenBack.size <= REMEMBERED) break;
       this.#givenBack.delete(uuid);
     }
+    for (const uuid of givenBack) this.#givenBack.add(uuid);
     const kept = this.#kept ?? [];
     this.#kept = undefined;
     if (!this.#unsure) return kept.filter(({ uuid }) => !this.#givenBack.has(uuid));

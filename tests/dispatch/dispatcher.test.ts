@@ -359,7 +359,7 @@ test("Dispatcher reconciles after a lost answer, naming all that it knows of, be
   };
   await eventually(() => dispatcher.settledAll && pool.held.length === 4);
   assert.deepEqual(store.reconciled, [{ instance: "instance-1", held: known }]);
-  assert.deepEqual(said(), ["store.down", "store.up", "store.reconciled"]);
+  assert.deepEqual(said(), ["store.down", "store.reconciled", "store.up"]);
 });
 
 test("Dispatcher reconciles only when every statement under way has answered", async () => {

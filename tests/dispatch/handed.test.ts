@@ -105,6 +105,28 @@ test("what is handed over beside a claim under way has no room that is promised 
   assert.deepEqual(store.outcomes(), [[late, "released"]]);
 });
 
+test("a claim leaves a slot to what may be handed over beside it", async () => {
+  const { store, pool, dispatcher } = await onCall(3);
+  const { open, opened } = gate();
+  store.before = () => opened;
+  dispatcher.wake();
+  await idle();
+  assert.equal(store.exchanges.at(-1)!.limit, 2);
+  const uuid = uuid7();
+  dispatcher.handed(told(uuid));
+  assert.deepEqual(pool.held.map((one) => one.uuid), [uuid]);
+  open();
+  await eventually(() => dispatcher.settledAll);
+});
+
+test("what is given back is told to the others", async () => {
+  const { store, dispatcher, announced } = await onCall(1);
+  store.reconcile = () => Promise.resolve([uuid7()]);
+  dispatcher.handed("nonsense");
+  await eventually(() => announced.length === 1);
+  assert.deepEqual(announced, [[[], ["default", "node-1"], false]]);
+});
+
 test("what is handed over while the books are compared begins afterwards, unless it was given back", async () => {
   const { store, pool, dispatcher } = await onCall(4);
   const [before, kept, lost] = [uuid7(), uuid7(), uuid7()];

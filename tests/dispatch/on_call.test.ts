@@ -248,6 +248,15 @@ test("what is heard after an answer was lost is not begun, and is looked for onc
   assert.ok(hand());
 });
 
+test("of a large answer nothing is forgotten before what was heard meanwhile is compared with it", async () => {
+  const { own, goOn, hand } = open();
+  await goOn();
+  const lost = uuid7();
+  own.keep();
+  hand(lost);
+  assert.deepEqual(own.reconciled([lost, ...Array.from({ length: 1_500 }, () => uuid7())]), []);
+});
+
 test("a gap may have swallowed something, once it was ever on call", async () => {
   const { own, goOn, state } = open();
   own.listening();
@@ -274,6 +283,38 @@ test("what the table counts and it has not heard of by the next heartbeat was mi
   own.told({ free: true, handed: 2 });
   own.told({ free: true, handed: 2 });
   assert.equal(state.doubts, 1);
+});
+
+test("when its row goes between two heartbeats, what was counted in it is not forgotten", async () => {
+  const { own, goOn, state } = open();
+  await goOn();
+  own.told({ free: false, handed: 1 });
+  own.told(null);
+  assert.equal(state.doubts, 1);
+  own.told(null);
+  assert.equal(state.doubts, 1);
+});
+
+test("a node that hears no more is taken off call, whatever it believes of the table", async () => {
+  const { own, goOn, state, calls, answers, hand } = open();
+  await goOn();
+  // A new connection, on which nothing comes.
+  own.listening();
+  state.hears = false;
+  own.hearing();
+  await idle();
+  assert.deepEqual(calls.splice(0), ["on instance-1", "off instance-1"]);
+  own.hearing();
+  await idle();
+  assert.deepEqual(calls, [], "once is enough");
+  state.hears = true;
+  answers.onCall = () => Promise.reject(new Error("the answer was lost"));
+  await goOn();
+  await own.goOff();
+  assert.deepEqual(calls.splice(0), ["on instance-1", "off instance-1"]);
+  hand();
+  await own.goOff();
+  assert.deepEqual(calls, []);
 });
 
 test("a node that the table does not know to be on call says so again", async () => {

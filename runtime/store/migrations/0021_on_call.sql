@@ -23,7 +23,8 @@ create table dispatcher.on_call (
   free          boolean not null,
   -- Envelopes, so far.
   handed        int not null default 0
-) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 200,
+-- Whoever reads a page clears it, and counts little as dead: with a threshold VACUUM would not come, and only it gives back.
+) with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 0,
   autovacuum_vacuum_cost_delay = 0);
 
 -- Write one envelope that may run at once, and hand it to a node that is on call; says whether there was one. The setting
@@ -39,28 +40,33 @@ declare
   told text := concat_ws(e'\x1f', of_uuid, of_queue, replace(of_task, e'\x1f', ' '), of_args, of_kwargs, of_options,
     of_priority, coalesce(of_max_attempts::text, ''), coalesce(of_timeout::text, ''));
   taker record;
+  taken boolean := false;
 begin
-  update dispatcher.on_call c set free = false, handed = c.handed + 1
-  where c.instance = (
-    select o.instance
-    from dispatcher.on_call o
-    join dispatcher.node n on n.name = o.node and n.instance = o.instance and n.state = 'running'
-      and n.lease_until > now_is
-    where o.free and of_queue = any(o.queues)
-      -- With the instance and a number before it, a NOTIFY can carry that.
-      and octet_length(told) < 7900
-      and position('"resources"' in of_options::text) = 0
-      and not exists (select from dispatcher.queue q where q.name = of_queue and q.paused_at is not null)
-      -- Nobody is overtaken.
-      and not exists (
-        select from dispatcher.envelope e
-        where e.queue = of_queue and e.due_at is null and not e.blocked and e.demand is null and not e.aside
-          and e.state = 'available')
-      and exists (select from pg_stat_get_activity(o.pid))
-    limit 1 for update of o skip locked)
-  returning c.instance, c.node, c.channel, c.handed into taker;
+  -- Asked first: what follows walks over all that was claimed, if an old transaction keeps it.
+  if exists (select from dispatcher.on_call c where c.free and of_queue = any(c.queues)) then
+    update dispatcher.on_call c set free = false, handed = c.handed + 1
+    where c.instance = (
+      select o.instance
+      from dispatcher.on_call o
+      join dispatcher.node n on n.name = o.node and n.instance = o.instance and n.state = 'running'
+        and n.lease_until > now_is
+      where o.free and of_queue = any(o.queues)
+        -- With the instance and a number before it, a NOTIFY can carry that.
+        and octet_length(told) < 7900
+        and position('"resources"' in of_options::text) = 0
+        and not exists (select from dispatcher.queue q where q.name = of_queue and q.paused_at is not null)
+        -- Nobody is overtaken.
+        and not exists (
+          select from dispatcher.envelope e
+          where e.queue = of_queue and e.due_at is null and not e.blocked and e.demand is null and not e.aside
+            and e.state = 'available')
+        and exists (select from pg_stat_get_activity(o.pid))
+      limit 1 for update of o skip locked)
+    returning c.instance, c.node, c.channel, c.handed into taker;
+    taken := found;
+  end if;
 
-  if not found then
+  if not taken then
     insert into dispatcher.envelope (uuid, queue, task, args, kwargs, options, priority, max_attempts, timeout, time_pub,
       state)
     values (of_uuid, of_queue, of_task, of_args, of_kwargs, of_options, of_priority, of_max_attempts, of_timeout,
