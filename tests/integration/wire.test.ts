@@ -35,7 +35,8 @@ function recorded(): Message[] {
 /** Nodes that hear the recorded channels: `awx` is shared, `awx_node_1` one's own name, `awx_all` a broadcast. */
 async function nodes(t: TestContext, made: Base, names: string[]): Promise<void> {
   const config = join(tempDir(), "config.json");
-  writeFileSync(config, JSON.stringify({ broadcast_channels: ["awx_all"] }));
+  // What nobody hears is lost, as it is while a slow machine makes a node listen anew.
+  writeFileSync(config, JSON.stringify({ broadcast_channels: ["awx_all"], self_check_timeout: 15 }));
   const args = ["--queues", "awx", "--tasks", TASKS, "--config", config, "--workers", "2"];
   await Promise.all(names.map((name) => nodeFor(t, made.url, [...args, "--node", name])));
 }
@@ -46,8 +47,12 @@ async function notify({ sql }: Base, channel: string, payload: string): Promise<
 
 async function finals({ client }: Base, count: number): Promise<Row[]> {
   return await eventually(async () => {
-    const rows = await client.list({ state: ["completed", "discarded", "cancelled"], limit: 1_000 });
-    return rows.length >= count ? rows : undefined;
+    const all = await client.list({ limit: 1_000 });
+    const rows = all.filter(({ state }) => ["completed", "discarded", "cancelled"].includes(state));
+    if (rows.length >= count) return rows;
+    // So that who waited in vain is told what there was instead.
+    const seen = all.map(({ uuid, task, state, node }) => [uuid, task, state, node].join(" "));
+    throw new Error(`${rows.length} of ${count} have ended: ${seen.join(", ")}`);
   }, { within: 20_000 }) as Row[];
 }
 
