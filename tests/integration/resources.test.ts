@@ -33,16 +33,14 @@ test("two nodes run what fits into what they offer, and no more", async (t) => {
   const rows = await eventually(async () => {
     const rows = await state();
     assert.equal(rows.filter(runs).length, 3);
+    // The last ones may be on their way back still.
+    const attempts = rows.map(({ attempt }) => attempt).sort();
+    assert.deepEqual(attempts, [0, 0, 1, 1, 1], "nothing is charged for asking");
     return rows;
   }, { within: 20_000 });
   // What was given back still names the node that had it.
   const at = (name: string) => rows.filter((row) => runs(row) && row.node === name).length;
   assert.deepEqual([at("one"), at("two"), at("three")], [1, 2, 0]);
-  assert.deepEqual(
-    rows.map(({ attempt }) => attempt).sort(),
-    [0, 0, 1, 1, 1],
-    "nothing is charged for asking",
-  );
   const [{ why }] = await client.why(large.uuid);
   assert.match(why[0].text, /^No live node offers 3 gpu: "one" offers 1 gpu, "two" offers 2 gpu$/);
   const waiting = rows.find(({ state }) => state === "available")!;
