@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { eventually, test, type TestContext } from "../harness.ts";
+import type { NodeProcess } from "../processes.ts";
 import { type Cluster, cluster } from "./cluster.ts";
 
 interface Site extends Cluster {
@@ -63,14 +64,19 @@ test("a node whose slots are all busy is not on call, and neither is one that dr
   await onCall("one");
 });
 
-test("what is published after a node on call was killed is run by another at once", async (t) => {
-  const { node, run, onCall, sql } = await open(t);
-  const dead = await node({ name: "dead", workers: 1 });
-  await onCall("dead");
+/** A node that is asked before another one, `live`, which is there too. */
+async function firstOfTwo({ node, onCall, sql }: Site, name: string): Promise<NodeProcess> {
+  const first = await node({ name, workers: 1 });
   await node({ name: "live", workers: 1 });
-  await onCall("dead", "live");
-  // Nobody else is asked first.
+  await onCall(...[name, "live"].sort());
   await sql`delete from dispatcher.on_call where node = 'live'`;
+  return first;
+}
+
+test("what is published after a node on call was killed is run by another at once", async (t) => {
+  const site = await open(t);
+  const { run, sql } = site;
+  const dead = await firstOfTwo(site, "dead");
   dead.kill("SIGKILL");
   await dead.exited;
   await eventually(async () => {
@@ -83,12 +89,9 @@ test("what is published after a node on call was killed is run by another at onc
 });
 
 test("a node that is stopped in its tracks keeps one envelope at most, until it goes on", async (t) => {
-  const { node, client, until, run, onCall, sql } = await open(t);
-  const stopped = await node({ name: "stopped", workers: 1 });
-  await onCall("stopped");
-  await node({ name: "live", workers: 1 });
-  await onCall("live", "stopped");
-  await sql`delete from dispatcher.on_call where node = 'live'`;
+  const site = await open(t);
+  const { client, until, run } = site;
+  const stopped = await firstOfTwo(site, "stopped");
   stopped.kill("SIGSTOP");
   const { uuid } = await client.publish("examples/add", [1, 2]);
   await until(uuid, (row) => row.state === "running" && row.node === "stopped");
