@@ -199,13 +199,13 @@ export class Dispatcher {
     if (this.#doubts.areDue && this.#underway.size === 0 && !this.#outage.rests) void this.#reconcile();
     const { onCall } = this.#parts;
     if (onCall?.isOn) this.#claiming && this.#pool.idle || void onCall.goOff();
-    else if (this.#isQuiet()) onCall?.goOn(this.instance);
+    else if (this.#isQuiet()) onCall?.goOn(this.instance, this.#floors.patience);
   }
 
-  /** Whether there is nothing to do and nothing to ask for; and where claims are slow, nobody else should look either. */
+  /** Whether there is nothing to do and nothing to ask for. */
   #isQuiet(): boolean {
     if (this.#underway.size > 0 || this.#pending.length > 0 || this.#hungry || this.#more) return false;
-    return this.#claiming && !this.#outage.rests && this.#floors.patience === 0 && this.#pool.idle;
+    return this.#claiming && !this.#outage.rests && this.#pool.idle;
   }
 
   #pumpTriage(): void {

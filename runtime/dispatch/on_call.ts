@@ -123,10 +123,10 @@ export class OnCall {
     this.#restUntil = Math.max(this.#restUntil, this.#parts.clock.monotonic() + ms);
   }
 
-  /** It has nothing to do. */
-  goOn(instance: string): void {
+  /** It has nothing to do; claims are slow for so many milliseconds more, and then nobody else should look either. */
+  goOn(instance: string, slowFor = 0): void {
     if (this.#phase !== "off" || this.#resting || !this.#listens || !this.#parts.hears()) return;
-    const rest = this.#restUntil - this.#parts.clock.monotonic();
+    const rest = Math.max(slowFor, this.#restUntil - this.#parts.clock.monotonic());
     if (rest > 0) return this.#goOnIn(rest);
     this.#phase = "asking";
     this.#instance = instance;

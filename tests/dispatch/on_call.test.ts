@@ -110,6 +110,15 @@ test("while it claims it is not on call", async () => {
   assert.deepEqual(calls, ["on instance-1"]);
 });
 
+test("after a slow claim it goes on call when that time is over, without another event", async () => {
+  const { own, calls, clock, state } = open();
+  own.goOn(INSTANCE, 600);
+  await clock.advance(599);
+  assert.deepEqual([state.again, calls], [0, []]);
+  await clock.advance(1);
+  assert.equal(state.again, 1);
+});
+
 test("while it does not hear, or is not sure to, it is not on call", async () => {
   const { own, calls, goOn, state } = open();
   state.hears = false;
