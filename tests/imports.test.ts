@@ -13,13 +13,13 @@ const PURE: Globs = [
   "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,turn,version,verdicts,retry_policy,why,why_resources,cipher,packing,outcome,addresses,http_access,acts,sketch,recent,rates,traceparent,count_cap,resources}.ts",
 ];
 const PORTS: Globs = [
-  "runtime/store/{store,operator,rollup,log,look,on_call,triage}.ts",
+  "runtime/store/{store,exchange,operator,rollup,log,look,on_call,triage}.ts",
   "runtime/broker/broker.ts",
   "runtime/platform/platform.ts",
 ];
 const ADAPTERS: Globs = [
   "runtime/store/**",
-  "!runtime/store/{store,operator,rollup,log,look,on_call,triage}.ts",
+  "!runtime/store/{store,exchange,operator,rollup,log,look,on_call,triage}.ts",
   "runtime/broker/{pg_notify,socket}.ts",
   "runtime/platform/{deno,bun,node}.ts",
 ];
@@ -56,7 +56,7 @@ const RULES: Rules = {
     {
       rule: "ports import pure files",
       files: PORTS,
-      may: [...PURE, "runtime/store/{operator,log,look,on_call,triage}.ts"],
+      may: [...PURE, "runtime/store/{exchange,operator,log,look,on_call,triage}.ts"],
       packages: ["zod", ...QUIET_BUILTINS],
     },
     {

@@ -8,16 +8,17 @@
  * | the database is away | tasks go on; outcomes are kept and settled later; nothing is claimed meanwhile, so they are bounded by what the pool holds |
  * | the connection breaks before the answer | what the lost answer claimed is found by `reconcile` and given back |
  * | one is handed over at the wrong moment | it is given back |
+ * | what was claimed is far larger than what came before | what came without its content is given back |
  * | one verdict cannot be stored | the batch is settled in halves; that one is discarded with the reason |
  * | the fence has moved on | 0 rows: logged as stale, nothing retried |
  *
  * @module
  */
 import type { Clock } from "../clock.ts";
-import { errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
 import type { Pool } from "../pool/pool.ts";
 import type { Finished } from "../pool/slot.ts";
+import { CLAIM_BYTES } from "../store/exchange.ts";
 import type { Claimed, Exchange, Exchanged, Settlement, Store } from "../store/store.ts";
 import type { Lane } from "../store/triage.ts";
 import { oncePerTurn } from "../turn.ts";
@@ -28,7 +29,8 @@ import { ClaimFloors } from "./floors.ts";
 import { Gathering, statementsAtMost, WORTHWHILE } from "./gathering.ts";
 import type { OnCall } from "./on_call.ts";
 import { Outage } from "./outage.ts";
-import { isWatched, settlementOf, type SettlerOptions, unbegun, withoutContent } from "./settler.ts";
+import { Refusals } from "./refusals.ts";
+import { isWatched, settlementOf, type SettlerOptions, unbegun } from "./settler.ts";
 import type { Triage } from "./triage.ts";
 
 /** What a dispatcher works with. */
@@ -77,8 +79,7 @@ export class Dispatcher {
   readonly #floors: ClaimFloors;
   #sweep: Promise<void> | undefined;
   #paused = new AbortController();
-  // Verdicts whose content was refused; one that is refused again waits as in an outage.
-  readonly #stripped = new WeakSet<Settlement>();
+  readonly #refusals: Refusals;
   /** Nodes that serve the same queues, this one among them. */
   sharing = 1;
   readonly totals = { claimed: 0, settled: 0, stale: 0 };
@@ -90,6 +91,7 @@ export class Dispatcher {
     this.#floors = new ClaimFloors(parts.clock, parts.queues);
     this.#outage = new Outage(parts.events, () => this.#pump());
     this.#doubts = new Doubts(parts);
+    this.#refusals = new Refusals(parts);
     parts.onCall?.bind({
       again: () => this.#pump(),
       doubt: () => {
@@ -182,7 +184,13 @@ export class Dispatcher {
     const now = this.#parts.clock.now();
     const admitted = this.#parts.triage?.admit([one]) ?? [one];
     if (this.#claiming && this.#room() > 0) this.#take(admitted, now, true);
-    else for (const each of admitted) this.finished(unbegun(each, now));
+    else this.#giveBack(admitted);
+  }
+
+  /** As if they had never been claimed. */
+  #giveBack(claimed: Claimed[]): void {
+    const now = this.#parts.clock.now();
+    for (const one of claimed) this.finished(unbegun(one, now));
   }
 
   #pump(): void {
@@ -258,7 +266,9 @@ export class Dispatcher {
     if (!this.#claiming || !(this.#hungry || this.#more) || this.#pending.length >= UNSETTLED) return 0;
     const room = this.#room();
     // One slot is for what may be handed over meanwhile.
-    return Math.max(0, Math.min(BATCH, room > 1 && this.#parts.onCall?.isOn ? room - 1 : room));
+    const left = room > 1 && this.#parts.onCall?.isOn ? room - 1 : room;
+    // More of this size would come without its content.
+    return Math.max(0, Math.min(BATCH, left, Math.ceil(CLAIM_BYTES / Math.max(1, this.#pool.meanBytes))));
   }
 
   /** Envelopes that the pool can take and that are not promised. */
@@ -278,6 +288,7 @@ export class Dispatcher {
       this.#account(settlements, exchanged.settled);
       tellSettles(this.#parts, settlements, exchanged.settled, sentAt);
       this.#take(this.#parts.triage?.admit(exchanged.claimed) ?? exchanged.claimed, sentAt);
+      this.#giveBack(exchanged.withheld);
     } catch (error) {
       this.#failed(settlements, limit, error);
     } finally {
@@ -302,7 +313,7 @@ export class Dispatcher {
     const limit = Math.ceil(room / 2);
     this.#more = true;
     const exchanged = await this.#exchange(settlements, limit, { lane });
-    this.#parts.triage!.took(lane, exchanged.claimed.length, limit);
+    this.#parts.triage!.took(lane, exchanged.claimed.length + exchanged.withheld.length, limit);
     return exchanged;
   }
 
@@ -312,11 +323,12 @@ export class Dispatcher {
     const look = this.#floors.look();
     try {
       const exchanged = await this.#exchange(settlements, limit, { floors: look.floors });
-      const { all, reached, last } = exchanged;
+      const { all, reached, last, claimed, withheld } = exchanged;
+      const brought = claimed.reduce((sum, { args, kwargs }) => sum + args.length + kwargs.length, 0);
       // One that was full, or to which a queue gave its whole share, says that more may wait.
       this.#more = !all;
       this.#parts.triage?.claimed(exchanged);
-      this.#floors.done(look, { all, reached, last });
+      this.#floors.done(look, { all, reached, last, brought, returns: withheld.length > 0 });
       if (all && look.floors.length > 0) this.#sweepLater();
       return exchanged;
     } catch (error) {
@@ -346,38 +358,18 @@ export class Dispatcher {
   }
 
   #failed(settlements: Settlement[], limit: number, error: unknown): void {
-    this.#pending.unshift(...settlements);
     if (limit > 0) {
       this.#hungry = true;
       // The answer that was lost may have claimed something.
       this.#doubts.raise();
     }
-    if (this.#isForContent(settlements, error)) return this.#isolate(settlements, error);
-    this.#outage.failed(error);
-  }
-
-  /** Whether a batch may have been refused for what is in it; a verdict without content was not. */
-  #isForContent(settlements: Settlement[], error: unknown): boolean {
-    if (settlements.length === 0 || !this.#parts.isForContent(error)) return false;
-    return settlements.length > 1 || !this.#stripped.has(settlements[0]);
-  }
-
-  /** A batch was refused for what is in it: settle it in halves to find out which. */
-  #isolate(settlements: Settlement[], error: unknown): void {
-    const culprit = settlements.length === 1 ? settlements[0] : undefined;
-    this.#pending.splice(0, settlements.length);
-    if (culprit) {
-      const why = errorLine(error);
-      const text = `Outcome cannot be stored: ${why}`;
-      this.#parts.events.emit("error", "settle.refused", text, { uuid: culprit.uuid });
-      const stripped = withoutContent(culprit, why);
-      this.#stripped.add(stripped);
-      this.#pending.unshift(stripped);
+    const parts = this.#refusals.split(settlements, error);
+    if (parts && settlements.length > 1) {
+      for (const part of parts) void this.#run(part, 0);
       return;
     }
-    const half = Math.ceil(settlements.length / 2);
-    void this.#run(settlements.slice(0, half), 0);
-    void this.#run(settlements.slice(half), 0);
+    this.#pending.unshift(...parts?.[0] ?? settlements);
+    if (!parts) this.#outage.failed(error);
   }
 
   async #reconcile(): Promise<void> {

@@ -19,8 +19,12 @@
 import type { Clock } from "../clock.ts";
 import type { Floor } from "../store/store.ts";
 
-/** A claim from the beginning is slow when it takes so many milliseconds, and twice as long as one from the floors. */
+/**
+ * A claim from the beginning is slow when it takes so many milliseconds, and one more for so many characters that it brings;
+ * and twice as long as one from the floors.
+ */
 const SLOW_MS = 30;
+const PER_MS = 100_000;
 const SHARE = 20;
 /** A claim may also have taken long for an outage, or because the node was stopped: no longer than this, in any case. */
 const BLIND_MS = 10_000;
@@ -44,6 +48,10 @@ export interface Found {
   reached: Floor[];
   /** The last number that was drawn when the claim looked. */
   last: number;
+  /** Characters of arguments that it brought: those take their time, too. */
+  brought: number;
+  /** Whether some of it goes back at once, to where it was. */
+  returns: boolean;
 }
 
 interface Mark {
@@ -88,9 +96,10 @@ export class ClaimFloors {
     const now = this.#clock.monotonic();
     const took = now - look.begun;
     if (look.floors.length > 0) this.#usual += (took - this.#usual) / 8;
-    else if (found && took > SLOW_MS && took > 2 * this.#usual) {
+    else if (found && took > SLOW_MS + found.brought / PER_MS && took > 2 * this.#usual) {
       this.#from = now + Math.min(SHARE * took, BLIND_MS);
     } else this.#from = 0;
+    if (found?.returns) this.#from = 0;
     if (found) this.#rise(look.begun, now, found);
   }
 

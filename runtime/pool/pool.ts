@@ -137,6 +137,11 @@ export class Pool {
     return [...this.feeder.ahead(), ...this.intake.all()];
   }
 
+  /** Moving mean of the size of arguments. */
+  get meanBytes(): number {
+    return this.intake.meanBytes;
+  }
+
   /** Envelopes that it can take now. */
   room(): number {
     if (this.#closing) return 0;

@@ -10,6 +10,7 @@ import { copyUuid } from "../uuid.ts";
 import { arrayLiteral, type Followed, type Sql } from "./connection.ts";
 import { settledText, wakeText } from "./hint_texts.ts";
 import type * as Log from "./log.ts";
+import { CLAIM_BYTES } from "./exchange.ts";
 import { Apart, fetchContents } from "./postgres_content.ts";
 import { readLog, writeLog } from "./postgres_log.ts";
 import { LookStatements } from "./postgres_look.ts";
@@ -85,16 +86,23 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   async #exchange(work: Port.Exchange): Promise<Port.Exchanged> {
     const s = work.settlements;
     const share = shareOf(work.limit, work.queues.length);
-    const params = [...claimParams(work, share), ...settleParams(s)];
+    const most = work.bytes ?? CLAIM_BYTES;
+    const params = [...claimParams(work, share), ...settleParams(s, most)];
     const rows = await this.#run(SQL.EXCHANGE, params, { behind: settledText(s) });
     const queues = work.lane ? [work.lane.queue] : work.queues;
-    const { claimed, ids, stale, last, asking } = exchangedOf(rows, queues);
-    await fetchContents((text, params) => this.#run(text, params), claimed);
+    const { claimed: all, ids, stale, last, asking, ...exchanged } = exchangedOf(rows, queues);
+    const apart = await fetchContents((text, params) => this.#run(text, params), all, most);
+    const withheld = new Set([...exchanged.withheld, ...apart]);
     const settled = new Set(s.map((x) => x.uuid));
     for (const uuid of stale) settled.delete(uuid);
-    const { reached, most } = reachedBy(claimed, ids);
-    const all = claimed.length < work.limit && most < share;
-    return { claimed, all, settled, reached, last, asking };
+    // What is given back waits before the place that was reached.
+    if (withheld.size > 0) {
+      const claimed = all.filter((one) => !withheld.has(one));
+      return { claimed, withheld: [...withheld], all: false, settled, reached: [], last, asking };
+    }
+    const { reached, most: given } = reachedBy(all, ids);
+    const isAll = all.length < work.limit && given < share;
+    return { claimed: all, withheld: [], all: isAll, settled, reached, last, asking };
   }
 
   async reconcile(instance: string, held: Port.Token[]): Promise<string[]> {

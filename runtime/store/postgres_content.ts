@@ -22,6 +22,8 @@ type Run = (text: string, params: Param[]) => Promise<Row[]>;
 /** Arguments of so many characters lie apart; of shorter ones the second row costs as much as their copy in the archive. */
 export const LONG_CALL = 4_000;
 
+const ALL = Number.MAX_SAFE_INTEGER;
+
 /** Whether it lies apart. */
 function isLong({ args, kwargs }: Sealed): boolean {
   return args.length + kwargs.length > LONG_CALL;
@@ -65,18 +67,26 @@ export function setApart(batch: readonly Sealed[]): { rest: Sealed[]; params: Pa
 /** As the database writes it, in the place of arguments, which are an array. */
 const REFERENCE = /^\{"content":"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})","day":(\d{8})\}$/;
 
-/** Put content in the place of references. What refers to nothing stays, and is refused as arguments. */
-export async function fetchContents(run: Run, claimed: readonly Claimed[]): Promise<void> {
+/**
+ * Put content in the place of references. What refers to nothing stays, and is refused as arguments.
+ *
+ * @param most Bytes at most, as they are stored, and at least one content of each day.
+ * @returns Those whose content is not fetched, since it would have been more.
+ */
+export async function fetchContents(run: Run, claimed: readonly Claimed[], most = ALL): Promise<Claimed[]> {
   const days = daysOf(claimed);
-  if (days.size === 0) return;
-  await Promise.all([...days].map(([day, byId]) => fetchDay(run, day, byId)));
+  if (days.size === 0) return [];
+  const each = Math.ceil(most / days.size);
+  const withheld = await Promise.all([...days].map(([day, byId]) => fetchDay(run, day, byId, each)));
   const missing = new Map(
     [...days.values()].flatMap((byId) => [...byId.values()].map((one) => [one.uuid, one])),
   );
-  if (missing.size === 0) return;
-  // The pruner has put it back into the row meanwhile, or it is gone.
-  const rows = await run(SQL.RETURNED, [bareArray([...missing.keys()])]);
-  for (const { uuid, args, kwargs } of rows) Object.assign(missing.get(uuid)!, { args, kwargs });
+  if (missing.size > 0) {
+    // The pruner has put it back into the row meanwhile, or it is gone.
+    const rows = await run(SQL.RETURNED, [bareArray([...missing.keys()])]);
+    for (const { uuid, args, kwargs } of rows) Object.assign(missing.get(uuid)!, { args, kwargs });
+  }
+  return withheld.flat();
 }
 
 type ById = Map<string, Claimed>;
@@ -94,10 +104,14 @@ function daysOf(claimed: readonly Claimed[]): Map<string, ById> {
   return days;
 }
 
-/** What is found leaves the map. */
-async function fetchDay(run: Run, day: string, byId: ById): Promise<void> {
-  for (const { id, args, kwargs } of await run(SQL.CONTENTS, [day, bareArray([...byId.keys()])])) {
-    Object.assign(byId.get(id)!, { args, kwargs });
+/** What is found leaves the map; returns what was found and not fetched. */
+async function fetchDay(run: Run, day: string, byId: ById, most: number): Promise<Claimed[]> {
+  const withheld: Claimed[] = [];
+  for (const { id, args, kwargs } of await run(SQL.CONTENTS, [day, bareArray([...byId.keys()]), most])) {
+    const one = byId.get(id)!;
+    if (args === null) withheld.push(one);
+    else Object.assign(one, { args, kwargs });
     byId.delete(id);
   }
+  return withheld;
 }

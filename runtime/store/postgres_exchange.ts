@@ -42,8 +42,8 @@ export const REHEARSAL: Port.Exchange = {
   limit: 0,
 };
 
-/** What EXCHANGE takes of the settlements, behind those of the claim. */
-export function settleParams(s: Port.Settlement[]): Param[] {
+/** What EXCHANGE takes of the settlements, behind those of the claim, and how much that may hand out. */
+export function settleParams(s: Port.Settlement[], most: number): Param[] {
   return [
     bareArray(s.map((x) => x.uuid)),
     bareArray(s.map((x) => x.fence)),
@@ -58,6 +58,7 @@ export function settleParams(s: Port.Settlement[]): Param[] {
     orNull(s.map((x) => x.ran?.started ?? null), bareArray),
     orNull(s.map((x) => x.ran?.finished ?? null), bareArray),
     LONG_CONTENT,
+    most,
   ];
 }
 
@@ -117,12 +118,18 @@ export function claimParams(work: Port.Exchange, share: number): Param[] {
 /** Between two values of a column. */
 const SEPARATOR = "\x1f";
 
-/** What an exchange returns: columns first, then what is long by itself (0015_columns.sql). */
+/**
+ * What an exchange returns: columns first, then what is long by itself (0015_columns.sql); of that the name alone, where it
+ * was too much (0022_bounded_claims.sql).
+ */
 export function exchangedOf([columns, ...long]: Row[], queues: readonly string[]) {
   const claimed = columns.uuid === null ? [] : claimedOfColumns(columns, queues[0]);
   const byUuid = new Map(columns.rare || long.length > 0 ? claimed.map((one) => [one.uuid, one]) : []);
+  const withheld: Port.Claimed[] = [];
   for (const { uuid, args, kwargs, options } of long) {
-    Object.assign(byUuid.get(uuid)!, { args, kwargs, options });
+    const one = byUuid.get(uuid)!;
+    if (args === null) withheld.push(one);
+    else Object.assign(one, { args, kwargs, options });
   }
   for (const [uuid, ...rest] of columns.rare ? JSON.parse(`[${columns.rare}]`) : []) {
     const [attempt, maxAttempts, timeout, solo, origin, keyed, forgiven] = rest;
@@ -130,6 +137,7 @@ export function exchangedOf([columns, ...long]: Row[], queues: readonly string[]
   }
   return {
     claimed,
+    withheld,
     ids: columns.id === null ? [] : numbers(columns.id),
     stale: (columns.stale?.split(SEPARATOR) ?? []) as string[],
     last: Number(columns.last),

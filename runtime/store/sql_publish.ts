@@ -98,9 +98,18 @@ export const APART = `
 select not exists (
   select from dispatcher.node where contents is distinct from instance and state in ('running', 'draining')) apart`;
 
-/** What references of one day refer to: of several a plan would look through all partitions. Index: primary key. */
+/**
+ * What references of one day refer to: of several a plan would look through all partitions. In the order of $2, until so
+ * many bytes have come ($3; as they are stored, which is known without reading them): of what lies behind only the name.
+ * Index: primary key.
+ */
 export const CONTENTS = `
-select id::text, args::text, kwargs::text from dispatcher.content where day = $1::int and id = any($2::uuid[])`;
+select id::text, case when before < $3::bigint then args::text end args, case when before < $3 then kwargs::text end kwargs
+from (
+  select c.*, sum(size) over (order by u.place) - size before
+  from unnest($2::uuid[]) with ordinality u (id, place)
+  join dispatcher.content c on c.day = $1::int and c.id = u.id
+  cross join lateral (select pg_column_size(c.args)::bigint + pg_column_size(c.kwargs) size) s) c`;
 
 /** The same of envelopes that got their content back since they were read. Index: primary key. */
 export const RETURNED = `

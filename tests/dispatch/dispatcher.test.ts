@@ -2,6 +2,8 @@ import assert from "node:assert/strict";
 import { eventually, test } from "../harness.ts";
 import { claimed } from "../conformance/make.ts";
 import { statementsAtMost, WORTHWHILE } from "../../runtime/dispatch/gathering.ts";
+import { CLAIM_BYTES } from "../../runtime/store/exchange.ts";
+import type { Claimed } from "../../runtime/store/store.ts";
 import { Away, gate, idle, rig } from "./rig.ts";
 
 test("Dispatcher claims as much as the pool has room for and hands it over", async () => {
@@ -252,6 +254,44 @@ test("Dispatcher drops what is pending of a lost instance and claims under the n
   assert.ok(!store.outcomes().some(([uuid]) => uuid === dropped));
   assert.equal(store.exchanges.at(-1)?.instance, "instance-2");
   assert.equal(pool.held.length, 1);
+});
+
+test("Dispatcher claims no more of one size than one claim hands out", async () => {
+  const { store, pool, start } = rig(100, 40);
+  pool.meanBytes = CLAIM_BYTES / 10;
+  start();
+  await idle();
+  assert.deepEqual(store.exchanges.map(({ limit }) => limit).slice(0, 4), [10, 10, 10, 10]);
+  assert.equal(pool.held.length, 40);
+  const large = rig(100, 3);
+  large.pool.meanBytes = 100 * CLAIM_BYTES;
+  large.start();
+  await idle();
+  assert.equal(large.pool.held.length, 3, "one at a time");
+});
+
+test("Dispatcher gives back what came without its content, as if it had never been claimed, and claims on", async () => {
+  const { store, pool, start, dispatcher, said } = rig(10, 14);
+  const all = [...store.waiting];
+  store.handsOut = 3;
+  let late: Claimed[] = [];
+  store.before = ({ settlements }) => {
+    const back = settlements.filter(({ outcome }) => outcome === "released").map(({ uuid }) => uuid);
+    late = late.concat(all.filter(({ uuid }) => back.includes(uuid)));
+    if (store.exchanges.length === 2) store.handsOut = Infinity;
+  };
+  start();
+  await idle();
+  assert.deepEqual(store.exchanges[0].limit, 10);
+  assert.deepEqual(pool.held.slice(0, 3), all.slice(0, 3));
+  assert.deepEqual(late, all.slice(3, 10));
+  const { settlements } = store.exchanges[1];
+  assert.ok(
+    settlements.every(({ record, error, delay }) => record === null && error === null && delay === null),
+  );
+  assert.deepEqual(pool.held.slice(3), all.slice(10), "there is room again");
+  assert.equal(dispatcher.totals.claimed, 7);
+  assert.deepEqual(said().filter((name) => /stale|refused/.test(name)), []);
 });
 
 test("Dispatcher keeps outcomes while the database is away and settles them later", async () => {

@@ -11,7 +11,7 @@ function open(queues = ["q"]) {
   const claim = (ms: number, found: Partial<Found> | null = {}): Floor[] => {
     const look = floors.look();
     clock.advance(ms);
-    floors.done(look, found && { all: true, reached: [], last: 0, ...found });
+    floors.done(look, found && { all: true, reached: [], last: 0, brought: 0, returns: false, ...found });
     return look.floors;
   };
   return { clock, floors, claim };
@@ -34,6 +34,22 @@ test("ClaimFloors begins from the floors for twenty times as long as the look fr
   assert.equal(claim(5).length, 1);
   clock.advance(10);
   assert.deepEqual(claim(5), []);
+});
+
+test("ClaimFloors grants a claim the time that what it brings takes", () => {
+  const { claim } = open();
+  assert.deepEqual(claim(150, { last: 100, brought: 16_000_000 }), []);
+  assert.deepEqual(claim(250, { last: 200, brought: 16_000_000 }), [], "that was quick for so much");
+  assert.equal(claim(20).length, 1, "that was slow, even so");
+});
+
+test("ClaimFloors looks from the beginning for what goes back to where it was", () => {
+  const { claim, floors } = open();
+  claim(400, { last: 100 });
+  assert.equal(claim(10, { all: false, returns: true }).length, 1);
+  assert.equal(floors.patience, 0);
+  assert.deepEqual(claim(400, { all: false, returns: true }), [], "however slow that is");
+  assert.deepEqual(claim(10), []);
 });
 
 test("ClaimFloors looks from the beginning within 10 s, whatever an outage made a claim take", () => {
@@ -88,7 +104,7 @@ test("ClaimFloors looks from the beginning again after a claim that got no answe
 
 test("ClaimFloors lets one slow look from the beginning be under way at a time", () => {
   const { clock, floors } = open();
-  const found = { all: true, reached: [], last: 0 };
+  const found = { all: true, reached: [], last: 0, brought: 0, returns: false };
   const end = (look: ReturnType<ClaimFloors["look"]>, ms: number) => {
     clock.advance(ms);
     floors.done(look, found);

@@ -22,6 +22,8 @@ export class FakeStore {
   before: (work: Exchange) => void | Promise<void> = () => {};
   /** After it took effect: what it throws is an answer that was lost. */
   after: (work: Exchange) => void | Promise<void> = () => {};
+  /** So many of a claim come with their content. */
+  handsOut = Infinity;
   /** Uuids whose settling changes nothing. */
   readonly stale = new Set<string>();
 
@@ -32,8 +34,9 @@ export class FakeStore {
     await this.before(work);
     const settled = work.settlements.map((s) => s.uuid).filter((uuid) => !this.stale.has(uuid));
     const claimed = this.waiting.splice(0, work.limit);
-    const all = claimed.length < work.limit;
-    const answer = { claimed, all, settled: new Set(settled), reached: [], last: 0, asking: false };
+    const withheld = claimed.splice(this.handsOut);
+    const all = claimed.length + withheld.length < work.limit;
+    const answer = { claimed, withheld, all, settled: new Set(settled), reached: [], last: 0, asking: false };
     await this.after(work);
     return answer;
   }
@@ -73,6 +76,8 @@ export class FakePool {
     this.slots = slots;
   }
 
+  /** Of the arguments that it was given. */
+  meanBytes = 0;
   /** Whether it says that its slots have work for a while. */
   hasPlenty = false;
 

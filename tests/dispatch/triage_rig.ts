@@ -100,7 +100,15 @@ export class Table {
     const taken = this.#take(plain.slice(0, limit), instance);
     const asking = this.#waiting().some(({ demand }) => demand !== null);
     const all = plain.length < limit;
-    return this.#answer("exchange", { claimed: taken, settled, all, reached: [], last: 0, asking });
+    return this.#answer("exchange", {
+      claimed: taken,
+      withheld: [],
+      settled,
+      all,
+      reached: [],
+      last: 0,
+      asking,
+    });
   }
 
   contenders(_: string[], each: number): Promise<Contender[]> {
@@ -201,6 +209,7 @@ export class FakeNode {
       room: () => Math.max(0, this.#slots - this.running.length),
       idle: false,
       hasPlenty: false,
+      meanBytes: 0,
       holds: () => this.running.map(({ claimed }) => claimed),
       fleet: { running: slots },
       endings: { preemptible: this.learnt },

@@ -10,6 +10,7 @@ import { ASKING } from "../../runtime/store/sql_page.ts";
 import { held } from "../../runtime/store/sql_rows.ts";
 import { ASK, CLAIM_ASKING, CONTENDERS, PREEMPT } from "../../runtime/store/sql_triage.ts";
 import type { Row } from "../../runtime/store/statements.ts";
+import { CLAIM_BYTES } from "../../runtime/store/exchange.ts";
 import type { Settlement, Token } from "../../runtime/store/store.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { database, needsServer, test, type TestContext } from "../harness.ts";
@@ -90,7 +91,7 @@ async function exchange(sql: Sql, settled: readonly Token[], limit: number) {
     const settlements = settled.map(completed);
     const params = [
       ...claimParams({ ...NODE, settlements, queues, floors, limit }, limit),
-      ...settleParams(settlements),
+      ...settleParams(settlements, CLAIM_BYTES),
     ];
     const before = await reads(tx as unknown as Sql);
     const rows = await tx.unsafe<Row[]>(EXCHANGE, params, { prepare: true });

@@ -1,0 +1,191 @@
+-- What one claim hands out is bounded by its bytes, too. A node that has run tiny tasks claims a thousand at once, and three
+-- times that before it has seen what they are: of 1 MB each these were 3 GB in its memory. Now a claim hands out long content
+-- until it has come to so many bytes (as they are stored: counted without being read), and at least one envelope's; of what
+-- it claimed besides it tells the names alone, and the node gives those back as if it had never claimed them. The mean of
+-- what it got tells it to claim less from then on.
+--
+-- | what | how |
+-- | --- | --- |
+-- | content in the row | here, in the order of claiming |
+-- | content that lies apart (0018_content.sql) | where the node fetches it (`CONTENTS`) |
+-- | nodes of before | call the function of before, which hands out all |
+
+-- As in 0019_held.sql; of what is long only the first `budget` bytes are handed out.
+create function dispatcher.exchange(
+  queues text[], lows smallint[], pasts bigint[], highs smallint[], share int, most int, by_node text, by_instance uuid,
+  uuids uuid[], fences int[], outcomes text[], record_texts text, result_texts text, error_texts text,
+  progress_texts text, delays float8[], blames boolean[], workers text[], starts float8[], ends float8[], long int, budget bigint)
+returns table (uuid text, fence text, priority text, id text, queue text, task text, args text, kwargs text,
+  options text, rare text, stale text, last bigint, asking boolean)
+language plpgsql
+set search_path = pg_catalog, pg_temp set plan_cache_mode = force_generic_plan set jit = off
+set enable_seqscan = off set enable_bitmapscan = off set enable_nestloop = off set enable_mergejoin = off as $$
+#variable_conflict use_column
+declare
+  records json[] := string_to_array(record_texts, e'\x1e', '')::json[];
+  results json[] := string_to_array(result_texts, e'\x1e', '')::json[];
+  errors json[] := string_to_array(error_texts, e'\x1e', '')::json[];
+  progresses json[] := string_to_array(progress_texts, e'\x1e', '')::json[];
+  verdicts text[] := case when cardinality(outcomes) = 1
+    then array_fill(outcomes[1], array[cardinality(uuids)]) else outcomes end;
+  runners text[] := case when cardinality(workers) = 1
+    then array_fill(workers[1], array[cardinality(uuids)]) else workers end;
+  tidied_at timestamptz;
+  again uuid[];
+  over uuid[];
+  unsettled text;
+  knows boolean := exists (select from dispatcher.node n where n.name = by_node and n.contents = n.instance);
+  day_ago timestamptz := clock_timestamp() - interval '1 day';
+  several boolean := exists (select from unnest(queues) q where q <> queues[1]);
+begin
+  if outcomes && array['retry', 'released'] then
+    with kept as (
+      update dispatcher.envelope e set
+        state = case when s.outcome = 'retry' or s.delay > 0 then 'retryable' else 'available' end,
+        attempt = e.attempt - case s.outcome when 'released' then 1 else 0 end,
+        due_at = case when s.outcome = 'retry' or s.delay > 0 then clock_timestamp() + s.delay * interval '1 second' end,
+        solo = e.solo or coalesce(s.blamed, false), error = coalesce(s.error, e.error), progress = coalesce(s.progress, e.progress),
+        attempts = case when s.record is null then e.attempts else e.attempts || s.record end,
+        node = null, instance = null, claimed_at = null, aside = false
+      from (
+        select unnest(uuids) uuid, unnest(fences) fence, unnest(verdicts) outcome, unnest(records) record,
+          unnest(errors) error, unnest(progresses) progress, unnest(delays) delay, unnest(blames) blamed) s
+      where e.uuid = any(uuids) and e.uuid = s.uuid and e.fence = s.fence
+        and s.outcome in ('retry', 'released') and e.cancel_at is null
+        and e.instance = by_instance and e.state = 'running'
+      returning e.uuid)
+    select array_agg(uuid) into again from kept;
+  end if;
+
+  if cardinality(uuids) > coalesce(cardinality(again), 0) then
+    with final as (
+      delete from dispatcher.envelope e
+      using (
+        select unnest(uuids) uuid, unnest(fences) fence, unnest(verdicts) outcome, unnest(records) record,
+          unnest(results) result, unnest(errors) error, unnest(progresses) progress, unnest(runners) worker,
+          unnest(starts) started, unnest(ends) ended) s
+      where e.uuid = any(uuids) and e.uuid = s.uuid and e.fence = s.fence
+        and (s.outcome not in ('retry', 'released') or e.cancel_at is not null)
+        and e.instance = by_instance and e.state = 'running'
+      returning e.uuid, e.origin, e.queue, e.task, e.args, e.kwargs, e.options, e.priority, e.attempt, e.max_attempts,
+        e.timeout, e.time_pub, e.created_at, e.node, e.claimed_at, e.progress, e.error, e.attempts, e.fence, e.solo,
+        e.forgiven, e.dedupe, e.discard_reason, s.outcome, s.record, s.result, s.error new_error,
+        s.progress new_progress, s.worker, s.started, s.ended,
+        e.discard_reason is not null and s.outcome not in ('completed', 'discarded') given_up,
+        e.created_at < day_ago aged
+    ), archived as (
+      insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
+        max_attempts, timeout, time_pub, created_at, node, claimed_at, finished_at, progress, result, error, attempts,
+        fence, solo, forgiven, dedupe, worker, started_at, ended_at)
+      select uuid, origin, queue, task,
+        -- What refers to a day long gone would be without its content before it is pruned itself.
+        case when aged and starts_with(args::text, '{') then dispatcher.args_of(args) else args end,
+        case when aged and starts_with(args::text, '{') then dispatcher.kwargs_of(args, kwargs) else kwargs end,
+        options, case when given_up then 'discarded' when outcome in ('retry', 'released') then 'cancelled' else outcome end,
+        priority, attempt, max_attempts, timeout, time_pub, created_at, node, claimed_at, clock_timestamp(),
+        coalesce(new_progress, progress), result, case
+          when given_up then json_build_object('name', 'Discarded', 'message', discard_reason)
+          else coalesce(new_error, case when outcome <> 'completed' then error end) end,
+        case when record is null then attempts else attempts || record end, fence, solo, forgiven, dedupe,
+        worker, to_timestamp(started / 1000), to_timestamp(ended / 1000)
+      from final
+      returning uuid)
+    select array_agg(uuid) into over from archived;
+  end if;
+
+  if cardinality(uuids) > coalesce(cardinality(again), 0) + coalesce(cardinality(over), 0) then
+    unsettled := (
+      select string_agg(u.uuid::text, e'\x1f')
+      from (select unnest(uuids) except select unnest(again || over)) u (uuid));
+  end if;
+
+  -- By lot, so that of nodes that take turns each has its own: about every tenth time, the less is claimed the more seldom.
+  -- And the less often, the longer the last one took than what it found explains: beside an old transaction it passes over
+  -- all that was ever held.
+  if most > 0 and random() * (1 + coalesce(nullif(current_setting('dispatcher.tidy_ms', true), ''), '0')::float8)
+    < 0.01 + 0.09 * least(most, 1000) / 1000
+  then
+    tidied_at := clock_timestamp();
+    perform set_config('dispatcher.tidy_ms', greatest(0, extract(epoch from clock_timestamp() - tidied_at) * 1000
+      - 1 - 0.005 * t.uuids)::text, false) from dispatcher.tidy(by_instance) t;
+  end if;
+
+  perform set_config('dispatcher.noting', 'on', true);
+  return query
+  with open as materialized (
+    select e.place, e.priority, e.id
+    from unnest(queues, lows, pasts, highs) q (name, low, past, high)
+    cross join lateral (
+      select e.ctid place, e.priority, e.id from dispatcher.envelope e
+      where e.queue = q.name and e.due_at is null and not e.blocked and e.demand is null and not e.aside and e.state = 'available'
+        and (e.priority, e.id) > (q.low, q.past) and e.priority <= q.high
+      order by e.priority, e.id limit share for update skip locked
+    ) e
+    where not exists (select from dispatcher.queue p where p.name = q.name and p.paused_at is not null)
+      -- Who has lost its name or its lease, and does not know it yet, would only run what is taken away again.
+      and not exists (select from dispatcher.node n
+        where n.name = by_node and (n.instance <> by_instance or n.state in ('stopped', 'lost')))
+    order by e.priority, e.id limit most
+  ), claimed as (
+    update dispatcher.envelope e set state = 'running', attempt = e.attempt + 1, fence = e.fence + 1, node = by_node,
+      instance = by_instance, claimed_at = clock_timestamp(), progress = null
+    where e.ctid = any(array(select place from open))
+    returning e.uuid, e.fence, e.priority, e.id, e.queue, e.task,
+      case when pg_column_size(e.args) <= long then e.args::text else '' end args,
+      case when pg_column_size(e.kwargs) <= long then e.kwargs::text else '' end kwargs,
+      case when pg_column_size(e.options) <= long then e.options::text else '' end options,
+      greatest(pg_column_size(e.args), pg_column_size(e.kwargs), pg_column_size(e.options)) > long far,
+      -- Arguments are an array, a reference is an object.
+      not knows and starts_with(e.args::text, '{') refers,
+      -- Few have any of these.
+      case when e.attempt <> e.fence or e.max_attempts is not null or e.timeout is not null or e.solo
+        or e.origin is not null or e.dedupe is not null or e.forgiven <> 0
+        then json_build_array(e.uuid, e.attempt, e.max_attempts, e.timeout, e.solo, e.origin, e.dedupe is not null,
+          e.forgiven)::text end rare
+  ), noting as (
+    insert into dispatcher.held (instance, uuids)
+    select by_instance, array_agg(uuid) from claimed having count(*) > 0
+  ), sheet as (
+    select string_agg(uuid::text, e'\x1f') uuid, array_agg(fence)::text fence, array_agg(priority)::text priority,
+      array_agg(id)::text id, string_agg(queue, e'\x1f') filter (where several) queue,
+      string_agg(replace(task, e'\x1f', ' '), e'\x1f') task,
+      string_agg(case when is_long then '' else args end, e'\x1f') args,
+      string_agg(case when is_long then '' else kwargs end, e'\x1f') kwargs,
+      string_agg(case when is_long then '' else options end, e'\x1f') options,
+      string_agg(rare, ',') filter (where rare is not null) rare, bool_or(is_long) any_long, bool_or(far) any_far,
+      bool_or(refers) any_refers
+    from (
+      select c.*, octet_length(args) + octet_length(kwargs) + octet_length(options) > long or far or refers is_long
+      from claimed c order by priority, id) c
+  )
+  select uuid, fence, priority, id, queue, task, args, kwargs, options, rare, unsettled,
+    (select last_value from dispatcher.envelope_id_seq), exists (
+      select from dispatcher.envelope e
+      where e.queue = any(queues) and e.demand is not null and e.due_at is null and not e.blocked and not e.aside
+        and e.state = 'asking')
+  from sheet
+  union all
+  select uuid::text, null, null, null, null, null, args, kwargs, options, null, null, null, null
+  from claimed
+  where (select any_long from sheet) and not far and not refers
+    and octet_length(args) + octet_length(kwargs) + octet_length(options) > long
+  union all
+  -- As it was when the statement began; claiming changes none of this.
+  select f.uuid::text, null, null, null, null, null, case when f.before < budget then f.args::text end,
+    case when f.before < budget then f.kwargs::text end, case when f.before < budget then f.options::text end,
+    null, null, null, null
+  from (
+    select e.*, sum(pg_column_size(e.args)::bigint + pg_column_size(e.kwargs) + pg_column_size(e.options))
+      over (order by e.priority, e.id) - pg_column_size(e.args) - pg_column_size(e.kwargs) - pg_column_size(e.options) before
+    from dispatcher.envelope e
+    where (select any_far from sheet) and e.ctid = any(array(select place from open))
+      and greatest(pg_column_size(e.args), pg_column_size(e.kwargs), pg_column_size(e.options)) > long) f
+  union all
+  -- What refers to nothing is handed on as it is, for the task to be refused with its arguments named.
+  select c.uuid::text, null, null, null, null, null, coalesce(k.args, c.args), coalesce(k.kwargs, c.kwargs), c.options,
+    null, null, null, null
+  from claimed c left join dispatcher.contents(array(select args from claimed where refers)) k on k.reference = c.args
+  where (select any_refers from sheet) and refers;
+  -- What its transaction does besides is the trigger's business.
+  perform set_config('dispatcher.noting', '', true);
+end $$;
