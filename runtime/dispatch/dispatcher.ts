@@ -26,9 +26,10 @@ import { accountFor } from "./accounting.ts";
 import { tellAttempt, tellClaims, tellSettles } from "./attempt_log.ts";
 import { Doubts } from "./doubts.ts";
 import { ClaimFloors } from "./floors.ts";
-import { Gathering, statementsAtMost, WORTHWHILE } from "./gathering.ts";
+import { Gathering, statementsAtMost } from "./gathering.ts";
 import type { OnCall } from "./on_call.ts";
 import { Outage } from "./outage.ts";
+import { Pending } from "./pending.ts";
 import { Refusals } from "./refusals.ts";
 import { isWatched, settlementOf, type SettlerOptions, unbegun } from "./settler.ts";
 import type { Triage } from "./triage.ts";
@@ -51,19 +52,19 @@ export interface DispatcherParts {
   onCall?: OnCall;
 }
 
+/** Envelopes of one claim at most. */
 const BATCH = 1_000;
-/** Outcomes that wait to be settled; from there on nothing is claimed. */
-const UNSETTLED = 2 * BATCH;
 
 /** Claims and settles for one node. */
 export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #settler: SettlerOptions;
+  // None before start().
   #pool!: Pool;
   /** The instance whose claims these are; a new one after the lease was lost. */
   instance: string;
   // Written by finished() and #run(); read by #pump().
-  #pending: Settlement[] = [];
+  readonly #pending = new Pending();
   readonly #underway = new Set<Settlement[]>();
   #claimUnderway = 0;
   // A statement of the triage is under way.
@@ -167,7 +168,7 @@ export class Dispatcher {
   /** The lease was lost: what is pending is no longer ours, and claims go on under a new instance. */
   renew(instance: string): void {
     this.instance = instance;
-    this.#pending = [];
+    this.#pending.clear();
     this.#parts.onCall?.renew();
     this.wake();
   }
@@ -200,10 +201,11 @@ export class Dispatcher {
       const limit = this.#limit();
       if (!this.#isWorthwhile(limit)) break;
       this.#gathering.end();
-      const settlements = this.#pending.splice(0, BATCH);
+      const settlements = this.#pending.take();
       if (limit > 0) this.#hungry = false;
       void this.#run(settlements, limit);
     }
+    this.#pool?.hold(this.#pending.areLarge);
     if (this.#doubts.areDue && this.#underway.size === 0 && !this.#outage.rests) void this.#reconcile();
     const { onCall } = this.#parts;
     if (onCall?.isOn) this.#claiming && this.#pool.idle || void onCall.goOff();
@@ -254,21 +256,23 @@ export class Dispatcher {
 
   /** Whether to run a statement now, or to gather more for it. */
   #isWorthwhile(limit: number): boolean {
-    const waiting = this.#pending.length;
-    if (waiting >= WORTHWHILE) return true;
+    if (this.#pending.areWorthwhile) return true;
     // Nobody is held up by what gathers while another statement is under way.
     if (this.#underway.size > 0) return limit > 0 && this.#pool.idle;
-    if (waiting === 0) return limit > 0;
+    if (this.#pending.length === 0) return limit > 0;
     return !this.#pool.hasPlenty || this.#gathering.isOver();
   }
 
   #limit(): number {
-    if (!this.#claiming || !(this.#hungry || this.#more) || this.#pending.length >= UNSETTLED) return 0;
+    if (!this.#claiming || !(this.#hungry || this.#more) || this.#pending.areMany) return 0;
     const room = this.#room();
     // One slot is for what may be handed over meanwhile.
     const left = room > 1 && this.#parts.onCall?.isOn ? room - 1 : room;
     // More of this size would come without its content.
-    return Math.max(0, Math.min(BATCH, left, Math.ceil(CLAIM_BYTES / Math.max(1, this.#pool.meanBytes))));
+    return Math.max(
+      0,
+      Math.min(BATCH, left, Math.ceil(CLAIM_BYTES / Math.max(1, this.#pool.intake.meanBytes))),
+    );
   }
 
   /** Envelopes that the pool can take and that are not promised. */
@@ -368,7 +372,7 @@ export class Dispatcher {
       for (const part of parts) void this.#run(part, 0);
       return;
     }
-    this.#pending.unshift(...parts?.[0] ?? settlements);
+    this.#pending.putBack(parts?.[0] ?? settlements);
     if (!parts) this.#outage.failed(error);
   }
 
@@ -376,7 +380,7 @@ export class Dispatcher {
     const marker: Settlement[] = [];
     this.#underway.add(marker);
     try {
-      const known = [...this.#pool.holds(), ...this.#pending, ...this.#parts.triage?.returning ?? []];
+      const known = [...this.#pool.holds(), ...this.#pending.all(), ...this.#parts.triage?.returning ?? []];
       const { given, begin } = await this.#doubts.compare(this.instance, known);
       this.#outage.answered();
       for (const one of begin) this.#accept(one);

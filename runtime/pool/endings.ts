@@ -8,6 +8,7 @@ import type { ErrorRecord } from "../errors.ts";
 import { readResources, type Resources } from "../resources.ts";
 import { readPolicy, type RetryPolicy } from "../retry_policy.ts";
 import type { Claimed } from "../store/store.ts";
+import { WEIGHT } from "./intake.ts";
 import type { AbortReason, Done } from "./protocol.ts";
 import { abortError, type Finished, type Running, type Slot } from "./slot.ts";
 
@@ -31,6 +32,8 @@ export class Endings {
   readonly #events: EndingEvents;
   /** Moving mean of the duration in milliseconds, null before the first. */
   meanMs: number | null = null;
+  /** Moving mean of the size of results. */
+  meanBytes = 0;
   /** Milliseconds that ended attempts took; the scaler reads it and sets it back. */
   busyMs = 0;
   // What tasks say of their attempts; one entry a task that says something and was run here.
@@ -60,6 +63,7 @@ export class Endings {
     if (running?.claimed.uuid !== done.uuid) return false;
     const { claimed, aborted, progress } = running;
     slot.heap = done.heap;
+    this.meanBytes += (text.length - this.meanBytes) * WEIGHT;
     this.#book(slot, done.started, done.finished);
     // What was to end meanwhile does, and asks for nothing any more.
     const asks = done.asks === undefined || aborted ? undefined : readResources(done.asks);

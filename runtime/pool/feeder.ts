@@ -122,12 +122,11 @@ export class Feeder {
 
   /** What one slot may be given ahead, besides others that have less. */
   #shareOfSlot(most: number): number {
-    const { endings, intake } = this.#parts;
-    return most < TINY ? most : burstOfSlot(most, endings.meanMs, intake.meanBytes);
+    return most < TINY ? most : burstOfSlot(most, this.#parts.endings.meanMs, this.meanBytes);
   }
 
   #mostAhead(): number {
-    return aheadOfSlot(this.#parts.endings.meanMs, this.#parts.intake.meanBytes);
+    return aheadOfSlot(this.#parts.endings.meanMs, this.meanBytes);
   }
 
   #feedAhead(): void {
@@ -255,6 +254,11 @@ export class Feeder {
       if (reason) { for (const { uuid } of slot.ahead) this.#doomed.set(uuid, reason); }
       this.recall(slot);
     }
+  }
+
+  /** What one envelope takes of memory, on the average: its arguments, then its result. */
+  get meanBytes(): number {
+    return this.#parts.intake.meanBytes + this.#parts.endings.meanBytes;
   }
 
   get aheadCount(): number {

@@ -13,7 +13,7 @@ interface Waiting {
 }
 
 /** Of the latest size in the mean. */
-const WEIGHT = 0.1;
+export const WEIGHT = 0.1;
 
 /** The line before the slots. Written by the pool alone. */
 export class Intake {
@@ -21,6 +21,8 @@ export class Intake {
   readonly #suspects: Claimed[] = [];
   /** Moving mean of the size of arguments. */
   meanBytes = 0;
+  /** Nothing leaves it for a slot. */
+  isHeld = false;
 
   put(claimed: Claimed, at: number): void {
     const bytes = claimed.args.length + claimed.kwargs.length;
@@ -36,6 +38,7 @@ export class Intake {
 
   /** The next for a slot; a slot of a solo host takes suspects only. */
   take(solo: boolean): Claimed | undefined {
+    if (this.isHeld) return;
     return solo ? this.#suspects.shift() : this.#waiting.shift()?.claimed;
   }
 

@@ -137,9 +137,11 @@ export class Pool {
     return [...this.feeder.ahead(), ...this.intake.all()];
   }
 
-  /** Moving mean of the size of arguments. */
-  get meanBytes(): number {
-    return this.intake.meanBytes;
+  /** Begin nothing of what waits, or go on. */
+  hold(on: boolean): void {
+    if (this.intake.isHeld === on) return;
+    this.intake.isHeld = on;
+    if (!on) this.#feed();
   }
 
   /** Envelopes that it can take now. */
@@ -154,7 +156,7 @@ export class Pool {
       else if (slot.isLate(now)) late++;
     }
     const { meanMs } = this.endings;
-    const ahead = claimAhead(counted, this.options.maxSlots, meanMs, this.intake.meanBytes, counted - late);
+    const ahead = claimAhead(counted, this.options.maxSlots, meanMs, this.feeder.meanBytes, counted - late);
     return Math.max(0, free + ahead - this.intake.length - this.feeder.aheadCount);
   }
 

@@ -258,13 +258,13 @@ test("Dispatcher drops what is pending of a lost instance and claims under the n
 
 test("Dispatcher claims no more of one size than one claim hands out", async () => {
   const { store, pool, start } = rig(100, 40);
-  pool.meanBytes = CLAIM_BYTES / 10;
+  pool.intake.meanBytes = CLAIM_BYTES / 10;
   start();
   await idle();
   assert.deepEqual(store.exchanges.map(({ limit }) => limit).slice(0, 4), [10, 10, 10, 10]);
   assert.equal(pool.held.length, 40);
   const large = rig(100, 3);
-  large.pool.meanBytes = 100 * CLAIM_BYTES;
+  large.pool.intake.meanBytes = 100 * CLAIM_BYTES;
   large.start();
   await idle();
   assert.equal(large.pool.held.length, 3, "one at a time");
@@ -375,6 +375,35 @@ test("Dispatcher claims nothing while two thousand outcomes wait to be settled",
   const late = store.exchanges.slice(limits);
   assert.equal(late[0].limit, 0, "more than 2,000 waited");
   assert.equal(late[0].settlements.length, 1_000);
+  await eventually(() => pool.held.length === 4);
+});
+
+test("Dispatcher settles large results in parts, and begins nothing while too much of them waits", async () => {
+  const { store, pool, start, finish, dispatcher } = rig(4, 12);
+  const { open, opened } = gate();
+  start();
+  await idle();
+  store.before = () => opened;
+  const text = "x".repeat(2 ** 20);
+  for (let i = 0; i < 2; i++) {
+    finish();
+    await idle();
+  }
+  for (let i = 0; i < 120; i++) finish(undefined, { text });
+  await idle();
+  assert.equal(pool.isHeld, true);
+  pool.held.splice(0);
+  const limits = store.exchanges.length;
+  dispatcher.wake();
+  open();
+  await eventually(() => dispatcher.settledAll);
+  const late = store.exchanges.slice(limits);
+  assert.equal(late[0].limit, 0, "nothing more is claimed");
+  const large = store.exchanges.map(({ settlements }) =>
+    settlements.filter((one) => one.result === text).length
+  );
+  assert.equal(Math.max(...large), 16);
+  assert.equal(pool.isHeld, false);
   await eventually(() => pool.held.length === 4);
 });
 

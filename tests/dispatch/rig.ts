@@ -77,12 +77,18 @@ export class FakePool {
   }
 
   /** Of the arguments that it was given. */
-  meanBytes = 0;
+  readonly intake = { meanBytes: 0 };
+  /** Whether it begins nothing. */
+  isHeld = false;
   /** Whether it says that its slots have work for a while. */
   hasPlenty = false;
 
   room(): number {
     return Math.max(0, this.slots - this.held.length);
+  }
+
+  hold(on: boolean): void {
+    this.isHeld = on;
   }
 
   get idle(): boolean {

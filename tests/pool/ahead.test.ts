@@ -48,6 +48,31 @@ test("Pool takes back what is ahead behind a long task, for another slot", async
   assert.deepEqual([...others].filter((other) => other === worker), []);
 });
 
+test("Pool that is held begins nothing of what waits, until it is not held", async (t) => {
+  const made = await rig(t, { root: SHIPPED, minSlots: 2, maxSlots: 2 });
+  made.pool.hold(true);
+  const done = adds(made, 20);
+  made.pool.hold(true);
+  assert.deepEqual([made.pool.busy, made.pool.feeder.aheadCount, made.pool.intake.length], [0, 0, 20]);
+  assert.equal(made.pool.waiting().length, 20);
+  made.pool.hold(false);
+  assert.equal(made.pool.busy, 2);
+  assert.deepEqual((await done).map((end) => end.result), Array.from({ length: 20 }, (_, i) => i + 1));
+});
+
+test("Pool claims less ahead where arguments or results are large", async (t) => {
+  const made = await quick(t, { minSlots: 2, maxSlots: 2 });
+  const usual = made.pool.room();
+  made.pool.intake.meanBytes = 2 ** 20;
+  const large = made.pool.room();
+  assert.ok(large < usual, `${large} of ${usual}`);
+  made.pool.intake.meanBytes = 0;
+  made.pool.endings.meanBytes = 2 ** 20;
+  assert.ok(Math.abs(made.pool.room() - large) <= 1, `${made.pool.room()} and ${large}`);
+  await many(made, 1);
+  assert.ok(made.pool.endings.meanBytes < 2 ** 20, "it learns");
+});
+
 test("Pool whose slot has something ahead is not idle, whatever other slots do", async (t) => {
   const made = await quick(t, { minSlots: 2, maxSlots: 2 });
   assert.equal(made.pool.idle, true);

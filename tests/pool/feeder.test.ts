@@ -37,6 +37,7 @@ function rig(options: Partial<FeederParts> = {}, slots = 1, onFirst = slots) {
     } as unknown as FeederParts["fleet"],
     endings: {
       meanMs: 0.01,
+      meanBytes: 0,
       unstarted: ({ uuid }: { uuid: string }, reason: string) => unstarted.push(`${uuid} ${reason}`),
     } as unknown as FeederParts["endings"],
     soloHosts: 4,
@@ -90,7 +91,7 @@ test("Feeder gives two or three tiny tasks to as many slots, and more to one slo
 });
 
 test("Feeder leaves all tiny tasks to one slot while that keeps up with them", () => {
-  const endings = { meanMs: 0.002 } as unknown as FeederParts["endings"];
+  const endings = { meanMs: 0.002, meanBytes: 0 } as unknown as FeederParts["endings"];
   const { slots, put, feeder } = rig({ endings }, 4);
   put(900);
   assert.deepEqual(slots.map(({ ahead }) => ahead.length), [256, 0, 0, 0]);
@@ -104,7 +105,7 @@ test("Feeder leaves all tiny tasks to one slot while that keeps up with them", (
 });
 
 test("Feeder gives each host tiny tasks, and none more than evenly", () => {
-  const endings = { meanMs: 0.002 } as unknown as FeederParts["endings"];
+  const endings = { meanMs: 0.002, meanBytes: 0 } as unknown as FeederParts["endings"];
   const { slots, put } = rig({ endings }, 4, 3);
   put(2_000);
   // Hosts of three slots and of one.
@@ -112,7 +113,7 @@ test("Feeder gives each host tiny tasks, and none more than evenly", () => {
 });
 
 test("Feeder takes back what one slot has too much of, when tasks take longer and another slot is free", () => {
-  const endings = { meanMs: 0.002 };
+  const endings = { meanMs: 0.002, meanBytes: 0 };
   const { slots, put, feeder, sent, intake } = rig({ endings: endings as FeederParts["endings"] }, 4);
   put(300);
   assert.deepEqual(slots.map(({ ahead }) => ahead.length), [256, 0, 0, 0]);
@@ -128,7 +129,7 @@ test("Feeder takes back what one slot has too much of, when tasks take longer an
 });
 
 test("Feeder gives to whoever is free what waits beside a tiny task that takes long after all", async () => {
-  const endings = { meanMs: 0.002 } as unknown as FeederParts["endings"];
+  const endings = { meanMs: 0.002, meanBytes: 0 } as unknown as FeederParts["endings"];
   const { slots, put, feeder, clock } = rig({ endings }, 4);
   put(900);
   await clock.advance(60);
