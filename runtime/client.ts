@@ -95,7 +95,10 @@ export class Client {
     return this.#published(await this.#publisher.publish(task, args, { watch: true, ...options }));
   }
 
-  /** Publish many in as few statements as they take; the results are in the order of the calls. */
+  /**
+   * Publish many in as few statements as they take (1,000 calls or 16 MiB each); the results are in the order of the calls.
+   * When one fails, those before it have been published: with uuids of your own all may be published once more.
+   */
   async publishMany(
     calls: BatchCall[],
   ): Promise<{ uuid: string; known: boolean; duplicateOf: string | null }[]> {

@@ -4,11 +4,14 @@
  *
  * @module
  */
+import { batchOf } from "./batch.ts";
 
 /** How much is folded, and how many batches may be under way at a time. */
-export interface CoalesceOptions {
+export interface CoalesceOptions<In> {
   /** Items in one batch at most. */
   max: number;
+  /** Bytes of an item, where those bound a batch as well. */
+  sizeOf?: (item: In) => number;
   /** Batches under way at most; 1 keeps the order of the items. */
   concurrency?: number;
 }
@@ -32,17 +35,19 @@ interface Waiting<In, Out> {
  */
 export function coalesce<In, Out>(
   batch: (items: In[]) => Promise<Out[]>,
-  { max, concurrency = 1 }: CoalesceOptions,
+  { max, concurrency = 1, sizeOf }: CoalesceOptions<In>,
 ): (item: In) => Promise<Out> {
   let waiting: Waiting<In, Out>[] = [];
   let underway = 0;
   let scheduled = false;
+  const sizeOfCall = sizeOf && ((call: Waiting<In, Out>) => sizeOf(call.item));
 
   const start = () => {
     scheduled = false;
     while (underway < concurrency && waiting.length > 0) {
-      const calls = waiting.slice(0, max);
-      waiting = waiting.slice(max);
+      const count = batchOf(waiting, max, sizeOfCall);
+      const calls = waiting.slice(0, count);
+      waiting = waiting.slice(count);
       underway++;
       void run(calls);
     }

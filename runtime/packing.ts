@@ -40,10 +40,16 @@ export class Packing {
   }
 }
 
+/** Characters of what a call says. */
+export function contentLength({ args, kwargs, options }: Sealed): number {
+  return args.length + kwargs.length + options.length;
+}
+
 /** Why an envelope is too large, if it is. */
-export function sizeFault({ args, kwargs, options }: Sealed, most: number): string | undefined {
+export function sizeFault(envelope: Sealed, most: number): string | undefined {
   // No character takes more than three bytes a UTF-16 unit: most need no counting.
-  if ((args.length + kwargs.length + options.length) * 3 <= most) return undefined;
+  if (contentLength(envelope) * 3 <= most) return undefined;
+  const { args, kwargs, options } = envelope;
   const bytes = bytesOf(args) + bytesOf(kwargs) + bytesOf(options);
   if (bytes <= most) return undefined;
   return `its args and kwargs have ${bytes} bytes, at most ${most} are allowed (max_args_bytes)`;

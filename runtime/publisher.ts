@@ -9,10 +9,11 @@ import { toPayloads } from "./broker/chunks.ts";
 import { writeTask } from "./broker/wire.ts";
 import type { TracerProvider } from "@opentelemetry/api";
 import type { Clock } from "./clock.ts";
+import { batchOf } from "./batch.ts";
 import { coalesce } from "./coalesce.ts";
 import { BROADCAST_QUEUE, type PublishOptions, seal, type Sealed } from "./envelope.ts";
 import { DispatcherError } from "./errors.ts";
-import { Packing } from "./packing.ts";
+import { contentLength, Packing } from "./packing.ts";
 import { publishSpan, registeredTracers } from "./publish_span.ts";
 import type { Put, Store } from "./store/store.ts";
 
@@ -62,7 +63,11 @@ export class Publisher {
     this.#parts = parts;
     this.#packing = parts.packing ?? new Packing();
     // Woken behind the insert's transaction: a NOTIFY in it would hold a lock of the whole cluster over its fsync.
-    this.#put = coalesce((batch: Sealed[]) => this.#write(batch), { max: BATCH, concurrency: 2 });
+    this.#put = coalesce((batch: Sealed[]) => this.#write(batch), {
+      max: BATCH,
+      concurrency: 2,
+      sizeOf: contentLength,
+    });
     this.#wake = coalesce(async (queues: string[]) => {
       await parts.store.wake([...new Set(queues)]);
       return queues.map(() => undefined);
@@ -102,8 +107,9 @@ export class Publisher {
   async #publishMany(given: Sealed[]): Promise<Sent[]> {
     const envelopes = await Promise.all(given.map((envelope) => this.pack(envelope)));
     const sent: Sent[] = [];
-    for (let at = 0; at < envelopes.length; at += BATCH) {
-      const batch = envelopes.slice(at, at + BATCH);
+    while (sent.length < envelopes.length) {
+      const at = sent.length;
+      const batch = envelopes.slice(at, at + batchOf(envelopes, BATCH, contentLength, at));
       const put = await this.#write(batch);
       batch.forEach(({ queue }, i) => put[i].isNew && this.#parts.published?.(queue));
       sent.push(...batch.map((envelope, i) => sentOf(envelope, put[i])));

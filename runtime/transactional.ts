@@ -6,6 +6,7 @@
 import type { ClientParts } from "./client_parts.ts";
 import { coalesce } from "./coalesce.ts";
 import { DEFAULT_QUEUE, type PublishOptions, seal, type Sealed } from "./envelope.ts";
+import { contentLength } from "./packing.ts";
 import type { Publisher } from "./publisher.ts";
 import type { Put } from "./store/store.ts";
 import type { TaskContext, Transaction } from "./task.ts";
@@ -69,7 +70,10 @@ export class Transactional {
   #putIn(transaction: object): (envelope: Sealed) => Promise<Put> {
     const known = this.#puts.get(transaction);
     if (known) return known;
-    const put = coalesce((batch: Sealed[]) => this.#parts.publishIn(transaction, batch), { max: BATCH });
+    const put = coalesce((batch: Sealed[]) => this.#parts.publishIn(transaction, batch), {
+      max: BATCH,
+      sizeOf: contentLength,
+    });
     this.#puts.set(transaction, put);
     return put;
   }

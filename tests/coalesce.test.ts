@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { BATCH_BYTES } from "../runtime/batch.ts";
 import { coalesce } from "../runtime/coalesce.ts";
 import { test } from "./harness.ts";
 
@@ -55,6 +56,18 @@ test("coalesce() puts no more than max items into a batch", async () => {
   const results = await Promise.all(Array.from({ length: 10 }, (_, i) => double(i)));
   assert.deepEqual(sizes, [4, 4, 2]);
   assert.deepEqual(results, [0, 2, 4, 6, 8, 10, 12, 14, 16, 18]);
+});
+
+test("coalesce() puts no more into a batch than a statement holds, and one that is larger by itself", async () => {
+  const batches: number[][] = [];
+  const keep = coalesce((items: number[]) => {
+    batches.push(items);
+    return Promise.resolve(items);
+  }, { max: 4, sizeOf: (bytes) => bytes });
+  const half = BATCH_BYTES / 2;
+  const items = [1, half, half, half, 2 * half, 5 * half, 1, 1, 1, 1, 1];
+  await Promise.all(items.map((item) => keep(item)));
+  assert.deepEqual(batches, [[1, half, half], [half, 2 * half], [5 * half], [1, 1, 1, 1], [1]]);
 });
 
 test("coalesce() has no more batches under way than its concurrency", async () => {

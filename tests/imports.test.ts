@@ -10,7 +10,7 @@ import { importsOf, runtimeGlobalsOf } from "./imports/scanner.ts";
 
 const PURE: Globs = [
   "runtime/doctor/{finding,checks}.ts",
-  "runtime/{envelope,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,turn,version,verdicts,retry_policy,why,why_resources,cipher,packing,outcome,addresses,http_access,acts,sketch,recent,rates,traceparent,count_cap,resources}.ts",
+  "runtime/{envelope,batch,uuid,state,errors,clock,backoff,schedule,coalesce,json,redact,suggest,turn,version,verdicts,retry_policy,why,why_resources,cipher,packing,outcome,addresses,http_access,acts,sketch,recent,rates,traceparent,count_cap,resources}.ts",
 ];
 const PORTS: Globs = [
   "runtime/store/{store,exchange,operator,rollup,log,look,on_call,triage}.ts",

@@ -12,6 +12,7 @@ import { coalesce } from "../coalesce.ts";
 import { answer as answerOf, type Command, reply } from "../control/control.ts";
 import { DispatcherError, errorLine } from "../errors.ts";
 import type { Events } from "../events.ts";
+import { contentLength } from "../packing.ts";
 import { wakesOf } from "../publisher.ts";
 import type { Work } from "../service/service.ts";
 import type { Adoption, Store } from "../store/store.ts";
@@ -51,7 +52,10 @@ export class Inbox {
   constructor(parts: InboxParts) {
     this.#parts = parts;
     this.#assembler = new Assembler(parts.chunkTimeout);
-    this.#adopt = coalesce((batch: Adoption[]) => this.#write(batch), { max: ADOPT_BATCH });
+    this.#adopt = coalesce((batch: Adoption[]) => this.#write(batch), {
+      max: ADOPT_BATCH,
+      sizeOf: ({ envelope }) => contentLength(envelope),
+    });
   }
 
   /**

@@ -9,12 +9,12 @@
  *
  * @module
  */
+import { BATCH_BYTES, batchOf } from "../batch.ts";
 import type { Settlement } from "../store/store.ts";
 import { WORTHWHILE } from "./gathering.ts";
 
 /** Of one statement. */
 const BATCH = 1_000;
-const BATCH_BYTES = 2 ** 24;
 /** That wait; from there on there are too many. */
 const MOST = 2 * BATCH;
 const MOST_BYTES = 4 * BATCH_BYTES;
@@ -38,16 +38,7 @@ export class Pending {
 
   /** Take what one statement settles. */
   take(): Settlement[] {
-    if (this.#bytes <= BATCH_BYTES) return this.#cut(BATCH);
-    let [count, bytes] = [0, 0];
-    while (count < Math.min(BATCH, this.#list.length) && bytes < BATCH_BYTES) {
-      bytes += sizeOf(this.#list[count++]);
-    }
-    return this.#cut(count);
-  }
-
-  #cut(count: number): Settlement[] {
-    const taken = this.#list.splice(0, count);
+    const taken = this.#list.splice(0, batchOf(this.#list, BATCH, sizeOf));
     for (const one of taken) this.#bytes -= sizeOf(one);
     return taken;
   }

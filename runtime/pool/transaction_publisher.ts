@@ -9,6 +9,7 @@ import { DispatcherError } from "../errors.ts";
 import { wakesOf } from "../publisher.ts";
 import { publishIn } from "../store/postgres_publish.ts";
 import type { TaskContext, Transaction } from "../task.ts";
+import { contentLength } from "../packing.ts";
 import { packing } from "./content.ts";
 import type { Job } from "./protocol.ts";
 
@@ -23,7 +24,10 @@ const BATCH = 500;
 export function publisherIn(tx: Transaction, job: Job, wakes: Set<string>): TaskContext["publish"] {
   const { guid, traceparent } = job.options;
   // Those that are on their way at once share a statement.
-  const put = coalesce((batch: Sealed[]) => publishIn(tx as never, batch), { max: BATCH });
+  const put = coalesce((batch: Sealed[]) => publishIn(tx as never, batch), {
+    max: BATCH,
+    sizeOf: contentLength,
+  });
   return async (task: string, args: unknown[] = [], options: PublishOptions = {}) => {
     if (options.volatile) {
       throw new DispatcherError("invalid_envelope", `Cannot publish "${task}" in a transaction: volatile`);

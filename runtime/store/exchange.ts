@@ -4,6 +4,7 @@
  *
  * @module
  */
+import { BATCH_BYTES } from "../batch.ts";
 import type { ErrorRecord } from "../errors.ts";
 import type { Outcome } from "../state.ts";
 import type { Floor, Lane } from "./triage.ts";
@@ -83,7 +84,7 @@ export interface Settlement extends Token {
  * Bytes of long content that one claim hands out at most, as they are stored, and at least that of one envelope: several
  * claims may be under way, of which none knows yet how much the others bring.
  */
-export const CLAIM_BYTES = 2 ** 24;
+export const CLAIM_BYTES: number = BATCH_BYTES;
 
 /** One round trip of a node: settle what is finished, claim what there is room for. */
 export interface Exchange {
