@@ -22,7 +22,7 @@ import { migrateAt, type Migrations, schemaStatus } from "./store/migrate.ts";
 import { PostgresStore } from "./store/postgres.ts";
 import { publishIn } from "./store/postgres_publish.ts";
 import { PostgresRollup } from "./store/postgres_rollup.ts";
-import { chooseStatements, type PreparedStatements } from "./store/statements.ts";
+import { chooseStatements, type PreparedStatements, sessionOf } from "./store/statements.ts";
 
 /** How to reach the dispatchers. */
 export interface ConnectOptions {
@@ -142,27 +142,19 @@ export async function ready(url: string, options: ReadyOptions = {}): Promise<Sq
   try {
     if (!(await schemaStatus(sql)).ready) await migrateAt(url, tell);
     if (own && !(await schemaStatus(sql, own)).ready) await migrateAt(url, tell, undefined, own);
-    if (!await readsCommitted(sql)) {
+    let session = await sessionOf(sql);
+    if (!session.readsCommitted) {
       await sql.end({ timeout: 1 }).catch(() => {});
       sql = open(url, { ...options, prepare: false, isolation: "read committed" });
+      session = await sessionOf(sql);
     }
-    await chooseStatements(sql, statements, (why) => tell(`Statements are not named: ${why}`));
+    chooseStatements(sql, statements, session, (why) => tell(`Statements are not named: ${why}`));
     return sql;
   } catch (error) {
     await sql.end({ timeout: 1 }).catch(() => {});
     // Our own errors have the right words already; the client's become ours.
     throw (error as { exit?: number }).exit === undefined ? connectionError(error, url) : error;
   }
-}
-
-/**
- * Whether statements see what was committed while they waited. Under a default of "repeatable read" or "serializable"
- * those that claim at once would fail each other, and publishers would not see each other's duplicates. Asked, not set
- * in any case: a pooler may refuse to be told.
- */
-async function readsCommitted(sql: Sql): Promise<boolean> {
-  const [{ isolation }] = await sql.unsafe("select current_setting('transaction_isolation') isolation");
-  return isolation === "read committed";
 }
 
 function checkUrl(url: string): void {

@@ -14,7 +14,7 @@ import * as LOOK from "../store/diagnosis.ts";
 import { driftOf } from "../store/drift.ts";
 import { type SchemaStatus, schemaStatus } from "../store/migrate.ts";
 import { NODES } from "../store/sql_nodes.ts";
-import { isPooled } from "../store/statements.ts";
+import { sessionOf } from "../store/statements.ts";
 import * as CHECK from "./checks.ts";
 import { failed, type Finding, ok, warning } from "./finding.ts";
 import { faultOf } from "./tasks.ts";
@@ -156,7 +156,7 @@ async function roundTrip(sql: Sql, url: string): Promise<{ heardMs: number | nul
 }
 
 async function poolerOf(sql: Sql, url: string): Promise<"none" | "session" | "transaction"> {
-  if (!await isPooled(sql)) return "none";
+  if (!(await sessionOf(sql)).isPooled) return "none";
   const other = connect(url, { max: 1, prepare: false, connectSeconds: CONNECT_SECONDS });
   try {
     // A pooler gives out the session that was used last.

@@ -76,6 +76,8 @@ const LOCK_TIMEOUT = "set local lock_timeout = '1s';";
 const LOCK_TRIES = 10;
 /** What a migration looks at is what was committed when it had its lock; a database may have another default. */
 const ISOLATION = "set transaction isolation level read committed;";
+/** Nobody has migrated it yet. */
+const UNDEFINED_TABLE = "42P01";
 const RETRY_MS = 1_000;
 const IN_USE = new Set(["55P03", "40P01"]);
 
@@ -107,12 +109,12 @@ export async function schemaStatus(
   { schema, list }: Migrations = DISPATCHER,
 ): Promise<SchemaStatus> {
   // Without a name: it is the first statement of a connection that may lead through a pooler.
-  const [{ present }] = await sql.unsafe(`select to_regclass('${schema}.migration') is not null present`);
-  const applied: readonly Applied[] = present
-    ? await sql.unsafe<Applied[]>(
-      `select version, name, works_with, applied_at from ${schema}.migration order by version`,
-    )
-    : [];
+  const applied: readonly Applied[] = await sql.unsafe<Applied[]>(
+    `select version, name, works_with, applied_at from ${schema}.migration order by version`,
+  ).catch((error) => {
+    if (error.code === UNDEFINED_TABLE) return [];
+    throw error;
+  });
   const needs = Math.max(0, ...applied.map((row) => row.works_with));
   const version = Math.max(0, ...applied.map((row) => row.version));
   const own = list[list.length - 1].version;

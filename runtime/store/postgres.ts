@@ -226,23 +226,22 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   ): Promise<void> {
     if (rows.length === 0) return;
     const now = await this.#now();
-    for (const row of rows) {
-      const next = first({ ...row, scope: "cluster", nodes: null, last_at: null, last_uuid: null }, now);
-      await this.#run(SCHEDULE.PUT_SCHEDULE, [
-        row.name,
-        row.task,
-        JSON.stringify(row.args),
-        JSON.stringify(row.kwargs),
-        row.queue,
-        JSON.stringify(row.options),
-        row.every,
-        row.cron,
-        row.timezone,
-        row.catch_up,
-        row.enabled,
-        next?.toISOString() ?? null,
-      ]);
-    }
+    const next = (row: typeof rows[number]) =>
+      first({ ...row, scope: "cluster", nodes: null, last_at: null, last_uuid: null }, now);
+    await this.#run(SCHEDULE.PUT_SCHEDULES, [
+      arrayLiteral(rows.map((row) => row.name)),
+      arrayLiteral(rows.map((row) => row.task)),
+      arrayLiteral(rows.map((row) => JSON.stringify(row.args))),
+      arrayLiteral(rows.map((row) => JSON.stringify(row.kwargs))),
+      arrayLiteral(rows.map((row) => row.queue)),
+      arrayLiteral(rows.map((row) => JSON.stringify(row.options))),
+      arrayLiteral(rows.map((row) => row.every)),
+      arrayLiteral(rows.map((row) => row.cron)),
+      arrayLiteral(rows.map((row) => row.timezone)),
+      arrayLiteral(rows.map((row) => row.catch_up)),
+      arrayLiteral(rows.map((row) => row.enabled)),
+      arrayLiteral(rows.map((row) => next(row)?.toISOString() ?? null)),
+    ]);
   }
 
   /** The one clock of a cluster. */

@@ -23,15 +23,17 @@ where n.state in ('running', 'draining') and n.lease_until > clock_timestamp()
 group by told.value`;
 
 /**
- * Write a schedule as it is configured. What a person paused stays paused; what the file paused goes on from now when
+ * Write schedules as they are configured. What a person paused stays paused; what the file paused goes on from now when
  * the file enables it. By way of text: the client would encode a parameter of type json once more.
  */
-export const PUT_SCHEDULE = `
+export const PUT_SCHEDULES = `
 insert into dispatcher.schedule as s
   (name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at,
   paused_by_file)
-values ($1, $2, $3::text::json, $4::text::json, $5, $6::text::json, $7::float8, $8, $9, $10, $11, $12::timestamptz,
-  not $11)
+select name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at, not enabled
+from unnest($1::text[], $2::text[], $3::text[]::json[], $4::text[]::json[], $5::text[], $6::text[]::json[], $7::float8[],
+  $8::text[], $9::text[], $10::text[], $11::boolean[], $12::timestamptz[])
+  u (name, task, args, kwargs, queue, options, every, cron, timezone, catch_up, enabled, next_at)
 on conflict (name) do update set
   task = excluded.task, args = excluded.args, kwargs = excluded.kwargs, queue = excluded.queue,
   options = excluded.options, every = excluded.every, cron = excluded.cron, timezone = excluded.timezone,

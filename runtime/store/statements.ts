@@ -35,28 +35,42 @@ const said = new WeakMap<object, Said["tell"]>();
 /** The options that the client looks at before each statement. */
 const optionsOf = (sql: Sql) => (sql as unknown as Said["sql"]).options;
 
+/** What a session is like. */
+export interface Session {
+  /** Somebody who may change sessions stands between us and the server. */
+  isPooled: boolean;
+  /**
+   * Whether statements see what was committed while they waited. Under a default of "repeatable read" or "serializable"
+   * those that claim at once would fail each other, and publishers would not see each other's duplicates. Asked, not set
+   * in any case: a pooler may refuse to be told.
+   */
+  readsCommitted: boolean;
+}
+
+const SESSION = `select pg_backend_pid() pid, current_setting('transaction_isolation') isolation`;
+
+/** Ask a session of a pool what it is like. */
+export async function sessionOf(sql: Sql): Promise<Session> {
+  const rows = await sql.unsafe(SESSION);
+  const { pid } = (rows as unknown as { state: { pid: number } }).state;
+  return { isPooled: rows[0].pid !== pid, readsCommitted: rows[0].isolation === "read committed" };
+}
+
 /**
  * Name the statements of a pool, or not. The pool must have been opened without.
  *
  * @param tell Hears once why they are not named, unless that was asked for.
  */
-export async function chooseStatements(
+export function chooseStatements(
   sql: Sql,
   wanted: PreparedStatements,
+  { isPooled }: Pick<Session, "isPooled">,
   tell: (why: string) => void = () => {},
-): Promise<void> {
+): void {
   said.set(sql, tell);
   if (wanted === "off") return;
   optionsOf(sql).prepare = true;
-  if (wanted === "auto" && await isPooled(sql)) {
-    unnamed(sql, "a pooler is between this process and PostgreSQL");
-  }
-}
-
-/** Whether somebody who may change sessions stands between us and the server. */
-export async function isPooled(sql: Sql): Promise<boolean> {
-  const rows = await sql.unsafe("select pg_backend_pid() pid");
-  return rows[0].pid !== (rows as unknown as { state: { pid: number } }).state.pid;
+  if (wanted === "auto" && isPooled) unnamed(sql, "a pooler is between this process and PostgreSQL");
 }
 
 /** From now on no statement of this pool is named. */

@@ -7,7 +7,7 @@ import { connect } from "../../mod.ts";
 import { connect as open } from "../../runtime/store/connection.ts";
 import { migrate, SCHEMA_VERSION, schemaStatus } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
-import { chooseStatements, isPooled } from "../../runtime/store/statements.ts";
+import { chooseStatements, sessionOf } from "../../runtime/store/statements.ts";
 import { settlement } from "../conformance/make.ts";
 import { claim, join, publishMany, settle } from "../conformance/store/moves.ts";
 import { database, eventually, tempDir, test, type TestContext } from "../harness.ts";
@@ -62,10 +62,12 @@ test(
     const { direct, pooled } = await site(t);
     const [toServer, toPooler] = [direct, pooled].map((url) => open(url, { max: 1, prepare: false }));
     t.after(() => Promise.all([toServer, toPooler].map((sql) => sql.end({ timeout: 1 }))));
-    assert.deepEqual([await isPooled(toServer), await isPooled(toPooler)], [false, true]);
+    const sessions = [await sessionOf(toServer), await sessionOf(toPooler)];
+    assert.deepEqual(sessions.map(({ isPooled }) => isPooled), [false, true]);
+    assert.deepEqual(sessions.map(({ readsCommitted }) => readsCommitted), [true, true]);
     const said: string[] = [];
     const names = async (sql: typeof toServer) => {
-      await chooseStatements(sql, "auto", (why) => said.push(why));
+      chooseStatements(sql, "auto", await sessionOf(sql), (why) => said.push(why));
       await new PostgresStore(sql).waiting(["a"]);
       return (await sql.unsafe("select from pg_prepared_statements")).length;
     };
@@ -79,7 +81,7 @@ test("a thousand are published, claimed and settled once each, by many at once",
   const { pooled } = await site(t);
   const sql = open(pooled, { max: 6, prepare: false });
   t.after(() => sql.end({ timeout: 1 }));
-  await chooseStatements(sql, "auto");
+  chooseStatements(sql, "auto", await sessionOf(sql));
   const store = new PostgresStore(sql);
   const node = await join(store, "n");
   const uuids = (await Promise.all(Array.from({ length: 20 }, () => publishMany(store, 50)))).flat();

@@ -121,7 +121,6 @@ const CALLS: Record<string, Record<string, string>> = {
   "runtime/store/postgres_publish.ts": { text: "passes on a constant, within a transaction of the caller's" },
   "runtime/store/migrate.ts": {
     message: "constants and a file of the migrations",
-    "`select to_regclass('${schema}.migration') is not null present`": "see above",
   },
   "runtime/store/statements.ts": { text: "passes on what its callers give, which are checked here" },
   "runtime/store/postgres_operator.ts": {

@@ -3,7 +3,12 @@ import { seal } from "../../runtime/envelope.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
 import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
-import { chooseStatements, isForgotten, type PreparedStatements } from "../../runtime/store/statements.ts";
+import {
+  chooseStatements,
+  isForgotten,
+  type PreparedStatements,
+  sessionOf,
+} from "../../runtime/store/statements.ts";
 import { database, test, type TestContext } from "../harness.ts";
 
 async function open(t: TestContext, wanted: PreparedStatements, max = 1) {
@@ -13,7 +18,7 @@ async function open(t: TestContext, wanted: PreparedStatements, max = 1) {
   t.after(() => sql.end({ timeout: 1 }));
   await migrate(sql);
   const said: string[] = [];
-  await chooseStatements(sql, wanted, (why) => said.push(why));
+  chooseStatements(sql, wanted, await sessionOf(sql), (why) => said.push(why));
   return { sql, said, store: new PostgresStore(sql) };
 }
 
