@@ -20,7 +20,10 @@ const RETURNED_AT_ONCE = 1_000;
 export async function prune(run: Run, retentionDays: number): Promise<Pruned> {
   const made = await briefly(run, "select dispatcher.create_partitions(3) created");
   const contents = await briefly(run, "select dispatcher.create_contents(3) created");
-  const old = await namesOf(run, SQL.OLD_PARTITIONS, retentionDays);
+  const partitions = await run(SQL.OLD_PARTITIONS, [retentionDays]);
+  const namesOf = (table: string) =>
+    partitions.filter(({ of }) => of === table).map(({ name }): string => name);
+  const old = namesOf("archive");
   const dropped: string[] = [];
   for (const name of old) {
     if (await briefly(run, `select dispatcher.drop_partition('${name}')`)) dropped.push(name);
@@ -29,34 +32,28 @@ export async function prune(run: Run, retentionDays: number): Promise<Pruned> {
   // What is still in the archive may refer to it.
   const archiveInUse = dropped.length < old.length;
   const inUse = made === undefined || contents === undefined || archiveInUse ||
-    !await pruneContents(run, retentionDays);
+    !await pruneContents(run, namesOf("content"), retentionDays);
   return { created: made?.[0].created ?? 0, dropped, inUse };
 }
 
 /** Drop the content of days of which the archive knows nothing any more; false when some must wait. */
-async function pruneContents(run: Run, retentionDays: number): Promise<boolean> {
-  const [{ bound }] = await run(SQL.CONTENT_BOUND, [retentionDays]);
-  const old = await namesOf(run, SQL.OLD_CONTENTS, bound);
+async function pruneContents(run: Run, old: string[], retentionDays: number): Promise<boolean> {
   let all = true;
-  if (old.length > 0) await returnContents(run, bound);
+  if (old.length > 0) await returnContents(run, retentionDays);
   for (const name of old) {
     const [row] = await briefly(run, `select dispatcher.drop_content('${name}') gone`) ?? [];
     all &&= row?.gone ?? false;
   }
-  await run(SQL.PRUNE_CONTENTS, [bound]);
+  await run(SQL.PRUNE_CONTENTS, [retentionDays]);
   return all;
 }
 
 /** What has waited for longer than the archive keeps anything takes its content along. */
-async function returnContents(run: Run, bound: string): Promise<void> {
+async function returnContents(run: Run, retentionDays: number): Promise<void> {
   let rows: Row[];
   do {
-    rows = await run(SQL.RETURN_CONTENTS, [bound, RETURNED_AT_ONCE]);
+    rows = await run(SQL.RETURN_CONTENTS, [retentionDays, RETURNED_AT_ONCE]);
   } while (rows.length === RETURNED_AT_ONCE && rows.some(({ returned }) => returned));
-}
-
-async function namesOf(run: Run, statement: string, bound: Param): Promise<string[]> {
-  return (await run(statement, [bound])).map(({ name }) => name);
 }
 
 /** Run it, unless the table is in use. One message of two statements: one transaction, through a pooler too. */

@@ -158,36 +158,37 @@ with a as (delete from dispatcher.adoption where at < clock_timestamp() - interv
   l as (delete from dispatcher.log where at < clock_timestamp() - $1::float8 * interval '1 day')
 delete from dispatcher.archive_default where finished_at < clock_timestamp() - $1::float8 * interval '1 day'`;
 
+/** The first day of which content is kept, of $1 days' retention: what was published before is archived, and pruned there. */
+const CONTENT_BOUND =
+  "to_char((now() at time zone 'utc')::date - $1::float8 * interval '1 day' - interval '2 days', 'YYYYMMDD')";
+
 /** The same of content: what came when its day had no partition, and nothing that waits refers to. */
-export const PRUNE_CONTENTS = `
-delete from dispatcher.content_default c where day < $1::int and not exists (
+export const PRUNE_CONTENTS: string = `
+delete from dispatcher.content_default c where day < (${CONTENT_BOUND})::int and not exists (
   select from dispatcher.envelope e where e.args::text = '{"content":"' || c.id || '","day":' || c.day || '}')`;
 
 /** Put content back into envelopes that refer to a day before one: it goes with that day. Index: none. */
-export const RETURN_CONTENTS = `
+export const RETURN_CONTENTS: string = `
 with held as materialized (
   select uuid from dispatcher.envelope
-  where starts_with(args::text, '{"content":"') and substring(args::text from 57 for 8) < $1
+  where starts_with(args::text, '{"content":"') and substring(args::text from 57 for 8) < ${CONTENT_BOUND}
   limit $2 for update skip locked
 )
 update dispatcher.envelope set args = dispatcher.args_of(args), kwargs = dispatcher.kwargs_of(args, kwargs)
 where uuid = any(array(select uuid from held))
 returning not starts_with(args::text, '{') returned`;
 
-/** The first day of which content is kept: what was published on one before is archived, and pruned there. */
-export const CONTENT_BOUND = `
-select to_char((now() at time zone 'utc')::date - $1::float8 * interval '1 day' - interval '2 days', 'YYYYMMDD') bound`;
-
-/** Partitions of content before a day. */
-export const OLD_CONTENTS = `
-select c.relname name from pg_inherits i join pg_class c on c.oid = i.inhrelid
-where i.inhparent = 'dispatcher.content'::regclass and c.relname ~ '^content_[0-9]{8}$'
-  and right(c.relname, 8) < $1
-order by 1`;
-
-/** Partitions of the archive whose last day is older than the retention. */
-export const OLD_PARTITIONS = `
-select c.relname name from pg_inherits i join pg_class c on c.oid = i.inhrelid
-where i.inhparent = 'dispatcher.archive'::regclass and c.relname ~ '^archive_[0-9]{8}$'
-  and to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() at time zone 'utc')::date - $1::float8 * interval '1 day'
+/**
+ * Partitions that are older than the retention, of the archive by their last day, and of content by its first day.
+ */
+export const OLD_PARTITIONS: string = `
+select c.relname name, p.relname of
+from (select ${CONTENT_BOUND} bound) b
+cross join pg_class p
+join pg_inherits i on i.inhparent = p.oid
+join pg_class c on c.oid = i.inhrelid
+where p.oid in ('dispatcher.archive'::regclass, 'dispatcher.content'::regclass)
+  and case when c.relname ~ '^archive_[0-9]{8}$'
+    then to_date(right(c.relname, 8), 'YYYYMMDD') + 1 <= (now() at time zone 'utc')::date - $1::float8 * interval '1 day'
+    when c.relname ~ '^content_[0-9]{8}$' then right(c.relname, 8) < bound else false end
 order by 1`;

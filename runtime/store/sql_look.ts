@@ -35,7 +35,7 @@ const COMPLETED =
   `case when ended_at is not null then array[json_build_object('attempt', attempt, 'node', node, 'worker', worker,
     'started_at', to_char(started_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'),
     'finished_at', to_char(ended_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'), 'outcome', 'completed')] end`;
-/** All attempts of a row of the archive. */
+/** All attempts of a row of the archive, where null are those before the one that completed. */
 export const HISTORY: string = `to_json(attempts || ${COMPLETED})`;
 export const FINAL: string =
   `uuid::text, origin::text, queue, task, ${WHOLE}, options, state, priority, attempt, max_attempts,

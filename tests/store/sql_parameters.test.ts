@@ -17,6 +17,7 @@ const ALLOWED: Record<string, Record<string, string>> = {
     'held("", "h.instance = $1::uuid")': "a constant condition, with a parameter in it",
     lock: "one of two constants, given by the two constants made of it",
     WHOLE: "a constant list of columns",
+    CONTENT_BOUND: "a constant expression, with a parameter in it",
   },
   "runtime/store/sql_publish.ts": {
     COLUMNS: "a constant list of columns",

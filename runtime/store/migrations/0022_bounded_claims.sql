@@ -10,6 +10,11 @@
 -- | content that lies apart (0018_content.sql) | where the node fetches it (`CONTENTS`) |
 -- | nodes of before | call the function of before, which hands out all |
 
+-- And what completed at its first attempt has nothing to keep of attempts before it: the archive knows that without 24
+-- bytes of each row that say so. Its rows are written in the order of their uuids, which is that of their index.
+alter table dispatcher.archive alter column attempts drop not null, alter column solo drop not null,
+  alter column forgiven drop not null;
+
 -- As in 0019_held.sql; of what is long only the first `budget` bytes are handed out.
 create function dispatcher.exchange(
   queues text[], lows smallint[], pasts bigint[], highs smallint[], share int, most int, by_node text, by_instance uuid,
@@ -72,6 +77,8 @@ begin
         e.forgiven, e.dedupe, e.discard_reason, s.outcome, s.record, s.result, s.error new_error,
         s.progress new_progress, s.worker, s.started, s.ended,
         e.discard_reason is not null and s.outcome not in ('completed', 'discarded') given_up,
+        s.outcome = 'completed' and s.ended is not null and s.record is null and cardinality(e.attempts) = 0
+          and not e.solo and e.forgiven = 0 plain,
         e.created_at < day_ago aged
     ), archived as (
       insert into dispatcher.archive (uuid, origin, queue, task, args, kwargs, options, state, priority, attempt,
@@ -86,9 +93,10 @@ begin
         coalesce(new_progress, progress), result, case
           when given_up then json_build_object('name', 'Discarded', 'message', discard_reason)
           else coalesce(new_error, case when outcome <> 'completed' then error end) end,
-        case when record is null then attempts else attempts || record end, fence, solo, forgiven, dedupe,
+        case when record is not null then attempts || record when not plain then attempts end, fence,
+        case when not plain then solo end, case when not plain then forgiven end, dedupe,
         worker, to_timestamp(started / 1000), to_timestamp(ended / 1000)
-      from final
+      from final order by uuid
       returning uuid)
     select array_agg(uuid) into over from archived;
   end if;
