@@ -96,8 +96,8 @@ export class Client {
   }
 
   /**
-   * Publish many in as few statements as they take (1,000 calls or 16 MiB each); the results are in the order of the calls.
-   * When one fails, those before it have been published: with uuids of your own all may be published once more.
+   * Publish many, 1,000 calls or 16 MiB a statement; the results are in the order of the calls. When a statement fails,
+   * those before it have been published: with uuids of your own all may be published once more.
    */
   async publishMany(
     calls: BatchCall[],
@@ -393,8 +393,8 @@ export class Client {
   }
 
   async close(): Promise<void> {
-    // Not awaited: a connection that is gone does not answer that either.
-    this.#hints.close().catch(() => {});
+    this.#hints.close().catch(() => {}); // not awaited: a connection that is gone does not answer that either
+    await this.#publisher.close();
     await this.#parts.close();
   }
 }

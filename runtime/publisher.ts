@@ -55,6 +55,12 @@ export class Publisher {
   readonly #packing: Packing;
   readonly #put: (envelope: Sealed) => Promise<Put>;
   readonly #wake: (queue: string) => Promise<void>;
+  // Queues whose nodes all look by themselves, until then.
+  readonly #quietUntil = new Map<string, number>();
+  // Those among them for which something was published meanwhile, and the wait for the end of that.
+  readonly #owed = new Set<string>();
+  #later: Promise<void> | undefined;
+  readonly #closing = new AbortController();
   // Statements that are not answered, and when the last one was sent.
   #underway = 0;
   #writtenAt = -Infinity;
@@ -69,7 +75,9 @@ export class Publisher {
       sizeOf: contentLength,
     });
     this.#wake = coalesce(async (queues: string[]) => {
-      await parts.store.wake([...new Set(queues)]);
+      const sentAt = parts.clock.monotonic();
+      const quiet = await parts.store.wake([...new Set(queues)]);
+      for (const queue of quiet > 0 ? queues : []) this.#quietUntil.set(queue, sentAt + quiet);
       return queues.map(() => undefined);
     }, { max: BATCH });
   }
@@ -139,8 +147,36 @@ export class Publisher {
     this.#wakeAll(wakesOf(envelope));
   }
 
+  /** Asked when it is committed: who looks by itself does so once more when its time is over. */
   #wakeAll(wakes: string[]): void {
-    for (const wake of wakes) this.#wake(wake).catch(() => {});
+    const now = this.#parts.clock.monotonic();
+    for (const wake of wakes) {
+      const wait = (this.#quietUntil.get(wake) ?? -Infinity) - now;
+      if (wait > 0) this.#wakeLater(wake, wait);
+      else void this.#wakeNow(wake);
+    }
+  }
+
+  #wakeNow(wake: string): Promise<void> {
+    this.#quietUntil.delete(wake);
+    return this.#wake(wake).catch(() => {});
+  }
+
+  /** Who promised to look may have died, or others have come: once that is over nobody is in doubt. */
+  #wakeLater(wake: string, wait: number): void {
+    this.#owed.add(wake);
+    this.#later ??= this.#parts.clock.sleep(wait, this.#closing.signal).then(async () => {
+      this.#later = undefined;
+      const owed = [...this.#owed];
+      this.#owed.clear();
+      await Promise.all(owed.map((queue) => this.#wakeNow(queue)));
+    });
+  }
+
+  /** Say what was put off. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#later;
   }
 
   async #send(envelope: Sealed): Promise<Sent> {

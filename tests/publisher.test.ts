@@ -9,6 +9,8 @@ import { test } from "./harness.ts";
 function rig() {
   const calls: [what: string, ...queues: string[]][] = [];
   const sizes: number[] = [];
+  // For how long nobody need be woken.
+  const vigil = { lasts: 0 };
   const clock = new FakeClock();
   const store: Pick<Store, "publish" | "wake"> = {
     async publish(batch, wakes = []) {
@@ -19,11 +21,11 @@ function rig() {
     },
     wake(queues) {
       calls.push(["wake", ...queues]);
-      return Promise.resolve();
+      return Promise.resolve(vigil.lasts);
     },
   };
   const publisher = new Publisher({ store, clock, broker: { notify: () => Promise.resolve() } });
-  return { publisher, clock, calls, sizes };
+  return { publisher, clock, calls, sizes, vigil };
 }
 
 test("Publisher sends a wake along with what it writes after a rest, and shared ones apart while it is busy", async () => {
@@ -57,4 +59,55 @@ test("Publisher writes what is large in several statements, each call once and i
   await Promise.all(Array.from({ length: 20 }, () => publisher.publish("t", args, {})));
   assert.equal(sizes.reduce((sum, size) => sum + size), 20);
   assert.ok(Math.max(...sizes) <= 17, `${sizes}`);
+});
+
+/** A publisher that is not quiet, and so wakes apart from what it writes; what it did meanwhile. */
+async function busy() {
+  const { publisher, calls, vigil, clock } = rig();
+  const publish = async (queue: string) => {
+    calls.length = 0;
+    await publisher.publish("t", [], { queue });
+    await new Promise((resolve) => setImmediate(resolve));
+    return calls.slice(1);
+  };
+  await publish("a");
+  return { publisher, calls, vigil, clock, publish };
+}
+
+test("Publisher wakes nobody while all who serve a queue look by themselves, and once when that is over", async () => {
+  const { calls, vigil, clock, publish } = await busy();
+  vigil.lasts = 1_000;
+  assert.deepEqual(await publish("a"), [["wake", "a"]], "it does not know yet");
+  for (let i = 0; i < 3; i++) assert.deepEqual(await publish("a"), []);
+  assert.deepEqual(await publish("b"), [["wake", "b"]], "of another queue it asks");
+  calls.length = 0;
+  vigil.lasts = 0;
+  await clock.advance(999);
+  assert.deepEqual(calls, []);
+  await clock.advance(1);
+  assert.deepEqual(calls, [["wake", "a"]], "nothing was published to b since");
+  await publish("a");
+  assert.deepEqual(await publish("a"), [["wake", "a"]]);
+});
+
+test("Publisher asks again when what it was told is over, and not before", async () => {
+  const { vigil, clock, publish } = await busy();
+  vigil.lasts = 1_000;
+  await publish("a");
+  await clock.advance(1_000);
+  await publish("b");
+  assert.deepEqual(await publish("a"), [["wake", "a"]]);
+  assert.deepEqual(await publish("a"), []);
+});
+
+test("Publisher that is closed says at once what it put off", async () => {
+  const { publisher, calls, vigil, publish } = await busy();
+  vigil.lasts = 1_000;
+  await publish("a");
+  await publish("a");
+  calls.length = 0;
+  await publisher.close();
+  assert.deepEqual(calls, [["wake", "a"]]);
+  await publisher.close();
+  assert.equal(calls.length, 1);
 });

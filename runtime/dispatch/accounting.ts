@@ -19,6 +19,28 @@ export interface Account {
   restage: boolean;
 }
 
+/** What hears of it. */
+export interface AccountParts {
+  events: Events;
+  queues: string[];
+  /** Uuids whose publishers wait, queues that have work again, and whether the stager has. */
+  settled(watched: string[], released: string[], restage: boolean): void;
+}
+
+/** Tell whoever must hear of a batch, and count it; whether some are available again. */
+export function account(
+  { events, queues, settled: tell }: AccountParts,
+  totals: { settled: number; stale: number },
+  settlements: Settlement[],
+  settled: ReadonlySet<string>,
+): boolean {
+  const { watched, released, restage, ...counts } = accountFor(settlements, settled, events);
+  totals.settled += counts.settled;
+  totals.stale += counts.stale;
+  if (watched.length > 0 || released || restage) tell(watched, released ? queues : [], restage);
+  return released;
+}
+
 /** Tell what was settled from what was not; what was stale is said. */
 export function accountFor(
   settlements: Settlement[],

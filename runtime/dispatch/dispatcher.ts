@@ -22,7 +22,7 @@ import { CLAIM_BYTES } from "../store/exchange.ts";
 import type { Claimed, Exchange, Exchanged, Settlement, Store } from "../store/store.ts";
 import type { Lane } from "../store/triage.ts";
 import { oncePerTurn } from "../turn.ts";
-import { accountFor } from "./accounting.ts";
+import { account } from "./accounting.ts";
 import { tellAttempt, tellClaims, tellSettles } from "./attempt_log.ts";
 import { Doubts } from "./doubts.ts";
 import { ClaimFloors } from "./floors.ts";
@@ -32,6 +32,7 @@ import { Outage } from "./outage.ts";
 import { Pending } from "./pending.ts";
 import { Refusals } from "./refusals.ts";
 import { isWatched, settlementOf, type SettlerOptions, unbegun } from "./settler.ts";
+import { Vigil } from "./vigil.ts";
 import type { Triage } from "./triage.ts";
 
 /** What a dispatcher works with. */
@@ -77,6 +78,7 @@ export class Dispatcher {
   readonly #pumpSoon = oncePerTurn(() => this.#pump());
   readonly #outage: Outage;
   readonly #doubts: Doubts;
+  readonly #vigil: Vigil;
   readonly #floors: ClaimFloors;
   #sweep: Promise<void> | undefined;
   #paused = new AbortController();
@@ -93,6 +95,8 @@ export class Dispatcher {
     this.#outage = new Outage(parts.events, () => this.#pump());
     this.#doubts = new Doubts(parts);
     this.#refusals = new Refusals(parts);
+    const calls = { look: () => this.wake(), instance: () => this.instance, sharing: () => this.sharing };
+    this.#vigil = new Vigil(parts, calls);
     parts.onCall?.bind({
       again: () => this.#pump(),
       doubt: () => {
@@ -120,6 +124,11 @@ export class Dispatcher {
     this.#pump();
   }
 
+  /** Somebody has published. */
+  woken(): void {
+    if (!this.#vigil.woken()) this.wake();
+  }
+
   /** There may be room. */
   room(): void {
     if (this.#hungry || this.#more) this.#pump();
@@ -130,12 +139,14 @@ export class Dispatcher {
     this.#claiming = false;
     this.#paused.abort();
     this.#parts.triage?.stop();
+    this.#vigil.stop();
     void this.#parts.onCall?.goOff();
   }
 
   /** Claim again. */
   resume(): void {
     this.#paused = new AbortController();
+    this.#vigil.resume();
     this.#claiming = true;
     this.wake();
   }
@@ -215,6 +226,7 @@ export class Dispatcher {
   /** Whether there is nothing to do and nothing to ask for. */
   #isQuiet(): boolean {
     if (this.#underway.size > 0 || this.#pending.length > 0 || this.#hungry || this.#more) return false;
+    if (this.#vigil.isKept) return false;
     return this.#claiming && !this.#outage.rests && this.#pool.idle;
   }
 
@@ -249,6 +261,7 @@ export class Dispatcher {
     if (claimed.length === 0) return;
     if (!handed) this.#parts.onCall?.busy();
     this.totals.claimed += claimed.length;
+    this.#vigil.claimed(claimed.length);
     this.#parts.claimed?.(claimed, sentAt);
     tellClaims(this.#parts, claimed);
     this.#pool.submit(claimed);
@@ -260,6 +273,8 @@ export class Dispatcher {
     // Nobody is held up by what gathers while another statement is under way.
     if (this.#underway.size > 0) return limit > 0 && this.#pool.idle;
     if (this.#pending.length === 0) return limit > 0;
+    // What ends meanwhile goes along with the next look.
+    if (this.#vigil.isKept) return limit > 0 || this.#gathering.isOver();
     return !this.#pool.hasPlenty || this.#gathering.isOver();
   }
 
@@ -289,7 +304,7 @@ export class Dispatcher {
         ? await this.#claim(settlements, limit)
         : await this.#exchange(settlements, limit);
       this.#outage.answered();
-      this.#account(settlements, exchanged.settled);
+      this.#hungry = account(this.#parts, this.totals, settlements, exchanged.settled) || this.#hungry;
       tellSettles(this.#parts, settlements, exchanged.settled, sentAt);
       this.#take(this.#parts.triage?.admit(exchanged.claimed) ?? exchanged.claimed, sentAt);
       this.#giveBack(exchanged.withheld);
@@ -348,17 +363,6 @@ export class Dispatcher {
       this.#sweep = undefined;
       this.wake();
     });
-  }
-
-  #account(settlements: Settlement[], settled: ReadonlySet<string>): void {
-    const { events, queues } = this.#parts;
-    const { watched, released, restage, ...counts } = accountFor(settlements, settled, events);
-    this.totals.settled += counts.settled;
-    this.totals.stale += counts.stale;
-    if (released) this.#hungry = true;
-    if (watched.length > 0 || released || restage) {
-      this.#parts.settled(watched, released ? queues : [], restage);
-    }
   }
 
   #failed(settlements: Settlement[], limit: number, error: unknown): void {

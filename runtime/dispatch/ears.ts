@@ -2,7 +2,7 @@
  * The ears of a node: one shared connection that LISTENs, a Unix socket if one is wanted, and where what is heard goes.
  *
  * ```text
- *  dispatcher_wake  QUEUE      ─► dispatcher.wake()       "broadcast" ─► deliver       "" ─► stager, scheduler
+ *  dispatcher_wake  QUEUE      ─► dispatcher.woken()      "broadcast" ─► deliver       "" ─► stager, scheduler
  *  dispatcher_hand_…  an envelope  ─► dispatcher.handed()
  *  a queue's name   a message  ─► inbox
  *  a gap            (anything may have been missed)  ─► all of the above but the inbox
@@ -75,7 +75,7 @@ export class Ears {
     const { leader, dispatcher, queues } = this.#parts;
     if (queue === "") leader.restage();
     else if (queue === BROADCAST_QUEUE) void this.deliver();
-    else if (queues.includes(queue)) dispatcher.wake();
+    else if (queues.includes(queue)) dispatcher.woken();
   }
 
   /** Look for all that may have been missed. */

@@ -56,6 +56,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 20, name: "0020_archive_order", worksWith: 1 },
   { version: 21, name: "0021_on_call", worksWith: 1 },
   { version: 22, name: "0022_bounded_claims", worksWith: 1 },
+  { version: 23, name: "0023_vigil", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {

@@ -64,8 +64,12 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     }
   }
 
-  async wake(queues: string[]): Promise<void> {
-    await this.#run(SQL.WAKE, [arrayLiteral(queues)]);
+  async wake(queues: string[]): Promise<number> {
+    return (await this.#run(SQL.WAKE, [arrayLiteral(queues)]))[0].quiet;
+  }
+
+  async keepVigil(instance: string): Promise<void> {
+    await this.#run(NODE.KEEP_VIGIL, [instance]);
   }
 
   async exchange(work: Port.Exchange): Promise<Port.Exchanged> {

@@ -9,7 +9,7 @@ import { WHOLE } from "./sql_look.ts";
 import { held } from "./sql_rows.ts";
 
 /** Tell the nodes of these queues that there is work; committed already, see the function. */
-export const WAKE = `select dispatcher.wake($1::text[])`;
+export const WAKE = `select dispatcher.rouse($1::text[]) quiet`;
 
 /**
  * Settle and claim in one round trip, one commit, one fsync; or only one of the two. What it does, and why it is a

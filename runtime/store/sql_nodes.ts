@@ -74,6 +74,11 @@ select handed, true "can" from put union all select handed, false from gone`;
  * Say that it has: once this has returned, nothing more is handed to it. The row stays for the next time: changed in its
  * place it leaves nothing for VACUUM. Index: on_call_pkey.
  */
+/** Nobody need wake it for a second: it looks by itself (0023_vigil.sql). */
+export const KEEP_VIGIL = `
+update dispatcher.node set vigil_until = clock_timestamp() + interval '1 second'
+where instance = $1::uuid and state = 'running'`;
+
 export const OFF_CALL = `
 with ${AT_EASE}
 update dispatcher.on_call set free = false from quick where instance = $1::uuid and free`;

@@ -220,8 +220,14 @@ export interface Store extends OperatorStore, LogStore, OnCallStore, TriageStore
    * @param wakes Queues to wake once that is committed; nobody waits for it, and a wake may be lost.
    */
   publish(batch: Sealed[], wakes?: readonly string[]): Promise<Put[]>;
-  /** Tell the nodes that serve these queues that there is work; "" says that something is due at another time. */
-  wake(queues: string[]): Promise<void>;
+  /**
+   * Tell the nodes that serve these queues that there is work; "" says that something is due at another time.
+   *
+   * @returns Milliseconds for which nobody need be told of any of these queues: all nodes that serve them look by themselves.
+   */
+  wake(queues: string[]): Promise<number>;
+  /** A node looks by itself for the next second, and once more behind it. */
+  keepVigil(instance: string): Promise<void>;
   /** Settle and claim in one round trip, and behind it tell those who asked to be told of what ended; as lost as a wake. */
   exchange(work: Exchange): Promise<Exchanged>;
   /** Have so many connections ready for exchanges, so that the first batches do not wait for that; changes nothing. */

@@ -270,6 +270,42 @@ test("Dispatcher claims no more of one size than one claim hands out", async () 
   assert.equal(large.pool.held.length, 3, "one at a time");
 });
 
+test("Dispatcher that is woken often looks by itself, and settles with the next look", async () => {
+  const { store, pool, start, dispatcher, clock, finish } = rig(10, 0, true);
+  start();
+  await idle();
+  for (let i = 0; i < 100; i++) dispatcher.woken();
+  await idle();
+  assert.equal(store.vigils, 1);
+  const asked = store.exchanges.length;
+  const calls = store.calls.length;
+  store.waiting.push(claimed());
+  for (let i = 0; i < 100; i++) dispatcher.woken();
+  await idle();
+  assert.equal(store.exchanges.length, asked);
+  await clock.advance(5);
+  await idle();
+  assert.equal(store.exchanges.length, asked + 1);
+  const [one] = pool.held;
+  finish(one);
+  await idle();
+  assert.equal(store.exchanges.length, asked + 1);
+  await clock.advance(5);
+  await idle();
+  assert.deepEqual(store.exchanges.at(-1)!.settlements.map(({ uuid }) => uuid), [one.uuid]);
+  assert.equal(
+    store.calls.slice(calls).filter((call) => call === "on").length,
+    0,
+    "it is not on call meanwhile",
+  );
+  // What it finds is not worth it.
+  await clock.advance(1_100);
+  store.waiting.push(claimed());
+  dispatcher.woken();
+  await idle();
+  assert.equal(pool.held.length, 1);
+});
+
 test("Dispatcher gives back what came without its content, as if it had never been claimed, and claims on", async () => {
   const { store, pool, start, dispatcher, said } = rig(10, 14);
   const all = [...store.waiting];

@@ -46,6 +46,14 @@ export class FakeStore {
     return Promise.resolve([]);
   };
 
+  /** How often it was said that the node looks by itself. */
+  vigils = 0;
+
+  keepVigil(): Promise<void> {
+    this.vigils++;
+    return Promise.resolve();
+  }
+
   /** What was said of being on call. */
   readonly calls: ("on" | "off")[] = [];
 

@@ -50,14 +50,47 @@ test("wake() calls a node whose lease has lapsed and was not reclaimed: it may b
   assert.deepEqual(await said(["default"]), ["default"]);
 });
 
+test("wake() calls nobody while all that serve a queue keep vigil, and says for how long", async (t) => {
+  const { sql, store, said } = await open(t);
+  const [one, two] = [
+    await join(store, "one", { queues: ["a", "b"] }),
+    await join(store, "two", { queues: ["a"] }),
+  ];
+  await store.keepVigil(one.instance);
+  assert.deepEqual(await said(["a", "b"]), ["a"], "the other one does not");
+  assert.equal(await store.wake(["a", "b"]), 0);
+  const quiet = await store.wake(["b"]);
+  assert.ok(quiet > 0 && quiet <= 1_000, `${quiet} ms`);
+  await store.keepVigil(two.instance);
+  assert.deepEqual(await said(["a", "b"]), []);
+  assert.ok(await store.wake(["a", "b"]) > 0);
+  assert.equal(await store.wake(["a", "broadcast"]), 0, "of broadcasts each is told");
+  assert.equal(await store.wake(["a", "elsewhere"]), 0, "somebody may come and serve it");
+  await sql`update dispatcher.node set vigil_until = now() where name = 'two'`;
+  assert.deepEqual(await said(["a", "b"]), ["a"]);
+});
+
+test("wake() does not count the vigil of who drains, and a node keeps none under another's name", async (t) => {
+  const { store, said } = await open(t);
+  const node = await join(store, "n", { queues: ["default"] });
+  await store.keepVigil(node.instance);
+  assert.deepEqual(await said(["default"]), []);
+  await join(store, "m", { queues: ["default"] });
+  await beat(store, node, { state: "draining" });
+  await store.keepVigil(node.instance);
+  assert.deepEqual(await said(["default"]), ["default"]);
+});
+
 test("wake() works for a publisher, who does not see nodes", async (t) => {
   const { sql, store } = await open(t);
   await join(store, "n", { queues: ["default"] });
   await applyRoles(sql);
   const heard: string[] = [];
   await sql.listen("dispatcher_wake", (payload) => heard.push(payload));
-  await sql.unsafe("set local role dispatcher_publisher; select dispatcher.wake('{default}')").simple();
-  await eventually(() => assert.deepEqual(heard, ["default"]));
+  for (const name of ["wake", "rouse"]) {
+    await sql.unsafe(`set local role dispatcher_publisher; select dispatcher.${name}('{default}')`).simple();
+  }
+  await eventually(() => assert.deepEqual(heard, ["default", "default"]));
 });
 
 test("publish() wakes queues that are named to it, once what it wrote is committed", async (t) => {

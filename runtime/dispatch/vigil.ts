@@ -1,0 +1,135 @@
+/**
+ * A node that is woken often looks by itself instead. It says so for a second at a time, and as long as all nodes that serve
+ * a queue do, publishers wake nobody (0023_vigil.sql).
+ *
+ * ```text
+ *  woken ──500 times a second──► vigil: look every 5 ms, each of several nodes every 20 or 30
+ *                                  │  every half second: worth it? ─yes─► say so for another second
+ *                                  └─ no: look until the last second is over, once more ──► woken
+ * ```
+ *
+ * | what can fail | what happens |
+ * |---|---|
+ * | the word is not answered | it counts as said from when that is known, and until then looking goes on |
+ * | it was said, and the node stops to claim, or dies | whoever published meanwhile wakes once more when that second is over |
+ *
+ * @module
+ */
+import type { Clock } from "../clock.ts";
+import type { Store } from "../store/store.ts";
+
+/** What a vigil is kept with. */
+export interface VigilParts {
+  clock: Clock;
+  store: Pick<Store, "keepVigil">;
+}
+
+/** What it asks of its dispatcher. */
+export interface VigilCalls {
+  /** Claim what there is room for. */
+  look(): void;
+  instance(): string;
+  /** Nodes that serve the same queues, this one among them. */
+  sharing(): number;
+}
+
+/** So many wakes within so many milliseconds are too many. */
+const OFTEN = { wakes: 100, ms: 200 };
+/**
+ * From one look to the next: of a node that is alone, and for each of several, which would all be woken for what one of them
+ * finds. Of three with 5 ms each publishers lose twice as much to looks as with 10.
+ */
+const LOOK_MS = { alone: 5, each: 10, most: 30 };
+/** A word holds for a second (`KEEP_VIGIL`) and is said again every half. */
+const WORD_MS = 1_000;
+const RENEW_MS = 500;
+/** Envelopes that a look finds, on the average, where looking is worth it. */
+const WORTH = 2;
+
+/** The vigil of one dispatcher. */
+export class Vigil {
+  readonly #parts: VigilParts;
+  readonly #calls: VigilCalls;
+  #isKept = false;
+  #stop = new AbortController();
+  // Wakes since then.
+  #wakes = 0;
+  #since = -Infinity;
+  // Since the last word.
+  #looks = 0;
+  #found = 0;
+  // Words under way, and until when the last one holds.
+  #words = 0;
+  #until = -Infinity;
+
+  constructor(parts: VigilParts, calls: VigilCalls) {
+    this.#parts = parts;
+    this.#calls = calls;
+  }
+
+  /** Whether it is kept: what is published is found without a word. */
+  get isKept(): boolean {
+    return this.#isKept;
+  }
+
+  /** Milliseconds from one look to the next. */
+  get pause(): number {
+    const nodes = this.#calls.sharing();
+    return nodes > 1 ? Math.min(LOOK_MS.most, nodes * LOOK_MS.each) : LOOK_MS.alone;
+  }
+
+  /** Somebody has published; whether a look will come by itself. */
+  woken(): boolean {
+    if (this.#isKept || this.#stop.signal.aborted) return this.#isKept;
+    const now = this.#parts.clock.monotonic();
+    if (now - this.#since > OFTEN.ms) [this.#since, this.#wakes] = [now, 0];
+    if (++this.#wakes >= OFTEN.wakes) void this.#keep();
+    return this.#isKept;
+  }
+
+  /** So many were claimed. */
+  claimed(count: number): void {
+    this.#found += count;
+  }
+
+  /** Nothing more is claimed. */
+  stop(): void {
+    this.#stop.abort();
+  }
+
+  /** Claims go on. */
+  resume(): void {
+    this.#stop = new AbortController();
+  }
+
+  async #keep(): Promise<void> {
+    const { clock } = this.#parts;
+    const { signal } = this.#stop;
+    this.#isKept = true;
+    this.#say();
+    let renewAt = clock.monotonic() + RENEW_MS;
+    while (!signal.aborted) {
+      await clock.sleep(this.pause, signal);
+      const now = clock.monotonic();
+      this.#looks++;
+      this.#calls.look();
+      // That was one behind the last word.
+      if (this.#words === 0 && now >= this.#until) break;
+      if (now < renewAt) continue;
+      renewAt = now + RENEW_MS;
+      if (this.#found >= WORTH * this.#looks) this.#say();
+    }
+    this.#isKept = false;
+    this.#since = -Infinity;
+  }
+
+  #say(): void {
+    this.#looks = this.#found = 0;
+    this.#words++;
+    // It may have been heard although it was not answered.
+    void this.#parts.store.keepVigil(this.#calls.instance()).catch(() => {}).then(() => {
+      this.#words--;
+      this.#until = this.#parts.clock.monotonic() + WORD_MS;
+    });
+  }
+}

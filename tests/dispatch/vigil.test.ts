@@ -1,0 +1,106 @@
+import assert from "node:assert/strict";
+import { Vigil } from "../../runtime/dispatch/vigil.ts";
+import { FakeClock } from "../fake_clock.ts";
+import { test } from "../harness.ts";
+
+/** The vigil of a node that finds so many with each look. */
+function rig() {
+  const clock = new FakeClock();
+  const state = { finds: 10, sharing: 1, looks: 0, words: 0, answers: true };
+  const vigil: Vigil = new Vigil({
+    clock,
+    store: {
+      async keepVigil() {
+        state.words++;
+        if (!state.answers) await new Promise(() => {});
+      },
+    },
+  }, {
+    look() {
+      state.looks++;
+      vigil.claimed(state.finds);
+    },
+    instance: () => "i",
+    sharing: () => state.sharing,
+  });
+  /** So many are published within so many milliseconds; how many of the wakes were its dispatcher's. */
+  const publish = async (count: number, ms: number) => {
+    let woken = 0;
+    for (let i = 0; i < count; i++) {
+      if (!vigil.woken()) woken++;
+      await clock.advance(ms / count);
+    }
+    return woken;
+  };
+  return { clock, state, vigil, publish };
+}
+
+test("Vigil leaves wakes to the dispatcher while they are few", async () => {
+  const { state, vigil, publish } = rig();
+  assert.equal(await publish(400, 1_000), 400);
+  assert.deepEqual([vigil.isKept, state.words, state.looks], [false, 0, 0]);
+});
+
+test("Vigil begins when wakes are many, says so, and looks by itself from then on", async () => {
+  const { state, vigil, publish } = rig();
+  assert.equal(await publish(1_000, 1_000), 99);
+  assert.equal(vigil.isKept, true);
+  assert.equal(state.words, 2, "each half second");
+  assert.ok(state.looks >= 175 && state.looks <= 181, `${state.looks} looks in 900 ms`);
+});
+
+test("Vigil of several nodes is kept by turns", async () => {
+  const { state, vigil, publish } = rig();
+  state.sharing = 3;
+  await publish(1_000, 1_000);
+  assert.ok(state.looks >= 29 && state.looks <= 31, `${state.looks} looks in 900 ms`);
+  const pauses = [0, 1, 2, 3, 40].map((sharing) => {
+    state.sharing = sharing;
+    return vigil.pause;
+  });
+  assert.deepEqual(pauses, [5, 5, 20, 30, 30], "0: its lease has lapsed");
+});
+
+test("Vigil ends when looks find little, after a look behind the second that it had promised", async () => {
+  const { clock, state, vigil, publish } = rig();
+  state.finds = 1;
+  await publish(200, 200);
+  let at = 0;
+  let looks = 0;
+  while (vigil.isKept) {
+    looks = state.looks;
+    await clock.advance(1);
+    at++;
+  }
+  assert.equal(state.words, 1);
+  // It was kept for some 100 ms of the 200.
+  assert.ok(at >= 895 && at <= 915, `${at} ms`);
+  assert.equal(state.looks, looks + 1, "the last one");
+  assert.equal(await publish(50, 100), 50, "from then on it is woken");
+  await clock.advance(201);
+  assert.equal(await publish(1_000, 1_000), 99, "until it is woken too often again");
+});
+
+test("Vigil goes on looking while nobody knows whether its word was heard", async () => {
+  const { clock, state, vigil, publish } = rig();
+  state.answers = false;
+  await publish(200, 200);
+  state.finds = 0;
+  await clock.advance(10_000);
+  assert.equal(vigil.isKept, true);
+  assert.ok(state.looks >= 1_900);
+});
+
+test("Vigil that is stopped looks no more, and begins again only when it is resumed", async () => {
+  const { clock, state, vigil, publish } = rig();
+  await publish(200, 200);
+  vigil.stop();
+  await clock.advance(10);
+  const { looks } = state;
+  await clock.advance(3_000);
+  assert.deepEqual([vigil.isKept, state.words], [false, 1]);
+  assert.ok(state.looks <= looks + 1);
+  assert.equal(await publish(300, 300), 300);
+  vigil.resume();
+  assert.equal(await publish(200, 200), 99);
+});
