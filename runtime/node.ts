@@ -259,7 +259,8 @@ export class DispatcherNode {
       await this.#works.clock.sleep(10);
     }
     this.#works.watch.close();
-    await Promise.race([this.#works.output.close(), this.#works.clock.sleep(SETTLE_MS)]);
+    const last = [this.#works.output.close(), this.#works.publisher.close()];
+    await Promise.race([Promise.all(last), this.#works.clock.sleep(SETTLE_MS)]);
     await Promise.all(this.#works.services.map((service) => service.stop()));
     await this.#works.observation.stop();
     await this.#leave();

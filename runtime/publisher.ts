@@ -43,6 +43,7 @@ export interface Sent {
 }
 
 const BATCH = 1_000;
+const CLOSE_MS = 1_000;
 /**
  * Without a statement for so long, the wake goes along with the next one: 0.4 ms sooner, but answered with it. Who
  * publishes more often would have to wait for each, and several share a wake that goes by itself.
@@ -173,10 +174,12 @@ export class Publisher {
     });
   }
 
-  /** Say what was put off. */
+  /** Say what was put off; a database that does not answer is not waited for. */
   async close(): Promise<void> {
     this.#closing.abort();
-    await this.#later;
+    const over = new AbortController();
+    await Promise.race([this.#later, this.#parts.clock.sleep(CLOSE_MS, over.signal)]);
+    over.abort();
   }
 
   async #send(envelope: Sealed): Promise<Sent> {

@@ -10,7 +10,7 @@ function rig() {
   const calls: [what: string, ...queues: string[]][] = [];
   const sizes: number[] = [];
   // For how long nobody need be woken.
-  const vigil = { lasts: 0 };
+  const vigil = { lasts: 0, answers: true };
   const clock = new FakeClock();
   const store: Pick<Store, "publish" | "wake"> = {
     async publish(batch, wakes = []) {
@@ -21,7 +21,7 @@ function rig() {
     },
     wake(queues) {
       calls.push(["wake", ...queues]);
-      return Promise.resolve(vigil.lasts);
+      return vigil.answers ? Promise.resolve(vigil.lasts) : new Promise(() => {});
     },
   };
   const publisher = new Publisher({ store, clock, broker: { notify: () => Promise.resolve() } });
@@ -98,6 +98,21 @@ test("Publisher asks again when what it was told is over, and not before", async
   await publish("b");
   assert.deepEqual(await publish("a"), [["wake", "a"]]);
   assert.deepEqual(await publish("a"), []);
+});
+
+test("Publisher that is closed does not wait for a database that does not answer", async () => {
+  const { publisher, vigil, clock, publish } = await busy();
+  vigil.lasts = 1_000;
+  await publish("a");
+  await publish("a");
+  vigil.answers = false;
+  let closed = false;
+  const closing = publisher.close().then(() => closed = true);
+  await clock.advance(999);
+  assert.equal(closed, false);
+  await clock.advance(1);
+  await closing;
+  assert.equal(clock.sleeping, 0);
 });
 
 test("Publisher that is closed says at once what it put off", async () => {

@@ -60,7 +60,6 @@ const BATCH = 1_000;
 export class Dispatcher {
   readonly #parts: DispatcherParts;
   readonly #settler: SettlerOptions;
-  // None before start().
   #pool!: Pool;
   /** The instance whose claims these are; a new one after the lease was lost. */
   instance: string;
@@ -307,6 +306,7 @@ export class Dispatcher {
       this.#hungry = account(this.#parts, this.totals, settlements, exchanged.settled) || this.#hungry;
       tellSettles(this.#parts, settlements, exchanged.settled, sentAt);
       this.#take(this.#parts.triage?.admit(exchanged.claimed) ?? exchanged.claimed, sentAt);
+      this.#floors.lower(exchanged.returned);
       this.#giveBack(exchanged.withheld);
     } catch (error) {
       this.#failed(settlements, limit, error);
@@ -332,7 +332,8 @@ export class Dispatcher {
     const limit = Math.ceil(room / 2);
     this.#more = true;
     const exchanged = await this.#exchange(settlements, limit, { lane });
-    this.#parts.triage!.took(lane, exchanged.claimed.length + exchanged.withheld.length, limit);
+    // What is given back stays in it.
+    this.#parts.triage!.took(lane, exchanged.withheld.length > 0 ? limit : exchanged.claimed.length, limit);
     return exchanged;
   }
 
@@ -342,13 +343,12 @@ export class Dispatcher {
     const look = this.#floors.look();
     try {
       const exchanged = await this.#exchange(settlements, limit, { floors: look.floors });
-      const { all, reached, last, claimed, withheld } = exchanged;
-      const brought = claimed.reduce((sum, { args, kwargs }) => sum + args.length + kwargs.length, 0);
+      this.#vigil.published(exchanged.last);
       // One that was full, or to which a queue gave its whole share, says that more may wait.
-      this.#more = !all;
+      this.#more = !exchanged.all;
       this.#parts.triage?.claimed(exchanged);
-      this.#floors.done(look, { all, reached, last, brought, returns: withheld.length > 0 });
-      if (all && look.floors.length > 0) this.#sweepLater();
+      this.#floors.done(look, exchanged);
+      if (exchanged.all && look.floors.length > 0) this.#sweepLater();
       return exchanged;
     } catch (error) {
       this.#floors.done(look, null);

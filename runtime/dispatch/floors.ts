@@ -17,14 +17,14 @@
  * @module
  */
 import type { Clock } from "../clock.ts";
-import type { Floor } from "../store/store.ts";
+import type { Claimed, Floor } from "../store/store.ts";
 
 /**
  * A claim from the beginning is slow when it takes so many milliseconds, and one more for so many characters that it brings;
  * and twice as long as one from the floors.
  */
 const SLOW_MS = 30;
-const PER_MS = 100_000;
+const PER_MS = 20_000;
 const SHARE = 20;
 /** A claim may also have taken long for an outage, or because the node was stopped: no longer than this, in any case. */
 const BLIND_MS = 10_000;
@@ -48,10 +48,8 @@ export interface Found {
   reached: Floor[];
   /** The last number that was drawn when the claim looked. */
   last: number;
-  /** Characters of arguments that it brought: those take their time, too. */
-  brought: number;
-  /** Whether some of it goes back at once, to where it was. */
-  returns: boolean;
+  /** What it brought, which takes its time, too. */
+  claimed: readonly Pick<Claimed, "args" | "kwargs">[];
 }
 
 interface Mark {
@@ -91,15 +89,23 @@ export class ClaimFloors {
     return Number.isFinite(this.#from) ? Math.max(0, this.#from - this.#clock.monotonic()) : LAG_MS;
   }
 
+  /** These go back to where they were, at once: claims begin no later than there. */
+  lower(returned: readonly Floor[]): void {
+    for (const floor of returned) {
+      const mark = this.#mark(floor);
+      mark.floor = Math.min(mark.floor, floor.id - 1);
+      mark.next = Math.min(mark.next, floor.id - 1);
+    }
+  }
+
   /** A claim has ended; null: without an answer. */
   done(look: Look, found: Found | null): void {
     const now = this.#clock.monotonic();
     const took = now - look.begun;
     if (look.floors.length > 0) this.#usual += (took - this.#usual) / 8;
-    else if (found && took > SLOW_MS + found.brought / PER_MS && took > 2 * this.#usual) {
+    else if (found && took > SLOW_MS + lengthOf(found) / PER_MS && took > 2 * this.#usual) {
       this.#from = now + Math.min(SHARE * took, BLIND_MS);
     } else this.#from = 0;
-    if (found?.returns) this.#from = 0;
     if (found) this.#rise(look.begun, now, found);
   }
 
@@ -130,4 +136,8 @@ export class ClaimFloors {
     }
     return mark;
   }
+}
+
+function lengthOf({ claimed }: Found): number {
+  return claimed.reduce((sum, { args, kwargs }) => sum + args.length + kwargs.length, 0);
 }

@@ -4,7 +4,8 @@
  *
  * ```text
  *  woken ──500 times a second──► vigil: look every 5 ms, each of several nodes every 20 or 30
- *                                  │  every half second: worth it? ─yes─► say so for another second
+ *                                  │  every half second: is as much published as before, and found two at a time?
+ *                                  │     yes ─► say so for another second
  *                                  └─ no: look until the last second is over, once more ──► woken
  * ```
  *
@@ -45,6 +46,12 @@ const WORD_MS = 1_000;
 const RENEW_MS = 500;
 /** Envelopes that a look finds, on the average, where looking is worth it. */
 const WORTH = 2;
+/**
+ * Publishers that wait for their results publish the less, the longer they wait for looks. When less than this part is
+ * published of what was before, there is no vigil for a while.
+ */
+const SLOWER = 0.7;
+const REST_MS = { first: 30_000, most: 600_000 };
 
 /** The vigil of one dispatcher. */
 export class Vigil {
@@ -55,9 +62,15 @@ export class Vigil {
   // Wakes since then.
   #wakes = 0;
   #since = -Infinity;
+  // Published ever, and before those wakes.
+  #published = 0;
+  #before = 0;
   // Since the last word.
   #looks = 0;
   #found = 0;
+  // None is begun before that, since the last one made publishers slower; and for how long the next time.
+  #notBefore = -Infinity;
+  #rest = REST_MS.first;
   // Words under way, and until when the last one holds.
   #words = 0;
   #until = -Infinity;
@@ -82,8 +95,9 @@ export class Vigil {
   woken(): boolean {
     if (this.#isKept || this.#stop.signal.aborted) return this.#isKept;
     const now = this.#parts.clock.monotonic();
-    if (now - this.#since > OFTEN.ms) [this.#since, this.#wakes] = [now, 0];
-    if (++this.#wakes >= OFTEN.wakes) void this.#keep();
+    if (now < this.#notBefore) return false;
+    if (now - this.#since > OFTEN.ms) [this.#since, this.#wakes, this.#before] = [now, 0, this.#published];
+    if (++this.#wakes >= OFTEN.wakes) void this.#keep((this.#published - this.#before) / (now - this.#since));
     return this.#isKept;
   }
 
@@ -92,22 +106,31 @@ export class Vigil {
     this.#found += count;
   }
 
+  /** So many had been published ever, when it was claimed last. */
+  published(last: number): void {
+    this.#published = last;
+  }
+
   /** Nothing more is claimed. */
   stop(): void {
     this.#stop.abort();
   }
 
-  /** Claims go on. */
+  /** Claims go on; what was said before may hold still. */
   resume(): void {
+    const { clock } = this.#parts;
     this.#stop = new AbortController();
+    const left = this.#until - clock.monotonic();
+    if (left > 0) void clock.sleep(left, this.#stop.signal).then(() => this.#calls.look());
   }
 
-  async #keep(): Promise<void> {
+  /** @param usual Envelopes that were published in a millisecond while they woke this node. */
+  async #keep(usual: number): Promise<void> {
     const { clock } = this.#parts;
     const { signal } = this.#stop;
     this.#isKept = true;
     this.#say();
-    let renewAt = clock.monotonic() + RENEW_MS;
+    let [askedAt, askAt, published] = [clock.monotonic(), clock.monotonic() + RENEW_MS, this.#published];
     while (!signal.aborted) {
       await clock.sleep(this.pause, signal);
       const now = clock.monotonic();
@@ -115,12 +138,25 @@ export class Vigil {
       this.#calls.look();
       // That was one behind the last word.
       if (this.#words === 0 && now >= this.#until) break;
-      if (now < renewAt) continue;
-      renewAt = now + RENEW_MS;
-      if (this.#found >= WORTH * this.#looks) this.#say();
+      if (now < askAt) continue;
+      const goesOn = this.#isWorth((this.#published - published) / (now - askedAt), usual);
+      if (goesOn) this.#say();
+      [askedAt, askAt, published] = [now, goesOn ? now + RENEW_MS : Infinity, this.#published];
     }
     this.#isKept = false;
     this.#since = -Infinity;
+  }
+
+  /** Whether looks find enough, and as much is published in a millisecond as before. */
+  #isWorth(rate: number, usual: number): boolean {
+    if (this.#found < WORTH * this.#looks) {
+      this.#rest = REST_MS.first;
+      return false;
+    }
+    if (rate >= SLOWER * usual) return true;
+    this.#notBefore = this.#parts.clock.monotonic() + this.#rest;
+    this.#rest = Math.min(REST_MS.most, 2 * this.#rest);
+    return false;
   }
 
   #say(): void {

@@ -107,6 +107,8 @@ export interface Exchanged {
   claimed: Claimed[];
   /** Claimed besides, without their content, which would have been too much at once: to be given back. */
   withheld: Claimed[];
+  /** The first of those, by queue and priority. */
+  returned: Floor[];
   /** Whether nothing more was available. */
   all: boolean;
   /** Uuids that were settled; what was asked for and is missing here was stale. */

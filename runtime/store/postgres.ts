@@ -102,11 +102,12 @@ export class PostgresStore extends TriageStatements implements Port.Store {
     // What is given back waits before the place that was reached.
     if (withheld.size > 0) {
       const claimed = all.filter((one) => !withheld.has(one));
-      return { claimed, withheld: [...withheld], all: false, settled, reached: [], last, asking };
+      const returned = firstBy(all, ids, withheld);
+      return { claimed, withheld: [...withheld], returned, all: false, settled, reached: [], last, asking };
     }
     const { reached, most: given } = reachedBy(all, ids);
     const isAll = all.length < work.limit && given < share;
-    return { claimed: all, withheld: [], all: isAll, settled, reached, last, asking };
+    return { claimed: all, withheld: [], returned: [], all: isAll, settled, reached, last, asking };
   }
 
   async reconcile(instance: string, held: Port.Token[]): Promise<string[]> {
@@ -230,6 +231,8 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   ): Promise<void> {
     if (rows.length === 0) return;
     const now = await this.#now();
+    // Nodes that start at the same time lock them in the same order.
+    rows = rows.toSorted((a, b) => a.name < b.name ? -1 : 1);
     const next = (row: typeof rows[number]) =>
       first({ ...row, scope: "cluster", nodes: null, last_at: null, last_uuid: null }, now);
     await this.#run(SCHEDULE.PUT_SCHEDULES, [
@@ -343,6 +346,17 @@ function reachedBy(claimed: Port.Claimed[], ids: number[]): { reached: Port.Floo
     counts.set(queue, (counts.get(queue) ?? 0) + end - begin);
   }
   return { reached: [...floors.values()], most: Math.max(0, ...counts.values()) };
+}
+
+/** The first place of each queue and priority that is among these, of what was claimed in this order. */
+function firstBy(claimed: Port.Claimed[], ids: number[], among: ReadonlySet<Port.Claimed>): Port.Floor[] {
+  const floors = new Map<string, Port.Floor>();
+  for (const [i, one] of claimed.entries()) {
+    const { queue, priority } = one;
+    const key = `${priority} ${queue}`;
+    if (among.has(one) && !floors.has(key)) floors.set(key, { queue, priority, id: ids[i] });
+  }
+  return [...floors.values()];
 }
 
 /** The statement settles an envelope once. What is settled twice was lost and claimed again in between: one is stale. */

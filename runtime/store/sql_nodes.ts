@@ -17,7 +17,7 @@ on conflict (name) do update set
   pid = excluded.pid, boot = excluded.boot, state = 'running', min_slots = excluded.min_slots,
   max_slots = excluded.max_slots, slots = 0, busy = 0, listener = 'connected', rss = null, queues = excluded.queues,
   started_at = clock_timestamp(), last_seen = clock_timestamp(), lease_until = excluded.lease_until,
-  schedules = excluded.schedules, contents = excluded.contents
+  schedules = excluded.schedules, contents = excluded.contents, vigil_until = null
 where n.lease_until <= clock_timestamp() or n.state in ('stopped', 'lost') or n.instance = $12::uuid
 returning n.name`;
 
@@ -74,14 +74,14 @@ select handed, true "can" from put union all select handed, false from gone`;
  * Say that it has: once this has returned, nothing more is handed to it. The row stays for the next time: changed in its
  * place it leaves nothing for VACUUM. Index: on_call_pkey.
  */
+export const OFF_CALL = `
+with ${AT_EASE}
+update dispatcher.on_call set free = false from quick where instance = $1::uuid and free`;
+
 /** Nobody need wake it for a second: it looks by itself (0023_vigil.sql). */
 export const KEEP_VIGIL = `
 update dispatcher.node set vigil_until = clock_timestamp() + interval '1 second'
 where instance = $1::uuid and state = 'running'`;
-
-export const OFF_CALL = `
-with ${AT_EASE}
-update dispatcher.on_call set free = false from quick where instance = $1::uuid and free`;
 
 /** End a lease and hand the leadership on at once. */
 export const UNREGISTER = `

@@ -11,7 +11,7 @@ function open(queues = ["q"]) {
   const claim = (ms: number, found: Partial<Found> | null = {}): Floor[] => {
     const look = floors.look();
     clock.advance(ms);
-    floors.done(look, found && { all: true, reached: [], last: 0, brought: 0, returns: false, ...found });
+    floors.done(look, found && { all: true, reached: [], last: 0, claimed: [], ...found });
     return look.floors;
   };
   return { clock, floors, claim };
@@ -38,18 +38,31 @@ test("ClaimFloors begins from the floors for twenty times as long as the look fr
 
 test("ClaimFloors grants a claim the time that what it brings takes", () => {
   const { claim } = open();
-  assert.deepEqual(claim(150, { last: 100, brought: 16_000_000 }), []);
-  assert.deepEqual(claim(250, { last: 200, brought: 16_000_000 }), [], "that was quick for so much");
+  const claimed = Array.from(
+    { length: 16 },
+    () => ({ args: "x".repeat(500_000), kwargs: "x".repeat(500_000) }),
+  );
+  assert.deepEqual(claim(700, { last: 100, claimed }), []);
+  assert.deepEqual(claim(900, { last: 200, claimed }), [], "that was quick for so much");
   assert.equal(claim(20).length, 1, "that was slow, even so");
 });
 
-test("ClaimFloors looks from the beginning for what goes back to where it was", () => {
-  const { claim, floors } = open();
-  claim(400, { last: 100 });
-  assert.equal(claim(10, { all: false, returns: true }).length, 1);
-  assert.equal(floors.patience, 0);
-  assert.deepEqual(claim(400, { all: false, returns: true }), [], "however slow that is");
-  assert.deepEqual(claim(10), []);
+test("ClaimFloors begins where what goes back is, and rises again from there", () => {
+  const { clock, claim, floors } = open();
+  claim(1_000, { last: 500 });
+  clock.advance(1_000);
+  claim(10, { all: false, reached: [at(900)] });
+  clock.advance(1_000);
+  claim(10, { all: false, reached: [at(1_200)] });
+  assert.deepEqual(claim(10, { all: false, reached: [] }), [at(900)]);
+  floors.lower([at(800), at(300, 7)]);
+  assert.deepEqual(claim(10, { all: false, reached: [at(850)] }), [at(799), at(0, 7)]);
+  clock.advance(1_000);
+  claim(10, { all: false, reached: [at(1_300)] });
+  assert.deepEqual(claim(10)[0], at(799), "what was on its way meanwhile may be before that");
+  clock.advance(1_000);
+  claim(10, { all: false, reached: [at(1_400)] });
+  assert.deepEqual(claim(10)[0], at(1_300));
 });
 
 test("ClaimFloors looks from the beginning within 10 s, whatever an outage made a claim take", () => {
@@ -104,7 +117,7 @@ test("ClaimFloors looks from the beginning again after a claim that got no answe
 
 test("ClaimFloors lets one slow look from the beginning be under way at a time", () => {
   const { clock, floors } = open();
-  const found = { all: true, reached: [], last: 0, brought: 0, returns: false };
+  const found = { all: true, reached: [], last: 0, claimed: [] };
   const end = (look: ReturnType<ClaimFloors["look"]>, ms: number) => {
     clock.advance(ms);
     floors.done(look, found);

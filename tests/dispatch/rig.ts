@@ -36,7 +36,16 @@ export class FakeStore {
     const claimed = this.waiting.splice(0, work.limit);
     const withheld = claimed.splice(this.handsOut);
     const all = claimed.length + withheld.length < work.limit;
-    const answer = { claimed, withheld, all, settled: new Set(settled), reached: [], last: 0, asking: false };
+    const answer = {
+      claimed,
+      withheld,
+      returned: [],
+      all,
+      settled: new Set(settled),
+      reached: [],
+      last: 0,
+      asking: false,
+    };
     await this.after(work);
     return answer;
   }

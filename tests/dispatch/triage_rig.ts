@@ -103,6 +103,7 @@ export class Table {
     return this.#answer("exchange", {
       claimed: taken,
       withheld: [],
+      returned: [],
       settled,
       all,
       reached: [],

@@ -6,7 +6,7 @@ import { test } from "../harness.ts";
 /** The vigil of a node that finds so many with each look. */
 function rig() {
   const clock = new FakeClock();
-  const state = { finds: 10, sharing: 1, looks: 0, words: 0, answers: true };
+  const state = { finds: 10, sharing: 1, looks: 0, words: 0, answers: true, published: 0 };
   const vigil: Vigil = new Vigil({
     clock,
     store: {
@@ -27,6 +27,8 @@ function rig() {
   const publish = async (count: number, ms: number) => {
     let woken = 0;
     for (let i = 0; i < count; i++) {
+      state.published++;
+      vigil.published(state.published);
       if (!vigil.woken()) woken++;
       await clock.advance(ms / count);
     }
@@ -103,4 +105,38 @@ test("Vigil that is stopped looks no more, and begins again only when it is resu
   assert.equal(await publish(300, 300), 300);
   vigil.resume();
   assert.equal(await publish(200, 200), 99);
+});
+
+test("Vigil that is resumed looks once more when what it had said before is over", async () => {
+  const { clock, state, vigil, publish } = rig();
+  await publish(200, 200);
+  vigil.stop();
+  await clock.advance(10);
+  vigil.resume();
+  const { looks } = state;
+  await clock.advance(800);
+  assert.equal(state.looks, looks);
+  await clock.advance(200);
+  assert.equal(state.looks, looks + 1);
+});
+
+test("Vigil under which less is published than before ends, and rests, longer each time", async () => {
+  const { clock, state, vigil, publish } = rig();
+  /** Those who wait for their results publish a third of what they did. */
+  const slower = async () => {
+    await publish(100, 100);
+    assert.equal(vigil.isKept, true);
+    await publish(500, 1_500);
+    assert.equal(vigil.isKept, false);
+    return state.words;
+  };
+  assert.equal(await slower(), 1);
+  assert.equal(await publish(10_000, 10_000), 10_000, "it would be kept otherwise");
+  await clock.advance(20_000);
+  assert.equal(await slower(), 2);
+  await clock.advance(31_000);
+  assert.equal(await publish(1_000, 1_000), 1_000, "the second rest is twice as long");
+  await clock.advance(30_000);
+  await publish(2_000, 2_000);
+  assert.ok(vigil.isKept && state.words > 4, "as much as before: it goes on");
 });

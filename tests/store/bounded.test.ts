@@ -33,7 +33,13 @@ async function open(
   const long = batch.filter(({ args }) => args.length > LONG).length;
   assert.equal(apart, place === "apart" ? long : 0);
   const node = await join(store, "one");
-  return { batch, store, node, claim: (limit: number, bytes?: number) => claim(store, node, limit, bytes) };
+  return {
+    sql,
+    batch,
+    store,
+    node,
+    claim: (limit: number, bytes?: number) => claim(store, node, limit, bytes),
+  };
 }
 
 async function write(sql: Sql, batch: Sealed[]): Promise<void> {
@@ -55,13 +61,15 @@ for (const place of PLACES) {
   test(`of long content ${place} a claim hands out what comes first, and names the rest`, async (t) => {
     const short: [unknown[]] = [["short"]];
     const calls: [unknown[]][] = [[[noise()]], short, [[noise()]], [[noise()]], [[noise()]], short];
-    const { batch, claim } = await open(t, place, calls);
-    const { claimed, withheld, all, reached } = await claim(10, 1.5 * LONG);
+    const { sql, batch, claim } = await open(t, place, calls);
+    const { claimed, withheld, all, reached, returned } = await claim(10, 1.5 * LONG);
     const [a, b, c, d, e, f] = batch;
     // The second passes the bound, and is the last.
     assert.deepEqual(argsOf(claimed), argsOf([a, b, c, f]));
     assert.deepEqual(namesOf(withheld).sort(), namesOf([d, e]).sort());
     assert.deepEqual([all, reached], [false, []], "what is given back is looked for");
+    const [{ id }] = await sql`select id::int from dispatcher.envelope where uuid = ${d.uuid}`;
+    assert.deepEqual(returned, [{ queue: "default", priority: 0, id }]);
   });
 
   test(`what is withheld of content ${place} is claimed again after it was given back, uncharged`, async (t) => {

@@ -68,6 +68,13 @@ test("wake() calls nobody while all that serve a queue keep vigil, and says for 
   assert.equal(await store.wake(["a", "elsewhere"]), 0, "somebody may come and serve it");
   await sql`update dispatcher.node set vigil_until = now() where name = 'two'`;
   assert.deepEqual(await said(["a", "b"]), ["a"]);
+  await sql`update dispatcher.node set vigil_until = now() + interval '5 seconds' where name = 'two'`;
+  assert.deepEqual(await said(["a", "b"]), ["a"], "nobody has said that: the clock has stepped back");
+  await store.keepVigil(two.instance);
+  assert.deepEqual(await said(["a", "b"]), []);
+  await store.unregister(two.instance);
+  await join(store, "two", { queues: ["a"] });
+  assert.deepEqual(await said(["a", "b"]), ["a"], "who takes over the name has said nothing");
 });
 
 test("wake() does not count the vigil of who drains, and a node keeps none under another's name", async (t) => {

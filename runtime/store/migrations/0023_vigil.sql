@@ -21,7 +21,9 @@ begin
   foreach q in array queues loop
     lasts := 0;
     if q not in ('', 'broadcast') then
-      select min(coalesce(extract(epoch from n.vigil_until - clock_timestamp()), 0)) * 1000 into lasts
+      -- More than a second nobody has said: the clock has stepped back.
+      select min(case when n.vigil_until < clock_timestamp() + interval '1 second'
+        then extract(epoch from n.vigil_until - clock_timestamp()) else 0 end) * 1000 into lasts
       from dispatcher.node n where n.state = 'running' and q = any (n.queues);
     end if;
     shortest := least(shortest, greatest(0, coalesce(lasts, 0)));
