@@ -201,24 +201,28 @@ export class PostgresStore extends TriageStatements implements Port.Store {
   }
 
   async rescue(thorough = true): Promise<{ queues: string[]; rescued: number }> {
-    const found = await this.#rescue(thorough);
+    const { holders, ...found } = await this.#rescue(thorough);
     // Housekeeping: what failed is done a minute later.
-    if (thorough) await this.#tidy().catch(() => {});
+    await this.#tidy(holders).catch(() => {});
     return found;
   }
 
   /** A statement for each part, so that nobody who settles waits for long. */
-  async #tidy(): Promise<void> {
-    for (const { instance } of await this.#run(NODE.HOLDERS)) {
+  async #tidy(holders: string[]): Promise<void> {
+    for (const instance of holders) {
       for (let parts = 0, rows = NODE.TIDIED_AT_ONCE; rows === NODE.TIDIED_AT_ONCE && parts < 100; parts++) {
         rows = (await this.#run(NODE.TIDY, [instance]))[0].rows;
       }
     }
   }
 
-  async #rescue(thorough: boolean): Promise<{ queues: string[]; rescued: number }> {
+  async #rescue(thorough: boolean): Promise<{ queues: string[]; rescued: number; holders: string[] }> {
     const rows = await this.#run(NODE.RESCUE, [thorough]);
-    return { queues: rows.map((r) => r.queue), rescued: rows.reduce((sum, r) => sum + r.rescued, 0) };
+    return {
+      queues: rows.flatMap((r) => r.queue ?? []),
+      rescued: rows.reduce((sum, r) => sum + r.rescued, 0),
+      holders: rows.flatMap((r) => r.holder ?? []),
+    };
   }
 
   prune(retentionDays: number): Promise<Port.Pruned> {

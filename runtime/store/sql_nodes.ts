@@ -107,8 +107,9 @@ const ORPHANED = held(
 
 /**
  * Give back what is held by an instance that has no live lease, without charging the attempt, and end what
- * somebody had asked to cancel. It is looked for only when a node was lost just now or lately, or when told: while an old
- * transaction is open, all that ever was held is passed over. Indexes: held_instance, primary key.
+ * somebody had asked to cancel. It is looked for only when a node was lost just now or lately, or when told ($1): while an
+ * old transaction is open, all that ever was held is passed over. Told, it says as well for whom anything is listed.
+ * Indexes: held_instance, primary key.
  */
 export const RESCUE: string = `
 with lost as (
@@ -150,10 +151,9 @@ with lost as (
   where e.uuid = any(array(select uuid from orphan)) and e.state = 'running' and e.cancel_at is null
   returning e.queue
 )
-select queue, count(*)::int as rescued from rescued group by queue`;
-
-/** For whom something is listed. Index: held_instance. */
-export const HOLDERS = `select distinct instance::text from dispatcher.held`;
+select queue, count(*)::int as rescued, null as holder from rescued group by queue
+union all
+select null, 0, instance::text from (select distinct instance from dispatcher.held where $1::boolean) h`;
 
 /** So many rows of the list are tidied in one statement. */
 export const TIDIED_AT_ONCE = 200;
