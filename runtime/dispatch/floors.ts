@@ -103,7 +103,7 @@ export class ClaimFloors {
     const now = this.#clock.monotonic();
     const took = now - look.begun;
     if (look.floors.length > 0) this.#usual += (took - this.#usual) / 8;
-    else if (found && took > SLOW_MS + lengthOf(found) / PER_MS && took > 2 * this.#usual) {
+    else if (found && took > SLOW_MS && took > 2 * this.#usual && took > SLOW_MS + lengthOf(found) / PER_MS) {
       this.#from = now + Math.min(SHARE * took, BLIND_MS);
     } else this.#from = 0;
     if (found) this.#rise(look.begun, now, found);

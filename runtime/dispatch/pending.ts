@@ -38,7 +38,9 @@ export class Pending {
 
   /** Take what one statement settles. */
   take(): Settlement[] {
-    const taken = this.#list.splice(0, batchOf(this.#list, BATCH, sizeOf));
+    // Most are small: then nobody counts.
+    const bounded = this.#bytes > BATCH_BYTES ? sizeOf : undefined;
+    const taken = this.#list.splice(0, batchOf(this.#list, BATCH, bounded));
     for (const one of taken) this.#bytes -= sizeOf(one);
     return taken;
   }

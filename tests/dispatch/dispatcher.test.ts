@@ -392,8 +392,19 @@ test("Dispatcher says of many stale outcomes in some lines, and how many more th
   assert.equal(dispatcher.totals.stale, 100);
 });
 
+/** With an empty pool, let the statements under way be answered until all is settled; what was asked since. */
+async function letGo({ store, pool, dispatcher }: ReturnType<typeof rig>, open: () => void) {
+  pool.held.splice(0);
+  const before = store.exchanges.length;
+  dispatcher.wake();
+  open();
+  await eventually(() => dispatcher.settledAll);
+  return store.exchanges.slice(before);
+}
+
 test("Dispatcher claims nothing while two thousand outcomes wait to be settled", async () => {
-  const { store, pool, start, finish, dispatcher } = rig(4, 12);
+  const made = rig(4, 12);
+  const { store, pool, start, finish } = made;
   const { open, opened } = gate();
   start();
   await idle();
@@ -403,19 +414,15 @@ test("Dispatcher claims nothing while two thousand outcomes wait to be settled",
     finish();
     if (i < 2) await idle();
   }
-  pool.held.splice(0);
-  const limits = store.exchanges.length;
-  dispatcher.wake();
-  open();
-  await eventually(() => dispatcher.settledAll);
-  const late = store.exchanges.slice(limits);
+  const late = await letGo(made, open);
   assert.equal(late[0].limit, 0, "more than 2,000 waited");
   assert.equal(late[0].settlements.length, 1_000);
   await eventually(() => pool.held.length === 4);
 });
 
 test("Dispatcher settles large results in parts, and begins nothing while too much of them waits", async () => {
-  const { store, pool, start, finish, dispatcher } = rig(4, 12);
+  const made = rig(4, 12);
+  const { store, pool, start, finish } = made;
   const { open, opened } = gate();
   start();
   await idle();
@@ -428,12 +435,7 @@ test("Dispatcher settles large results in parts, and begins nothing while too mu
   for (let i = 0; i < 120; i++) finish(undefined, { text });
   await idle();
   assert.equal(pool.isHeld, true);
-  pool.held.splice(0);
-  const limits = store.exchanges.length;
-  dispatcher.wake();
-  open();
-  await eventually(() => dispatcher.settledAll);
-  const late = store.exchanges.slice(limits);
+  const late = await letGo(made, open);
   assert.equal(late[0].limit, 0, "nothing more is claimed");
   const large = store.exchanges.map(({ settlements }) =>
     settlements.filter((one) => one.result === text).length
