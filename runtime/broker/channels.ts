@@ -4,7 +4,6 @@
  *
  * @module
  */
-import { uuid7 } from "../uuid.ts";
 
 /** "There is work in this queue"; an empty payload says that something became due at another time. */
 export const WAKE_CHANNEL = "dispatcher_wake";
@@ -21,7 +20,7 @@ export function handChannel(): string {
 
 /** A channel for the replies to one request. */
 export function replyChannel(): string {
-  return `dispatcher_reply_${uuid7().replaceAll("-", "_")}`;
+  return `dispatcher_reply_${crypto.randomUUID().replaceAll("-", "_")}`;
 }
 
 /** The channel on which a node hears itself. */

@@ -25,7 +25,7 @@ import { oncePerTurn } from "../turn.ts";
 import { account } from "./accounting.ts";
 import { tellAttempt, tellClaims, tellSettles } from "./attempt_log.ts";
 import { Doubts } from "./doubts.ts";
-import { ClaimFloors } from "./floors.ts";
+import { ClaimFloors, isPartial } from "./floors.ts";
 import { Gathering, statementsAtMost } from "./gathering.ts";
 import type { OnCall } from "./on_call.ts";
 import { Outage } from "./outage.ts";
@@ -219,7 +219,7 @@ export class Dispatcher {
     if (this.#doubts.areDue && this.#underway.size === 0 && !this.#outage.rests) void this.#reconcile();
     const { onCall } = this.#parts;
     if (onCall?.isOn) this.#claiming && this.#pool.idle || void onCall.goOff();
-    else if (this.#isQuiet()) onCall?.goOn(this.instance, this.#floors.patience);
+    else if (this.#isQuiet()) onCall?.goOn(this.instance, this.#floors.slowFor);
   }
 
   /** Whether there is nothing to do and nothing to ask for. */
@@ -348,7 +348,7 @@ export class Dispatcher {
       this.#more = !exchanged.all;
       this.#parts.triage?.claimed(exchanged);
       this.#floors.done(look, exchanged);
-      if (exchanged.all && look.floors.length > 0) this.#sweepLater();
+      if (exchanged.all && isPartial(look)) this.#sweepLater();
       return exchanged;
     } catch (error) {
       this.#floors.done(look, null);

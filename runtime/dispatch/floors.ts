@@ -1,17 +1,17 @@
 /**
  * Where claims begin to look.
  *
- * A claim walks an index in order and takes the first rows that are free. While an old transaction is open, PostgreSQL
- * cannot forget the rows that were claimed and settled since, and every walk from the beginning passes over all of them:
- * a minute at 1,000 envelopes/s makes it a hundred times as long. So a node remembers how far its claims have come, by
- * queue and priority, and begins there.
+ * A claim walks an index in order and takes the first rows that are free. PostgreSQL keeps there what was claimed and settled
+ * until VACUUM comes, and while an old transaction is open it keeps it in the table, too: every walk from the beginning passes
+ * over all of it. At 12,000 envelopes/s a claim took twice as long after a minute, beside an old transaction a hundred times.
+ * So a node remembers how far its claims have come, by queue and priority, and begins there.
  *
- * What lies before a floor would not be found: what was given back, what was written before and committed later. So
- * claims look from the beginning as long as that is fast (and floors then play no part), and when it is slow, every now
- * and then: it may take a twentieth of the time.
+ * What lies before a floor would not be found: what was given back, what was written before and committed later. So claims
+ * look from the beginning every now and then: it may take a twentieth of the time.
  *
  * ```text
- *  from the beginning ──took long──► from the floors, for twenty times as long, 10 s at most ──► from the beginning
+ *  from the beginning ──► from the floors, for twenty times as long as that took ──► from the beginning
+ *                          250 ms at most; where it was slow, 10 s
  * ```
  *
  * @module
@@ -26,6 +26,8 @@ import type { Claimed, Floor } from "../store/store.ts";
 const SLOW_MS = 30;
 const PER_MS = 20_000;
 const SHARE = 20;
+/** As long as looks from the beginning are fast, what lies before the floors waits no longer than this. */
+const BRIEF_MS = 250;
 /** A claim may also have taken long for an outage, or because the node was stopped: no longer than this, in any case. */
 const BLIND_MS = 10_000;
 /** What was drawn before and is committed later than this, in milliseconds, waits for a look from the beginning. */
@@ -38,6 +40,11 @@ export interface Look {
   /** Empty: from the beginning. */
   floors: Floor[];
   begun: number;
+}
+
+/** Whether it passes over anything: floors of 0 are where everything begins. */
+export function isPartial({ floors }: Look): boolean {
+  return floors.some(({ id }) => id > 0);
 }
 
 /** What came of a claim. */
@@ -67,6 +74,7 @@ export class ClaimFloors {
   readonly #clock: Clock;
   readonly #marks = new Map<string, Mark>();
   #from = 0;
+  #slow = false;
   // Milliseconds that claims from the floors take, on the average of the last few.
   #usual = 0;
 
@@ -79,14 +87,19 @@ export class ClaimFloors {
   look(): Look {
     const begun = this.#clock.monotonic();
     if (begun < this.#from) return { floors: this.#floors(), begun };
-    // One at a time, if it is slow.
+    // One at a time.
     if (this.#from > 0) this.#from = Infinity;
     return { floors: [], begun };
   }
 
   /** In how many milliseconds a claim will look from the beginning; 0: each does. */
   get patience(): number {
-    return Number.isFinite(this.#from) ? Math.max(0, this.#from - this.#clock.monotonic()) : LAG_MS;
+    return Number.isFinite(this.#from) ? Math.max(0, this.#from - this.#clock.monotonic()) : BRIEF_MS;
+  }
+
+  /** For how many milliseconds nobody should look from the beginning, since that is slow. */
+  get slowFor(): number {
+    return this.#slow ? this.patience : 0;
   }
 
   /** These go back to where they were, at once: claims begin no later than there. */
@@ -103,9 +116,11 @@ export class ClaimFloors {
     const now = this.#clock.monotonic();
     const took = now - look.begun;
     if (look.floors.length > 0) this.#usual += (took - this.#usual) / 8;
-    else if (found && took > SLOW_MS && took > 2 * this.#usual && took > SLOW_MS + lengthOf(found) / PER_MS) {
-      this.#from = now + Math.min(SHARE * took, BLIND_MS);
-    } else this.#from = 0;
+    else {
+      this.#slow = found !== null && took > SLOW_MS && took > 2 * this.#usual &&
+        took > SLOW_MS + lengthOf(found) / PER_MS;
+      this.#from = found ? now + Math.min(SHARE * took, this.#slow ? BLIND_MS : BRIEF_MS) : 0;
+    }
     if (found) this.#rise(look.begun, now, found);
   }
 

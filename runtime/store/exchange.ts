@@ -115,7 +115,7 @@ export interface Exchanged {
   settled: Set<string>;
   /** The last that was claimed, by queue and priority. */
   reached: Floor[];
-  /** The last number that was drawn by anybody. */
+  /** The last number that was drawn by anybody; 0 where nothing was to be claimed. */
   last: number;
   /** Whether anything in these queues waits and asks for resources. */
   asking: boolean;

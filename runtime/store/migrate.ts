@@ -57,6 +57,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 21, name: "0021_on_call", worksWith: 1 },
   { version: 22, name: "0022_bounded_claims", worksWith: 1 },
   { version: 23, name: "0023_vigil", worksWith: 1 },
+  { version: 24, name: "0024_small_exchanges", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {

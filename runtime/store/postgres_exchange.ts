@@ -39,7 +39,7 @@ export const REHEARSAL: Port.Exchange = {
     keyed: false,
   }],
   queues: [""],
-  limit: 0,
+  limit: 1,
 };
 
 /** What EXCHANGE takes of the settlements, behind those of the claim, and how much that may hand out. */

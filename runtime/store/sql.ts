@@ -13,7 +13,7 @@ export const WAKE = `select dispatcher.rouse($1::text[]) quiet`;
 
 /**
  * Settle and claim in one round trip, one commit, one fsync; or only one of the two. What it does, and why it is a
- * function: 0013_exchange.sql, and 0022_bounded_claims.sql, which is what it is now.
+ * function: 0013_exchange.sql, and 0024_small_exchanges.sql, which is what it is now.
  */
 export const EXCHANGE = `
 select * from dispatcher.exchange($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`;

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ClaimFloors, type Found } from "../../runtime/dispatch/floors.ts";
+import { ClaimFloors, type Found, isPartial } from "../../runtime/dispatch/floors.ts";
 import type { Floor } from "../../runtime/store/store.ts";
 import { test } from "../harness.ts";
 import { FakeClock } from "../fake_clock.ts";
@@ -19,16 +19,26 @@ function open(queues = ["q"]) {
 
 const at = (id: number, priority = 0, queue = "q"): Floor => ({ queue, priority, id });
 
-test("ClaimFloors lets every claim look from the beginning while that is fast", () => {
-  const { floors, claim } = open();
-  for (let id = 0; id < 5_000; id += 100) assert.deepEqual(claim(20, { last: id }), []);
+test("ClaimFloors looks from the beginning every 250 ms at least while that is fast, and for a twentieth of the time", () => {
+  const { clock, floors, claim } = open();
   assert.equal(floors.patience, 0);
+  assert.deepEqual(claim(5, { last: 100 }), []);
+  assert.equal(floors.patience, 100);
+  assert.deepEqual(claim(95), [at(0)]);
+  clock.advance(5);
+  assert.deepEqual(claim(20), []);
+  assert.equal(floors.patience, 250, "not 400");
+  assert.equal(claim(250).length, 1);
+  assert.deepEqual(claim(0), []);
+  assert.equal(floors.patience, 0, "who took no time takes none of the others'");
+  assert.equal(floors.slowFor, 0);
 });
 
 test("ClaimFloors begins from the floors for twenty times as long as the look from the beginning took", () => {
   const { clock, floors, claim } = open();
   assert.deepEqual(claim(400, { last: 100 }), []);
   assert.equal(floors.patience, 8_000);
+  assert.equal(floors.slowFor, 8_000);
   assert.deepEqual(claim(10, { last: 200 }), [at(0)]);
   clock.advance(7_980);
   assert.equal(claim(5).length, 1);
@@ -37,14 +47,16 @@ test("ClaimFloors begins from the floors for twenty times as long as the look fr
 });
 
 test("ClaimFloors grants a claim the time that what it brings takes", () => {
-  const { claim } = open();
+  const { clock, floors, claim } = open();
   const claimed = Array.from(
     { length: 16 },
     () => ({ args: "x".repeat(500_000), kwargs: "x".repeat(500_000) }),
   );
   assert.deepEqual(claim(700, { last: 100, claimed }), []);
-  assert.deepEqual(claim(900, { last: 200, claimed }), [], "that was quick for so much");
-  assert.equal(claim(20).length, 1, "that was slow, even so");
+  assert.equal(floors.slowFor, 0, "that was quick for so much");
+  clock.advance(250);
+  assert.deepEqual(claim(900, { last: 200, claimed }), []);
+  assert.equal(floors.slowFor, 10_000, "that was slow, even so");
 });
 
 test("ClaimFloors begins where what goes back is, and rises again from there", () => {
@@ -71,6 +83,13 @@ test("ClaimFloors looks from the beginning within 10 s, whatever an outage made 
   assert.equal(floors.patience, 10_000);
   clock.advance(10_000);
   assert.deepEqual(claim(5), []);
+});
+
+test("a look from floors that have not risen is as good as one from the beginning", () => {
+  const begun = 0;
+  assert.equal(isPartial({ floors: [], begun }), false);
+  assert.equal(isPartial({ floors: [at(0), at(0, 7)], begun }), false);
+  assert.equal(isPartial({ floors: [at(0), at(1, 7)], begun }), true);
 });
 
 test("ClaimFloors raises a floor only to what was drawn before the claim that found all began", () => {
@@ -134,12 +153,13 @@ test("ClaimFloors lets one slow look from the beginning be under way at a time",
 });
 
 test("ClaimFloors takes a look that is no slower than one from the floors for fast", () => {
-  const { clock, claim } = open();
+  const { clock, floors, claim } = open();
   claim(500);
   for (let i = 0; i < 50; i++) claim(200);
   clock.advance(10_000);
   assert.deepEqual(claim(300), []);
-  assert.deepEqual(claim(300), []);
+  assert.equal(floors.slowFor, 0);
+  assert.equal(floors.patience, 250);
 });
 
 test("ClaimFloors remembers no more than so many priorities of a queue", () => {

@@ -24,6 +24,8 @@ export class FakeStore {
   after: (work: Exchange) => void | Promise<void> = () => {};
   /** So many of a claim come with their content. */
   handsOut = Infinity;
+  /** The last number that was drawn. */
+  last = 0;
   /** Uuids whose settling changes nothing. */
   readonly stale = new Set<string>();
 
@@ -43,7 +45,7 @@ export class FakeStore {
       all,
       settled: new Set(settled),
       reached: [],
-      last: 0,
+      last: this.last,
       asking: false,
     };
     await this.after(work);
