@@ -17,11 +17,13 @@
  * @module
  */
 import type { Clock } from "../clock.ts";
+import type { Events } from "../events.ts";
 import type { Store } from "../store/store.ts";
 
 /** What a vigil is kept with. */
 export interface VigilParts {
   clock: Clock;
+  events: Events;
   store: Pick<Store, "keepVigil">;
 }
 
@@ -126,10 +128,12 @@ export class Vigil {
 
   /** @param usual Envelopes that were published in a millisecond while they woke this node. */
   async #keep(usual: number): Promise<void> {
-    const { clock } = this.#parts;
+    const { clock, events } = this.#parts;
     const { signal } = this.#stop;
     this.#isKept = true;
+    events.emit("debug", "vigil.began", `Looks by itself every ${this.pause} ms, since it is woken often`);
     this.#say();
+    let why = "nothing more is claimed";
     let [askedAt, askAt, published] = [clock.monotonic(), clock.monotonic() + RENEW_MS, this.#published];
     while (!signal.aborted) {
       await clock.sleep(this.pause, signal);
@@ -139,24 +143,28 @@ export class Vigil {
       // That was one behind the last word.
       if (this.#words === 0 && now >= this.#until) break;
       if (now < askAt) continue;
-      const goesOn = this.#isWorth((this.#published - published) / (now - askedAt), usual);
+      const against = this.#against((this.#published - published) / (now - askedAt), usual);
+      const goesOn = against === undefined;
       if (goesOn) this.#say();
+      else why = against;
       [askedAt, askAt, published] = [now, goesOn ? now + RENEW_MS : Infinity, this.#published];
     }
     this.#isKept = false;
     this.#since = -Infinity;
+    events.emit("debug", "vigil.ended", `Is woken again: ${why}`);
   }
 
-  /** Whether looks find enough, and as much is published in a millisecond as before. */
-  #isWorth(rate: number, usual: number): boolean {
+  /** What speaks against going on: that looks find too little, or that less is published in a millisecond than before. */
+  #against(rate: number, usual: number): string | undefined {
     if (this.#found < WORTH * this.#looks) {
       this.#rest = REST_MS.first;
-      return false;
+      return "looks find little";
     }
-    if (rate >= SLOWER * usual) return true;
-    this.#notBefore = this.#parts.clock.monotonic() + this.#rest;
-    this.#rest = Math.min(REST_MS.most, 2 * this.#rest);
-    return false;
+    if (rate >= SLOWER * usual) return;
+    const rest = this.#rest;
+    this.#notBefore = this.#parts.clock.monotonic() + rest;
+    this.#rest = Math.min(REST_MS.most, 2 * rest);
+    return `less is published meanwhile; no vigil for ${rest / 1_000} s`;
   }
 
   #say(): void {

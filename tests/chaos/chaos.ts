@@ -48,6 +48,8 @@ export interface ChaosReport {
   unfinished: read.LiveRow[];
   wired: { sent: number; final: number };
   retries: number;
+  /** How often some node looked by itself. */
+  vigils: number;
   seconds: { faults: number; settling: number };
   longest: { took: number; what: string };
 }
@@ -109,6 +111,7 @@ export async function runChaos(options: ChaosOptions): Promise<ChaosReport> {
       unfinished,
       wired: { sent: load.wired.length, final: load.wired.filter(({ uuid }) => finals.has(uuid)).length },
       retries: load.retries,
+      vigils: load.vigils,
       seconds: {
         faults: (mended - begun) / 1000,
         settling: (ended - mended) / 1000,

@@ -16,6 +16,8 @@ import { Random } from "./random.ts";
 type Call = Omit<Published, "via" | "publisher" | "ackedAt">;
 type Via = Published["via"];
 
+/** A node that is woken so often at once looks by itself. */
+const WAKES = 200;
 /** From so many on that are not final nothing is published. */
 const MOST_WAITING = 400;
 const GROUPS = ["red", "green", "blue"];
@@ -67,6 +69,8 @@ export class Load {
   readonly cancelled = new Set<string>();
   /** Calls that the database did not answer at first. */
   retries = 0;
+  /** How often some node looked by itself, and was not woken. */
+  vigils = 0;
   readonly #url: string;
   readonly #nodes: readonly string[];
   readonly #stop = new AbortController();
@@ -101,6 +105,7 @@ export class Load {
     this.#loops.push(this.#cancel(new Random(seed * 31 + 30)));
     this.#quiet = await connect({ databaseUrl: this.#url, max: 1 });
     this.#loops.push(this.#publishQuietly(new Random(seed * 31 + 29)));
+    this.#loops.push(this.#rouseOften(new Random(seed * 31 + 28)));
   }
 
   /** Stop; resolves when everything that was begun is acknowledged. */
@@ -139,6 +144,22 @@ export class Load {
       } catch (error) {
         if (!isTransient(error)) throw error;
         this.retries++;
+      }
+    }
+  }
+
+  /** As hundreds of publishers would: nodes look by themselves from then on, and whoever publishes wakes nobody. */
+  async #rouseOften(random: Random): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      await rest(random.between(1_000, 4_000));
+      try {
+        for (let i = 0; i < WAKES; i++) await this.#sql`select dispatcher.rouse(${["default"]}::text[])`;
+        await rest(200);
+        const [{ kept }] = await this.#sql`
+          select count(*)::int kept from dispatcher.node where vigil_until > clock_timestamp()`;
+        if (kept > 0) this.vigils++;
+      } catch (error) {
+        if (!isTransient(error)) throw error;
       }
     }
   }

@@ -14,7 +14,7 @@ export function held({ verdicts, unfinished }: ChaosReport): boolean {
 
 /** The summary, with what broke a law. */
 export function summary(report: ChaosReport): string {
-  const { seed, evidence, verdicts, faults, unfinished, wired, retries, seconds, longest } = report;
+  const { seed, evidence, verdicts, faults, unfinished, wired, retries, vigils, seconds, longest } = report;
   const states = countBy(evidence.archive.map(({ state }) => state));
   const outcomes = countBy(
     evidence.archive.flatMap(({ attempts }) => attempts.map(({ outcome }) => outcome)),
@@ -26,7 +26,7 @@ export function summary(report: ChaosReport): string {
       say(outcomes)
     }; ${evidence.runs.length} runs recorded, ${
       evidence.archive.filter(({ handed }) => handed).length
-    } handed over`,
+    } handed over, ${vigils} times some node looked by itself`,
     `faults: ${total} in ${seconds.faults.toFixed(1)} s (${say(faults)})`,
     `all final ${seconds.settling.toFixed(1)} s after the last was mended; the longest took ${
       longest.took.toFixed(1)

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Vigil } from "../../runtime/dispatch/vigil.ts";
+import { Events } from "../../runtime/events.ts";
 import { FakeClock } from "../fake_clock.ts";
 import { test } from "../harness.ts";
 
@@ -7,8 +8,12 @@ import { test } from "../harness.ts";
 function rig() {
   const clock = new FakeClock();
   const state = { finds: 10, sharing: 1, looks: 0, words: 0, answers: true, published: 0 };
+  const events = new Events();
+  const log: string[] = [];
+  events.on(({ name, text }) => log.push(`${name}: ${text}`));
   const vigil: Vigil = new Vigil({
     clock,
+    events,
     store: {
       async keepVigil() {
         state.words++;
@@ -34,7 +39,7 @@ function rig() {
     }
     return woken;
   };
-  return { clock, state, vigil, publish };
+  return { clock, state, vigil, publish, log };
 }
 
 test("Vigil leaves wakes to the dispatcher while they are few", async () => {
@@ -64,7 +69,7 @@ test("Vigil of several nodes is kept by turns", async () => {
 });
 
 test("Vigil ends when looks find little, after a look behind the second that it had promised", async () => {
-  const { clock, state, vigil, publish } = rig();
+  const { clock, state, vigil, publish, log } = rig();
   state.finds = 1;
   await publish(200, 200);
   let at = 0;
@@ -78,6 +83,10 @@ test("Vigil ends when looks find little, after a look behind the second that it 
   // It was kept for some 100 ms of the 200.
   assert.ok(at >= 895 && at <= 915, `${at} ms`);
   assert.equal(state.looks, looks + 1, "the last one");
+  assert.deepEqual(log, [
+    "vigil.began: Looks by itself every 5 ms, since it is woken often",
+    "vigil.ended: Is woken again: looks find little",
+  ]);
   assert.equal(await publish(50, 100), 50, "from then on it is woken");
   await clock.advance(201);
   assert.equal(await publish(1_000, 1_000), 99, "until it is woken too often again");
@@ -94,7 +103,7 @@ test("Vigil goes on looking while nobody knows whether its word was heard", asyn
 });
 
 test("Vigil that is stopped looks no more, and begins again only when it is resumed", async () => {
-  const { clock, state, vigil, publish } = rig();
+  const { clock, state, vigil, publish, log } = rig();
   await publish(200, 200);
   vigil.stop();
   await clock.advance(10);
@@ -103,6 +112,7 @@ test("Vigil that is stopped looks no more, and begins again only when it is resu
   assert.deepEqual([vigil.isKept, state.words], [false, 1]);
   assert.ok(state.looks <= looks + 1);
   assert.equal(await publish(300, 300), 300);
+  assert.equal(log.at(-1), "vigil.ended: Is woken again: nothing more is claimed");
   vigil.resume();
   assert.equal(await publish(200, 200), 99);
 });
@@ -121,7 +131,7 @@ test("Vigil that is resumed looks once more when what it had said before is over
 });
 
 test("Vigil under which less is published than before ends, and rests, longer each time", async () => {
-  const { clock, state, vigil, publish } = rig();
+  const { clock, state, vigil, publish, log } = rig();
   /** Those who wait for their results publish a third of what they did. */
   const slower = async () => {
     await publish(100, 100);
@@ -131,9 +141,11 @@ test("Vigil under which less is published than before ends, and rests, longer ea
     return state.words;
   };
   assert.equal(await slower(), 1);
+  assert.equal(log.at(-1), "vigil.ended: Is woken again: less is published meanwhile; no vigil for 30 s");
   assert.equal(await publish(10_000, 10_000), 10_000, "it would be kept otherwise");
   await clock.advance(20_000);
   assert.equal(await slower(), 2);
+  assert.equal(log.at(-1), "vigil.ended: Is woken again: less is published meanwhile; no vigil for 60 s");
   await clock.advance(31_000);
   assert.equal(await publish(1_000, 1_000), 1_000, "the second rest is twice as long");
   await clock.advance(30_000);
