@@ -25,7 +25,7 @@ import { oncePerTurn } from "../turn.ts";
 import { account } from "./accounting.ts";
 import { tellAttempt, tellClaims, tellSettles } from "./attempt_log.ts";
 import { Doubts } from "./doubts.ts";
-import { ClaimFloors, isPartial } from "./floors.ts";
+import { ClaimFloors } from "./floors.ts";
 import { Gathering, statementsAtMost } from "./gathering.ts";
 import type { OnCall } from "./on_call.ts";
 import { Outage } from "./outage.ts";
@@ -348,7 +348,7 @@ export class Dispatcher {
       this.#more = !exchanged.all;
       this.#parts.triage?.claimed(exchanged);
       this.#floors.done(look, exchanged);
-      if (exchanged.all && isPartial(look)) this.#sweepLater();
+      if (this.#floors.owe) this.#sweepLater();
       return exchanged;
     } catch (error) {
       this.#floors.done(look, null);
@@ -356,12 +356,12 @@ export class Dispatcher {
     }
   }
 
-  /** What lies before the floors is found by a look from the beginning, when it is time for one. */
+  /** What lies before the floors is found by a look from the beginning; there may have been one by then. */
   #sweepLater(): void {
     const { clock } = this.#parts;
-    this.#sweep ??= clock.sleep(this.#floors.patience + 1, this.#paused.signal).then(() => {
+    this.#sweep ??= clock.sleep(this.#floors.sweepIn, this.#paused.signal).then(() => {
       this.#sweep = undefined;
-      this.wake();
+      if (this.#floors.owe) this.wake();
     });
   }
 

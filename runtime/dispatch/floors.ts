@@ -43,7 +43,7 @@ export interface Look {
 }
 
 /** Whether it passes over anything: floors of 0 are where everything begins. */
-export function isPartial({ floors }: Look): boolean {
+function isPartial({ floors }: Look): boolean {
   return floors.some(({ id }) => id > 0);
 }
 
@@ -75,6 +75,8 @@ export class ClaimFloors {
   readonly #marks = new Map<string, Mark>();
   #from = 0;
   #slow = false;
+  // Claims from the floors have found all, and none from the beginning came after them.
+  #owe = false;
   // Milliseconds that claims from the floors take, on the average of the last few.
   #usual = 0;
 
@@ -90,6 +92,16 @@ export class ClaimFloors {
     // One at a time.
     if (this.#from > 0) this.#from = Infinity;
     return { floors: [], begun };
+  }
+
+  /** Whether a look from the beginning is owed, since what lies before the floors may be all there is. */
+  get owe(): boolean {
+    return this.#owe;
+  }
+
+  /** Milliseconds in which to pay that, if no claim has done so by then. */
+  get sweepIn(): number {
+    return Math.max(BRIEF_MS, this.patience + 1);
   }
 
   /** In how many milliseconds a claim will look from the beginning; 0: each does. */
@@ -121,7 +133,9 @@ export class ClaimFloors {
         took > SLOW_MS + lengthOf(found) / PER_MS;
       this.#from = found ? now + Math.min(SHARE * took, this.#slow ? BLIND_MS : BRIEF_MS) : 0;
     }
-    if (found) this.#rise(look.begun, now, found);
+    if (!found) return;
+    this.#owe = isPartial(look) && (this.#owe || found.all);
+    this.#rise(look.begun, now, found);
   }
 
   #rise(begun: number, now: number, { all, reached, last }: Found): void {

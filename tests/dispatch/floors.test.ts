@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { ClaimFloors, type Found, isPartial } from "../../runtime/dispatch/floors.ts";
+import { ClaimFloors, type Found } from "../../runtime/dispatch/floors.ts";
 import type { Floor } from "../../runtime/store/store.ts";
 import { test } from "../harness.ts";
 import { FakeClock } from "../fake_clock.ts";
@@ -85,11 +85,25 @@ test("ClaimFloors looks from the beginning within 10 s, whatever an outage made 
   assert.deepEqual(claim(5), []);
 });
 
-test("a look from floors that have not risen is as good as one from the beginning", () => {
-  const begun = 0;
-  assert.equal(isPartial({ floors: [], begun }), false);
-  assert.equal(isPartial({ floors: [at(0), at(0, 7)], begun }), false);
-  assert.equal(isPartial({ floors: [at(0), at(1, 7)], begun }), true);
+test("ClaimFloors owes a look from the beginning once one from risen floors has found all, until there was one", () => {
+  const { clock, floors, claim } = open();
+  claim(1_000, { last: 100 });
+  claim(10, { last: 200 });
+  assert.equal(floors.owe, false, "floors of 0 are where everything begins");
+  clock.advance(1_000);
+  claim(10, { last: 300 });
+  claim(10, { all: false, reached: [at(310)] });
+  assert.equal(floors.owe, false, "more is to be claimed");
+  claim(10, { last: 400 });
+  assert.equal(floors.owe, true);
+  claim(10, { all: false, reached: [at(410)] });
+  claim(10, null);
+  assert.equal(floors.owe, true);
+  assert.equal(floors.sweepIn, floors.patience + 1);
+  clock.advance(10_000);
+  assert.deepEqual(claim(5), []);
+  assert.equal(floors.owe, false);
+  assert.equal(floors.sweepIn, 250, "longer than the 100 ms for which claims begin at the floors");
 });
 
 test("ClaimFloors raises a floor only to what was drawn before the claim that found all began", () => {
