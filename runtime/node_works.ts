@@ -170,12 +170,11 @@ export class Works {
 
   #buildDispatcher(): Dispatcher {
     const { config, events } = this.#parts;
-    const { queues } = this;
     return new Dispatcher(this.#state.instance, {
       store: this.store,
       clock: this.clock,
       events,
-      queues,
+      queues: this.queues,
       isForContent,
       settled: (watched, released, restage) => {
         this.announcer.settled(watched);
@@ -237,15 +236,14 @@ export class Works {
       rescueSeconds: config.heartbeat_seconds,
       graceSeconds: config.leader_seconds * 2,
       hears: () => this.selfCheck.hearing === "connected",
-      wake: (queues) => this.announcer.wake(queues),
+      wake: (queues) => this.dispatcher.returned(queues),
     });
   }
 
   #buildProducers(): Producers {
     const { config, events, extension } = this.#parts;
-    const { name } = this;
     return new Producers({
-      node: name,
+      node: this.name,
       store: this.store,
       clock: this.clock,
       events,

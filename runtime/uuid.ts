@@ -17,7 +17,7 @@ export function isUuid(text: string): boolean {
 const NUMBERS = Array.from({ length: 0x1000 }, (_, number) => number.toString(16).padStart(3, "0"));
 
 // Written and read by uuid7 and beginMs alone.
-let lastMs = 0;
+let lastMs = -1;
 let number = 0;
 let head = "";
 let tail = "";

@@ -32,6 +32,7 @@ import { Outage } from "./outage.ts";
 import { Pending } from "./pending.ts";
 import { Refusals } from "./refusals.ts";
 import { isWatched, settlementOf, type SettlerOptions, unbegun } from "./settler.ts";
+import { Sweep } from "./sweep.ts";
 import { Vigil } from "./vigil.ts";
 import type { Triage } from "./triage.ts";
 
@@ -79,7 +80,7 @@ export class Dispatcher {
   readonly #doubts: Doubts;
   readonly #vigil: Vigil;
   readonly #floors: ClaimFloors;
-  #sweep: Promise<void> | undefined;
+  readonly #sweep: Sweep;
   #paused = new AbortController();
   readonly #refusals: Refusals;
   /** Nodes that serve the same queues, this one among them. */
@@ -91,6 +92,7 @@ export class Dispatcher {
     this.#parts = parts;
     this.#settler = settler;
     this.#floors = new ClaimFloors(parts.clock, parts.queues);
+    this.#sweep = new Sweep(parts.clock, this.#floors, () => this.wake());
     this.#outage = new Outage(parts.events, () => this.#pump());
     this.#doubts = new Doubts(parts);
     this.#refusals = new Refusals(parts);
@@ -111,7 +113,7 @@ export class Dispatcher {
     this.#parts.triage?.start(pool, {
       pump: () => this.#pump(),
       finished: (end) => this.finished(end),
-      returned: () => this.#parts.settled([], this.#parts.queues, false),
+      returned: () => this.returned(),
     });
     this.#claiming = true;
     this.wake();
@@ -121,6 +123,12 @@ export class Dispatcher {
   wake(): void {
     this.#hungry = true;
     this.#pump();
+  }
+
+  /** What was there before is available again in these: the next claim looks for it, and the other nodes are told. */
+  returned(queues: string[] = this.#parts.queues): void {
+    this.#floors.ask();
+    this.#parts.settled([], queues, false);
   }
 
   /** Somebody has published. */
@@ -299,11 +307,12 @@ export class Dispatcher {
     this.#claimUnderway += limit;
     const sentAt = this.#parts.clock.now();
     try {
-      const exchanged = limit > 0
-        ? await this.#claim(settlements, limit)
-        : await this.#exchange(settlements, limit);
+      const exchanged =
+        await (limit > 0 ? this.#claim(settlements, limit) : this.#exchange(settlements, limit));
       this.#outage.answered();
-      this.#hungry = account(this.#parts, this.totals, settlements, exchanged.settled) || this.#hungry;
+      const released = account(this.#parts, this.totals, settlements, exchanged.settled);
+      if (released) this.#floors.ask();
+      this.#hungry ||= released;
       tellSettles(this.#parts, settlements, exchanged.settled, sentAt);
       this.#take(this.#parts.triage?.admit(exchanged.claimed) ?? exchanged.claimed, sentAt);
       this.#floors.lower(exchanged.returned);
@@ -348,21 +357,12 @@ export class Dispatcher {
       this.#more = !exchanged.all;
       this.#parts.triage?.claimed(exchanged);
       this.#floors.done(look, exchanged);
-      if (this.#floors.owe) this.#sweepLater();
+      this.#sweep.plan(this.#paused.signal);
       return exchanged;
     } catch (error) {
       this.#floors.done(look, null);
       throw error;
     }
-  }
-
-  /** What lies before the floors is found by a look from the beginning; there may have been one by then. */
-  #sweepLater(): void {
-    const { clock } = this.#parts;
-    this.#sweep ??= clock.sleep(this.#floors.sweepIn, this.#paused.signal).then(() => {
-      this.#sweep = undefined;
-      if (this.#floors.owe) this.wake();
-    });
   }
 
   #failed(settlements: Settlement[], limit: number, error: unknown): void {
@@ -388,7 +388,7 @@ export class Dispatcher {
       const { given, begin } = await this.#doubts.compare(this.instance, known);
       this.#outage.answered();
       for (const one of begin) this.#accept(one);
-      if (given > 0) this.#parts.settled([], this.#parts.queues, false);
+      if (given > 0) this.returned();
       this.#hungry ||= given > 0;
     } catch (error) {
       this.#failed([], 0, error);

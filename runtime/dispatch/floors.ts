@@ -4,15 +4,19 @@
  * A claim walks an index in order and takes the first rows that are free. PostgreSQL keeps there what was claimed and settled
  * until VACUUM comes, and while an old transaction is open it keeps it in the table, too: every walk from the beginning passes
  * over all of it. At 12,000 envelopes/s a claim took twice as long after a minute, beside an old transaction a hundred times.
- * So a node remembers how far its claims have come, by queue and priority, and begins there.
- *
- * What lies before a floor would not be found: what was given back, what was written before and committed later. So claims
- * look from the beginning every now and then: it may take a twentieth of the time.
+ * So a node remembers how far its claims have come, by queue and priority, and begins there once there is much to pass over.
  *
  * ```text
- *  from the beginning ──► from the floors, for twenty times as long as that took ──► from the beginning
- *                          250 ms at most; where it was slow, 10 s
+ *  from the beginning ──much was published in the last minute, or it took long──► from the floors
+ *          ▲                                                                            │
+ *          └──── for twenty times as long as that look took: 100 ms at most, where it was slow 10 s
  * ```
+ *
+ * | what lies before a floor | is found |
+ * |---|---|
+ * | this node has made it available: given back, due, the next of its key, rescued | at once |
+ * | another node has, or it was committed a second late, or its queue was paused | by the next look from the beginning |
+ * | there is more of it than that look may take | by looks from the beginning, until one finds no more |
  *
  * @module
  */
@@ -27,7 +31,10 @@ const SLOW_MS = 30;
 const PER_MS = 20_000;
 const SHARE = 20;
 /** As long as looks from the beginning are fast, what lies before the floors waits no longer than this. */
-const BRIEF_MS = 250;
+const BRIEF_MS = 100;
+/** So much was published within a minute or two: a walk over it takes 0.3 ms. VACUUM comes once a minute by default. */
+const MUCH = 100_000;
+const MINUTE_MS = 60_000;
 /** A claim may also have taken long for an outage, or because the node was stopped: no longer than this, in any case. */
 const BLIND_MS = 10_000;
 /** What was drawn before and is committed later than this, in milliseconds, waits for a look from the beginning. */
@@ -75,8 +82,12 @@ export class ClaimFloors {
   readonly #marks = new Map<string, Mark>();
   #from = 0;
   #slow = false;
-  // Claims from the floors have found all, and none from the beginning came after them.
-  #owe = false;
+  #asked = false;
+  // When the last claim from the floors began that found all, if none from the beginning has begun since.
+  #oweSince = -Infinity;
+  // The last number that was drawn, now and a minute or two ago.
+  #drawn = 0;
+  #before: { last: number; at: number }[] = [];
   // Milliseconds that claims from the floors take, on the average of the last few.
   #usual = 0;
 
@@ -88,15 +99,22 @@ export class ClaimFloors {
   /** Begin a claim. */
   look(): Look {
     const begun = this.#clock.monotonic();
-    if (begun < this.#from) return { floors: this.#floors(), begun };
+    const isAsked = this.#asked && !this.#slow;
+    if (begun < this.#from && !isAsked) return { floors: this.#floors(), begun };
+    this.#asked = false;
     // One at a time.
     if (this.#from > 0) this.#from = Infinity;
     return { floors: [], begun };
   }
 
+  /** Something that was there before has become available: the next claim looks for it, unless that is slow. */
+  ask(): void {
+    this.#asked = true;
+  }
+
   /** Whether a look from the beginning is owed, since what lies before the floors may be all there is. */
   get owe(): boolean {
-    return this.#owe;
+    return this.#oweSince > -Infinity;
   }
 
   /** Milliseconds in which to pay that, if no claim has done so by then. */
@@ -128,14 +146,35 @@ export class ClaimFloors {
     const now = this.#clock.monotonic();
     const took = now - look.begun;
     if (look.floors.length > 0) this.#usual += (took - this.#usual) / 8;
-    else {
-      this.#slow = found !== null && took > SLOW_MS && took > 2 * this.#usual &&
-        took > SLOW_MS + lengthOf(found) / PER_MS;
-      this.#from = found ? now + Math.min(SHARE * took, this.#slow ? BLIND_MS : BRIEF_MS) : 0;
-    }
+    else this.#full(look, found, now);
     if (!found) return;
-    this.#owe = isPartial(look) && (this.#owe || found.all);
+    if (isPartial(look) && found.all) this.#oweSince = Math.max(this.#oweSince, look.begun);
+    else if (!isPartial(look) && look.begun > this.#oweSince) this.#oweSince = -Infinity;
     this.#rise(look.begun, now, found);
+    this.#count(now, found.last);
+  }
+
+  /** One from the beginning has ended: when is the next? */
+  #full({ begun }: Look, found: Found | null, now: number): void {
+    const took = now - begun;
+    this.#slow = found !== null && took > SLOW_MS && took > 2 * this.#usual &&
+      took > SLOW_MS + lengthOf(found) / PER_MS;
+    const below = found && !found.all ? found.reached.filter((one) => one.id < this.#mark(one).floor) : [];
+    // There may be more of that. A slow look is not repeated for it: claims begin there.
+    if (this.#slow) this.lower(below);
+    const isFast = !this.#slow && (below.length > 0 || !this.#isMuch);
+    this.#from = !found || isFast ? 0 : now + Math.min(SHARE * took, this.#slow ? BLIND_MS : BRIEF_MS);
+  }
+
+  /** Whether claims from the beginning have much to pass over. */
+  get #isMuch(): boolean {
+    return this.#before.length > 0 && this.#drawn - this.#before[0].last >= MUCH;
+  }
+
+  #count(now: number, last: number): void {
+    this.#drawn = Math.max(this.#drawn, last);
+    if (now - (this.#before.at(-1)?.at ?? -Infinity) < MINUTE_MS) return;
+    this.#before = [...this.#before.slice(-1), { last, at: now }];
   }
 
   #rise(begun: number, now: number, { all, reached, last }: Found): void {

@@ -148,12 +148,15 @@ export class Load {
     }
   }
 
-  /** As hundreds of publishers would: nodes look by themselves from then on, and whoever publishes wakes nobody. */
+  /** As hundreds of publishers would: nodes look by themselves for a while, and whoever publishes wakes nobody. */
   async #rouseOften(random: Random): Promise<void> {
-    while (!this.#stop.signal.aborted) {
-      await rest(random.between(1_000, 4_000));
+    const { signal } = this.#stop;
+    while (!signal.aborted) {
+      // Not all the time: what nobody was woken for would be found by chance.
+      await rest(random.between(4_000, 15_000), undefined, { signal }).catch(() => {});
       try {
-        for (let i = 0; i < WAKES; i++) await this.#sql`select dispatcher.rouse(${["default"]}::text[])`;
+        const wake = () => this.#sql`select dispatcher.rouse(${["default"]}::text[])`;
+        await Promise.all(Array.from({ length: WAKES }, wake));
         await rest(200);
         const [{ kept }] = await this.#sql`
           select count(*)::int kept from dispatcher.node where vigil_until > clock_timestamp()`;

@@ -19,19 +19,71 @@ function open(queues = ["q"]) {
 
 const at = (id: number, priority = 0, queue = "q"): Floor => ({ queue, priority, id });
 
-test("ClaimFloors looks from the beginning every 250 ms at least while that is fast, and for a twentieth of the time", () => {
+test("ClaimFloors lets every claim look from the beginning while that is fast and little was published", () => {
   const { clock, floors, claim } = open();
-  assert.equal(floors.patience, 0);
-  assert.deepEqual(claim(5, { last: 100 }), []);
-  assert.equal(floors.patience, 100);
-  assert.deepEqual(claim(95), [at(0)]);
+  for (let id = 100; id < 99_000; id += 1_000) assert.deepEqual(claim(20, { last: id }), []);
+  // As much again, but not within two minutes.
+  for (const last of [99_500, 150_000, 190_000]) {
+    clock.advance(60_000);
+    assert.deepEqual(claim(20, { last }), []);
+  }
+  assert.deepEqual([floors.patience, floors.slowFor, floors.owe], [0, 0, false]);
+});
+
+/** After much was published, with the floor of "q" at 100,000. */
+function busy() {
+  const rig = open();
+  rig.claim(0, { last: 1 });
+  for (const last of [100_001, 100_001, 200_000]) {
+    rig.clock.advance(1_000);
+    rig.claim(0, { last });
+  }
+  return rig;
+}
+
+test("ClaimFloors looks from the beginning every 100 ms at least while much is published, and for a twentieth of the time", () => {
+  const { clock, floors, claim } = busy();
+  assert.deepEqual(claim(2, { last: 200_000 }), []);
+  assert.equal(floors.patience, 40);
+  assert.deepEqual(claim(35), [at(100_001)]);
   clock.advance(5);
   assert.deepEqual(claim(20), []);
-  assert.equal(floors.patience, 250, "not 400");
-  assert.equal(claim(250).length, 1);
+  assert.equal(floors.patience, 100, "not 400");
+  assert.equal(claim(100).length, 1);
   assert.deepEqual(claim(0), []);
-  assert.equal(floors.patience, 0, "who took no time takes none of the others'");
   assert.equal(floors.slowFor, 0);
+});
+
+test("ClaimFloors goes on looking from the beginning while it finds more than it may take before the floors", () => {
+  const { claim } = busy();
+  const some = (id: number) => ({ all: false, reached: [at(id)] });
+  for (const id of [20, 40, 60, 100_000]) assert.deepEqual(claim(20, some(id)), [], `${id}`);
+  assert.deepEqual(claim(20, some(100_100)), []);
+  assert.equal(claim(20, some(100_200)).length, 1, "there was nothing before");
+});
+
+test("ClaimFloors begins where a slow look from the beginning has found more than it may take", () => {
+  const { clock, claim } = busy();
+  claim(500, { all: false, reached: [at(20)] });
+  assert.deepEqual(claim(20, { all: false, reached: [at(40)] }), [at(19)]);
+  clock.advance(1_000);
+  claim(20, { last: 200_000 });
+  clock.advance(1_000);
+  claim(20, { last: 200_000 });
+  assert.deepEqual(claim(20), [at(200_000)], "all of it is found: they rise again");
+});
+
+test("ClaimFloors looks from the beginning with the next claim when it is asked to, unless that is slow", () => {
+  const { floors, claim } = busy();
+  claim(20);
+  assert.equal(claim(1).length, 1);
+  floors.ask();
+  assert.deepEqual(claim(20), []);
+  assert.equal(claim(1).length, 1, "one");
+  floors.ask();
+  claim(500);
+  floors.ask();
+  assert.equal(claim(1).length, 1, "slow");
 });
 
 test("ClaimFloors begins from the floors for twenty times as long as the look from the beginning took", () => {
@@ -47,14 +99,13 @@ test("ClaimFloors begins from the floors for twenty times as long as the look fr
 });
 
 test("ClaimFloors grants a claim the time that what it brings takes", () => {
-  const { clock, floors, claim } = open();
+  const { floors, claim } = open();
   const claimed = Array.from(
     { length: 16 },
     () => ({ args: "x".repeat(500_000), kwargs: "x".repeat(500_000) }),
   );
   assert.deepEqual(claim(700, { last: 100, claimed }), []);
   assert.equal(floors.slowFor, 0, "that was quick for so much");
-  clock.advance(250);
   assert.deepEqual(claim(900, { last: 200, claimed }), []);
   assert.equal(floors.slowFor, 10_000, "that was slow, even so");
 });
@@ -103,7 +154,24 @@ test("ClaimFloors owes a look from the beginning once one from risen floors has 
   clock.advance(10_000);
   assert.deepEqual(claim(5), []);
   assert.equal(floors.owe, false);
-  assert.equal(floors.sweepIn, 250, "longer than the 100 ms for which claims begin at the floors");
+  assert.equal(floors.sweepIn, 100);
+});
+
+test("ClaimFloors goes on owing a look when the one that ended began before the last claim from the floors", () => {
+  const { clock, floors } = busy();
+  const found = { all: true, reached: [], last: 200_000, claimed: [] };
+  const full = floors.look();
+  clock.advance(5);
+  const beside = floors.look();
+  assert.deepEqual([full.floors.length, beside.floors.length], [0, 1]);
+  clock.advance(5);
+  floors.done(beside, found);
+  floors.done(full, found);
+  assert.equal(floors.owe, true);
+  clock.advance(300);
+  const later = floors.look();
+  floors.done(later, found);
+  assert.deepEqual([later.floors.length, floors.owe], [0, false]);
 });
 
 test("ClaimFloors raises a floor only to what was drawn before the claim that found all began", () => {
@@ -173,7 +241,7 @@ test("ClaimFloors takes a look that is no slower than one from the floors for fa
   clock.advance(10_000);
   assert.deepEqual(claim(300), []);
   assert.equal(floors.slowFor, 0);
-  assert.equal(floors.patience, 250);
+  assert.deepEqual(claim(300), []);
 });
 
 test("ClaimFloors remembers no more than so many priorities of a queue", () => {

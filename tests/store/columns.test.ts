@@ -102,3 +102,13 @@ test("a name with the character that stands between two is claimed with another 
   const { claimed } = await claim(["default"]);
   assert.deepEqual(claimed.map(({ task }) => task), ["a b", "c"]);
 });
+
+test("an exchange gives content that is compressed only by the claim's own writing", async (t) => {
+  const { store, claim } = await open(t);
+  // Just under the size from which a row is compressed, which the node's name and the like bring it over.
+  const batch = Array.from({ length: 240 }, (_, i) => seal("t", ["x".repeat(1_000 + 5 * i)]));
+  await store.publish(batch);
+  const { claimed } = await claim(["default"]);
+  const lengths = claimed.map(({ args }) => args.length);
+  assert.deepEqual(lengths, batch.map(({ args }) => args.length));
+});

@@ -63,9 +63,9 @@ export function envelopeLink(
   return html`<a class="mono" href="${to(`/envelopes/${uuid}`)}" title="${uuid}">${text}</a>`;
 }
 
-/** The end of a version 7 uuid tells more than its beginning, which is the time. */
+/** Of a version 7 uuid the milliseconds and the number within them; its end is shared by all of that millisecond. */
 export function shortUuid(uuid: string): string {
-  return `${uuid.slice(0, 8)}…${uuid.slice(-6)}`;
+  return uuid.slice(0, 18);
 }
 
 /** A button that acts at once, as a form of its own. */

@@ -32,11 +32,10 @@ declare
   again uuid[];
   over uuid[];
   day_ago timestamptz := clock_timestamp() - interval '1 day';
-  several boolean := queues <> array_fill(queues[1], array[cardinality(queues)]);
-  any_long boolean;
-  any_far boolean;
-  any_refers boolean;
-  mine uuid[];
+  several boolean := case when cardinality(queues) > 1 then queues <> array_fill(queues[1], array[cardinality(queues)]) else false end;
+  longs uuid[];
+  fars uuid[];
+  referring uuid[];
   said text;
 begin
   if outcomes && array['retry', 'released'] then
@@ -163,27 +162,24 @@ begin
     string_agg(case when is_long then '' else c.args end, e'\x1f'),
     string_agg(case when is_long then '' else c.kwargs end, e'\x1f'),
     string_agg(case when is_long then '' else c.options end, e'\x1f'),
-    string_agg(c.rare, ',') filter (where c.rare is not null), bool_or(is_long and not far and not refers), bool_or(far),
-    bool_or(refers), (select last_value from dispatcher.envelope_id_seq), exists (
+    string_agg(c.rare, ',') filter (where c.rare is not null), array_agg(c.uuid) filter (where is_long and not far and not refers),
+    array_agg(c.uuid) filter (where far), array_agg(c.uuid) filter (where refers), (select last_value from dispatcher.envelope_id_seq), exists (
       select from dispatcher.envelope e
       where e.queue = any(queues) and e.demand is not null and e.due_at is null and not e.blocked and not e.aside
         and e.state = 'asking')
-    into uuid, fence, priority, id, queue, task, args, kwargs, options, rare, any_long, any_far, any_refers, last, asking
+    into uuid, fence, priority, id, queue, task, args, kwargs, options, rare, longs, fars, referring, last, asking
   from (
     select c.*, octet_length(args) + octet_length(kwargs) + octet_length(options) > long or far or refers is_long
     from claimed c order by priority, id) c;
   said := set_config('dispatcher.noting', '', true);
   return next;
 
-  if any_long or any_far or any_refers then
-    mine := string_to_array(uuid, e'\x1f');
+  -- By name, as it was decided above: the claim has written the rows anew, which may have compressed what is in them.
+  if longs is not null or fars is not null or referring is not null then
     return query
     select e.uuid::text, null, null, null, null, null, e.args::text, e.kwargs::text, e.options::text, null, null,
       null::bigint, null::boolean
-    from dispatcher.envelope e
-    where any_long and e.uuid = any(mine) and not (any_refers and starts_with(e.args::text, '{'))
-      and greatest(pg_column_size(e.args), pg_column_size(e.kwargs), pg_column_size(e.options)) <= long
-      and octet_length(e.args::text) + octet_length(e.kwargs::text) + octet_length(e.options::text) > long
+    from dispatcher.envelope e where e.uuid = any(longs)
     union all
     select f.uuid::text, null, null, null, null, null, case when f.before < budget then f.args::text end,
       case when f.before < budget then f.kwargs::text end, case when f.before < budget then f.options::text end,
@@ -191,17 +187,14 @@ begin
     from (
       select e.*, sum(pg_column_size(e.args)::bigint + pg_column_size(e.kwargs) + pg_column_size(e.options))
         over (order by e.priority, e.id) - pg_column_size(e.args) - pg_column_size(e.kwargs) - pg_column_size(e.options) before
-      from dispatcher.envelope e
-      where any_far and e.uuid = any(mine)
-        and greatest(pg_column_size(e.args), pg_column_size(e.kwargs), pg_column_size(e.options)) > long) f
+      from dispatcher.envelope e where e.uuid = any(fars)) f
     union all
     -- What refers to nothing is handed on as it is, for the task to be refused with its arguments named.
     select e.uuid::text, null, null, null, null, null, coalesce(k.args, e.args::text), coalesce(k.kwargs, e.kwargs::text),
       e.options::text, null, null, null, null
     from dispatcher.envelope e
-    left join dispatcher.contents(array(
-      select r.args::text from dispatcher.envelope r where any_refers and r.uuid = any(mine) and starts_with(r.args::text, '{')
-    )) k on k.reference = e.args::text
-    where any_refers and e.uuid = any(mine) and starts_with(e.args::text, '{');
+    left join dispatcher.contents(array(select r.args::text from dispatcher.envelope r where r.uuid = any(referring))) k
+      on k.reference = e.args::text
+    where e.uuid = any(referring);
   end if;
 end $$;
