@@ -151,9 +151,10 @@ export class Load {
   /** As hundreds of publishers would: nodes look by themselves for a while, and whoever publishes wakes nobody. */
   async #rouseOften(random: Random): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) {
+    for (;;) {
       // Not all the time: what nobody was woken for would be found by chance.
       await rest(random.between(4_000, 15_000), undefined, { signal }).catch(() => {});
+      if (signal.aborted) return;
       try {
         const wake = () => this.#sql`select dispatcher.rouse(${["default"]}::text[])`;
         await Promise.all(Array.from({ length: WAKES }, wake));

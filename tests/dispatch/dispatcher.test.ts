@@ -506,6 +506,63 @@ test("Dispatcher tries to reconcile until it is answered, and does not claim bef
   assert.equal(store.exchanges.length, 2);
 });
 
+/** One whose floors have risen, since much was published: its claims begin there. */
+async function risen() {
+  const all = rig(100, 0);
+  const { store, clock, start, dispatcher } = all;
+  store.before = () => clock.advance(5);
+  start();
+  await idle();
+  for (const last of [200_000, 200_001, 200_002]) {
+    store.last = last;
+    clock.advance(1_000);
+    dispatcher.wake();
+    await idle();
+  }
+  const looks = () => store.exchanges.splice(0).map((work) => work.limit > 0 ? work.floors!.length : null);
+  looks();
+  dispatcher.wake();
+  await idle();
+  assert.deepEqual(looks(), [2], "from the floors");
+  return { ...all, looks };
+}
+
+test("Dispatcher looks for what was there before and is available again with the next claim, and tells the others", async () => {
+  const { dispatcher, announced, looks } = await risen();
+  dispatcher.returned(["default"]);
+  dispatcher.wake();
+  await idle();
+  dispatcher.wake();
+  await idle();
+  assert.deepEqual(looks(), [0, 2]);
+  assert.deepEqual(announced, [[[], ["default"], false]]);
+});
+
+test("Dispatcher looks at once for what it has given back itself", async () => {
+  const { store, dispatcher, pool, finish, looks } = await risen();
+  store.waiting = [claimed()];
+  dispatcher.wake();
+  await idle();
+  looks();
+  finish(pool.held[0], { outcome: "released", text: null });
+  await idle();
+  assert.deepEqual(looks().filter((one) => one !== null), [0]);
+});
+
+test("Dispatcher finds what another has given back within 100 ms, once", async () => {
+  const { store, clock, pool, looks } = await risen();
+  store.waiting = [claimed()];
+  await clock.advance(99);
+  await idle();
+  assert.deepEqual(looks(), []);
+  await clock.advance(10);
+  await idle();
+  assert.deepEqual([looks(), pool.held.length], [[0], 1]);
+  await clock.advance(10_000);
+  await idle();
+  assert.deepEqual(looks(), [], "nothing is owed");
+});
+
 test("Dispatcher begins at its floors when claims are slow, and looks from the beginning when it is time", async () => {
   const { store, pool, clock, start, dispatcher } = rig(100, 0);
   const looks = () => store.exchanges.map((work) => work.floors!.length);

@@ -105,10 +105,12 @@ test("a name with the character that stands between two is claimed with another 
 
 test("an exchange gives content that is compressed only by the claim's own writing", async (t) => {
   const { store, claim } = await open(t);
-  // Just under the size from which a row is compressed, which the node's name and the like bring it over.
-  const batch = Array.from({ length: 240 }, (_, i) => seal("t", ["x".repeat(1_000 + 5 * i)]));
-  await store.publish(batch);
-  const { claimed } = await claim(["default"]);
-  const lengths = claimed.map(({ args }) => args.length);
-  assert.deepEqual(lengths, batch.map(({ args }) => args.length));
+  // Among these are rows just under the size from which a row is compressed; the node's name and the like bring them over it.
+  // By itself each: what is compressed already is found in another way.
+  for (let length = 1_700; length < 2_000; length += 5) {
+    const envelope = seal("t", ["x".repeat(length)]);
+    await store.publish([envelope]);
+    const { claimed } = await claim(["default"]);
+    assert.deepEqual(claimed.map((one) => [one.uuid, one.args]), [[envelope.uuid, envelope.args]]);
+  }
 });
