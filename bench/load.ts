@@ -24,7 +24,8 @@ export async function openLoad(url: string): Promise<Load> {
   const client: Client = await connect({ databaseUrl: url });
   // Nobody has analyzed the archive: it would be read as a whole to count the last thousands of it.
   const connection = { enable_seqscan: "off" };
-  const sql = postgres(url, { max: 2, onnotice: () => {}, connection });
+  // Its look at the server's types would be counted as ours.
+  const sql = postgres(url, { max: 2, onnotice: () => {}, connection, fetch_types: false });
   // What was published since when, by the database's clock. Counted in the archive: to find the hot table empty is
   // slow just when it is interesting.
   let since = new Date(0);

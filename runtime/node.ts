@@ -130,9 +130,8 @@ export class DispatcherNode {
     this.#serve(this.#works.selfCheck.work());
     await this.#works.observation.start((work) => this.#serve(work));
     if (this.config.socket_path !== undefined) await this.#openSocket(this.config.socket_path);
-    await this.#works.producers.start();
     // Whoever leads must look at the schedules that this node brought.
-    this.#works.announcer.wake([""]);
+    if (await this.#works.producers.start()) this.#works.announcer.wake([""]);
     this.#state.started = true;
   }
 

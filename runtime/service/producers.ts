@@ -47,8 +47,12 @@ export class Producers {
     return ownSchedules(this.#parts.schedules);
   }
 
-  /** Write the cluster's schedules, begin this node's, and publish what is due at the start. */
-  async start(): Promise<void> {
+  /**
+   * Write the cluster's schedules, begin this node's, and publish what is due at the start.
+   *
+   * @returns Whether there were any of the cluster.
+   */
+  async start(): Promise<boolean> {
     const { store, schedules, clock, events, node } = this.#parts;
     const entries = Object.entries(schedules);
     const shared = entries.filter(([, d]) => d.scope === "cluster").map(([name, d]) => rowOf(name, d));
@@ -61,6 +65,7 @@ export class Producers {
       service.start();
     }
     await this.#publishOnStart();
+    return shared.length > 0;
   }
 
   async #publishOnStart(): Promise<void> {

@@ -58,6 +58,7 @@ const MIGRATIONS: readonly Migration[] = [
   { version: 22, name: "0022_bounded_claims", worksWith: 1 },
   { version: 23, name: "0023_vigil", worksWith: 1 },
   { version: 24, name: "0024_small_exchanges", worksWith: 1 },
+  { version: 25, name: "0025_full_pages", worksWith: 1 },
 ];
 
 const DISPATCHER: Migrations = {

@@ -49,7 +49,7 @@ export function settleParams(s: Port.Settlement[], most: number): Param[] {
     bareArray(s.map((x) => x.fence)),
     alike(s.map((x) => x.outcome), bareArray),
     orNull(s.map((x) => x.record), jsonTexts),
-    orNull(s.map((x) => x.result), jsonTexts),
+    orNull(s.map((x) => x.result === "null" ? null : x.result), jsonTexts),
     orNull(s.map((x) => x.error), jsonTexts),
     orNull(s.map((x) => x.progress), jsonTexts),
     orNull(s.map((x) => x.delay), bareArray),

@@ -26,8 +26,8 @@ async function site(t: TestContext) {
     const parts = { node, store, clock, events: new Events(), schedules, onStart, wake() {} };
     const producers = new Producers(parts);
     t.after(() => producers.stop());
-    await producers.start();
-    return producers;
+    const brought = await producers.start();
+    return Object.assign(producers, { brought });
   };
   const rows = async () =>
     (await store.list({ limit: 100 })).map(({ task, queue }) => `${task} ${queue}`).sort();
@@ -44,6 +44,8 @@ test("Producers publish a schedule of scope node to the node's own queue, and on
   await clock.advance(5_000);
   await eventually(async () => assert.deepEqual(await rows(), ["examples/add n1"]));
   await eventually(() => producers.status().s0.published_count === 1);
+  // Whoever leads has nothing to look at.
+  assert.equal(producers.brought, false);
 });
 
 test("Producers publish on_start of scope node on every node, of scope cluster on the first", async (t) => {
@@ -58,6 +60,6 @@ test("Producers keep the schedules of the cluster in the table, and do not tick 
   const { start, rows, store, clock } = await site(t);
   const producers = await start("n1", [], [{ task: "examples/add", every: 1 }]);
   await clock.advance(5_000);
-  assert.deepEqual([producers.services.length, await rows()], [0, []]);
+  assert.deepEqual([producers.services.length, await rows(), producers.brought], [0, [], true]);
   assert.deepEqual((await store.schedules()).map((row) => row.name), ["s0"]);
 });

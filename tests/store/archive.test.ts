@@ -48,6 +48,22 @@ async function archived(sql: Sql, days: number): Promise<string> {
   return uuid;
 }
 
+test("indexes that grow at their ends leave no room for what comes between, those of days to come neither", async (t) => {
+  const { sql, store } = await migrated(t);
+  await sql.unsafe(`drop table dispatcher.${partition(2)}`);
+  assert.equal((await store.prune(30)).created, 1);
+  const full = await sql`select relname name from pg_class
+    where relnamespace = 'dispatcher'::regnamespace and relkind = 'i' and 'fillfactor=97' = any(reloptions)`;
+  const parts = [0, 1, 2, 3].map(partition).concat("archive_default");
+  const expected = parts.flatMap((one) =>
+    ["finished_at_idx", "finished_at_idx1", "uuid_idx"].map((of) => `${one}_${of}`)
+  );
+  assert.deepEqual(
+    full.map(({ name }) => name).sort(),
+    [...expected, "envelope_claim", "envelope_pkey"].sort(),
+  );
+});
+
 test("prune() has partitions ready for today and three days ahead", async (t) => {
   const { sql, store } = await migrated(t);
   const ahead = [0, 1, 2, 3].map(partition);
