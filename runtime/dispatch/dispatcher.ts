@@ -280,8 +280,8 @@ export class Dispatcher {
     // Nobody is held up by what gathers while another statement is under way.
     if (this.#underway.size > 0) return limit > 0 && this.#pool.idle;
     if (this.#pending.length === 0) return limit > 0;
-    // What ends meanwhile goes along with the next look.
-    if (this.#vigil.isKept) return limit > 0 || this.#gathering.isOver();
+    // What ends meanwhile goes along with the next look, unless somebody waits for it.
+    if (this.#vigil.isKept) return limit > 0 || this.#gathering.isOver(this.#vigil.gather(this.#pending));
     return !this.#pool.hasPlenty || this.#gathering.isOver();
   }
 
@@ -352,7 +352,7 @@ export class Dispatcher {
     const look = this.#floors.look();
     try {
       const exchanged = await this.#exchange(settlements, limit, { floors: look.floors });
-      this.#vigil.published(exchanged.last);
+      this.#vigil.looked(look.begun, exchanged.last);
       // One that was full, or to which a queue gave its whole share, says that more may wait.
       this.#more = !exchanged.all;
       this.#parts.triage?.claimed(exchanged);

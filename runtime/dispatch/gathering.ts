@@ -28,6 +28,8 @@ const GATHER_MS = 10;
 export class Gathering {
   readonly #over: () => void;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  // For how long that is set.
+  #ms = Infinity;
   #isOver = false;
 
   /** @param over Called when one has lasted for long enough. */
@@ -35,20 +37,28 @@ export class Gathering {
     this.#over = over;
   }
 
-  /** Whether it has lasted for long enough; begins one when there is none. */
-  isOver(): boolean {
+  /**
+   * Whether it has lasted for long enough; begins one when there is none.
+   *
+   * @param ms For how long, if that is more than the usual; of several the least counts.
+   */
+  isOver(ms = 0): boolean {
     if (this.#isOver) return true;
-    this.#timer ??= setTimeout(() => {
+    const most = Math.max(GATHER_MS, ms);
+    if (most >= this.#ms) return false;
+    clearTimeout(this.#timer);
+    this.#ms = most;
+    this.#timer = setTimeout(() => {
       this.#isOver = true;
       this.#over();
-    }, GATHER_MS);
+    }, most);
     return false;
   }
 
   /** A statement is made. */
   end(): void {
     clearTimeout(this.#timer);
-    this.#timer = undefined;
+    this.#ms = Infinity;
     this.#isOver = false;
   }
 }

@@ -59,6 +59,11 @@ export class Pending {
     return this.#list.length;
   }
 
+  /** Whether somebody waits for one of them. */
+  get areAwaited(): boolean {
+    return this.#list.some(({ watch }) => watch);
+  }
+
   /** Whether they are worth a statement. */
   get areWorthwhile(): boolean {
     return this.length >= WORTHWHILE || this.#bytes >= BATCH_BYTES;

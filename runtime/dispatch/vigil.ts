@@ -3,7 +3,7 @@
  * a queue do, publishers wake nobody (0023_vigil.sql).
  *
  * ```text
- *  woken ──500 times a second──► vigil: look every 5 ms, each of several nodes every 20 or 30
+ *  woken ──500 times a second──► vigil: look every 5 ms, each of several nodes every 20 or 30, seldom where looks take long
  *                                  │  every half second: is as much published as before, and found two at a time?
  *                                  │     yes ─► say so for another second
  *                                  └─ no: look until the last second is over, once more ──► woken
@@ -42,7 +42,12 @@ const OFTEN = { wakes: 100, ms: 200 };
  * From one look to the next: of a node that is alone, and for each of several, which would all be woken for what one of them
  * finds. Of three with 5 ms each publishers lose twice as much to looks as with 10.
  */
-const LOOK_MS = { alone: 5, each: 10, most: 30 };
+const LOOK_MS = { alone: 5, each: 10, several: 30, most: 60 };
+/**
+ * Where processors are short a look takes long, and what it takes is the publishers'. So the looks of all nodes together take
+ * a fifth of the time, unless each of them finds so many that there is no more to be saved.
+ */
+const BUSY = { times: 5, finds: 48 };
 /** A word holds for a second (`KEEP_VIGIL`) and is said again every half. */
 const WORD_MS = 1_000;
 const RENEW_MS = 500;
@@ -53,6 +58,8 @@ const WORTH = 2;
  * published of what was before, there is no vigil for a while.
  */
 const SLOWER = 0.7;
+/** In so many measurements, one behind the other: a machine that does something else makes one of them slow, too. */
+const SLOW_IN = 2;
 const REST_MS = { first: 30_000, most: 600_000 };
 
 /** The vigil of one dispatcher. */
@@ -64,12 +71,17 @@ export class Vigil {
   // Wakes since then.
   #wakes = 0;
   #since = -Infinity;
-  // Published ever, and before those wakes.
+  // Published ever, before those wakes, and in a millisecond.
   #published = 0;
   #before = 0;
+  #rate = 0;
+  // Milliseconds that a look takes, on the average of the last few.
+  #took = 0;
   // Since the last word.
   #looks = 0;
   #found = 0;
+  // Measurements that said that publishers are slower, one behind the other.
+  #slow = 0;
   // None is begun before that, since the last one made publishers slower; and for how long the next time.
   #notBefore = -Infinity;
   #rest = REST_MS.first;
@@ -89,8 +101,15 @@ export class Vigil {
 
   /** Milliseconds from one look to the next. */
   get pause(): number {
-    const nodes = this.#calls.sharing();
-    return nodes > 1 ? Math.min(LOOK_MS.most, nodes * LOOK_MS.each) : LOOK_MS.alone;
+    const nodes = Math.max(1, this.#calls.sharing());
+    const usual = nodes > 1 ? Math.min(LOOK_MS.several, nodes * LOOK_MS.each) : LOOK_MS.alone;
+    const busy = nodes * Math.min(BUSY.times * this.#took, BUSY.finds / this.#rate);
+    return Math.min(LOOK_MS.most, Math.max(usual, busy));
+  }
+
+  /** Milliseconds that outcomes wait for the next look to go along with; those that somebody waits for do not. */
+  gather({ areAwaited }: { areAwaited: boolean }): number {
+    return areAwaited ? 0 : this.pause;
   }
 
   /** Somebody has published; whether a look will come by itself. */
@@ -99,7 +118,8 @@ export class Vigil {
     const now = this.#parts.clock.monotonic();
     if (now < this.#notBefore) return false;
     if (now - this.#since > OFTEN.ms) [this.#since, this.#wakes, this.#before] = [now, 0, this.#published];
-    if (++this.#wakes >= OFTEN.wakes) void this.#keep((this.#published - this.#before) / (now - this.#since));
+    const ms = Math.max(1, now - this.#since);
+    if (++this.#wakes >= OFTEN.wakes) void this.#keep((this.#published - this.#before) / ms);
     return this.#isKept;
   }
 
@@ -108,8 +128,9 @@ export class Vigil {
     this.#found += count;
   }
 
-  /** So many had been published ever, when it was claimed last. */
-  published(last: number): void {
+  /** A look that began then, in monotonic milliseconds, is over; so many had been published ever. */
+  looked(begun: number, last: number): void {
+    this.#took += (this.#parts.clock.monotonic() - begun - this.#took) / 8;
     this.#published = last;
   }
 
@@ -131,7 +152,9 @@ export class Vigil {
     const { clock, events } = this.#parts;
     const { signal } = this.#stop;
     this.#isKept = true;
-    events.emit("debug", "vigil.began", `Looks by itself every ${this.pause} ms, since it is woken often`);
+    [this.#rate, this.#slow] = [usual, 0];
+    const pause = Math.round(this.pause);
+    events.emit("debug", "vigil.began", `Looks by itself every ${pause} ms, since it is woken often`);
     this.#say();
     let why = "nothing more is claimed";
     let [askedAt, askAt, published] = [clock.monotonic(), clock.monotonic() + RENEW_MS, this.#published];
@@ -143,7 +166,8 @@ export class Vigil {
       // That was one behind the last word.
       if (this.#words === 0 && now >= this.#until) break;
       if (now < askAt) continue;
-      const against = this.#against((this.#published - published) / (now - askedAt), usual);
+      this.#rate = (this.#published - published) / (now - askedAt);
+      const against = this.#against(usual);
       const goesOn = against === undefined;
       if (goesOn) this.#say();
       else why = against;
@@ -154,13 +178,14 @@ export class Vigil {
     events.emit("debug", "vigil.ended", `Is woken again: ${why}`);
   }
 
-  /** What speaks against going on: that looks find too little, or that less is published in a millisecond than before. */
-  #against(rate: number, usual: number): string | undefined {
+  /** What speaks against going on: that looks find too little, or that less is published than before. */
+  #against(usual: number): string | undefined {
     if (this.#found < WORTH * this.#looks) {
       this.#rest = REST_MS.first;
       return "looks find little";
     }
-    if (rate >= SLOWER * usual) return;
+    this.#slow = this.#rate < SLOWER * usual ? this.#slow + 1 : 0;
+    if (this.#slow < SLOW_IN) return;
     const rest = this.#rest;
     this.#notBefore = this.#parts.clock.monotonic() + rest;
     this.#rest = Math.min(REST_MS.most, 2 * rest);

@@ -64,3 +64,12 @@ test("Pending counts what is put back, and forgets what is taken or no longer ou
   pending.clear();
   assert.deepEqual([pending.length, pending.areWorthwhile, pending.areLarge], [0, false, false]);
 });
+
+test("Pending knows whether somebody waits for one of them", () => {
+  const { pending } = open(3, small);
+  assert.equal(pending.areAwaited, false);
+  pending.push({ ...small(), watch: true });
+  assert.equal(pending.areAwaited, true);
+  pending.take();
+  assert.equal(pending.areAwaited, false);
+});

@@ -7,7 +7,7 @@ import { test } from "../harness.ts";
 /** The vigil of a node that finds so many with each look. */
 function rig() {
   const clock = new FakeClock();
-  const state = { finds: 10, sharing: 1, looks: 0, words: 0, answers: true, published: 0 };
+  const state = { finds: 10, sharing: 1, looks: 0, words: 0, answers: true, published: 0, took: 0 };
   const events = new Events();
   const log: string[] = [];
   events.on(({ name, text }) => log.push(`${name}: ${text}`));
@@ -33,7 +33,7 @@ function rig() {
     let woken = 0;
     for (let i = 0; i < count; i++) {
       state.published++;
-      vigil.published(state.published);
+      vigil.looked(clock.monotonic() - state.took, state.published);
       if (!vigil.woken()) woken++;
       await clock.advance(ms / count);
     }
@@ -66,6 +66,31 @@ test("Vigil of several nodes is kept by turns", async () => {
     return vigil.pause;
   });
   assert.deepEqual(pauses, [5, 5, 20, 30, 30], "0: its lease has lapsed");
+});
+
+test("Vigil looks less often where looks take long, until each finds many", async () => {
+  const { state, vigil, publish } = rig();
+  const pauses = async (took: number, perMs: number) => {
+    state.took = took;
+    await publish(perMs * 1_100, 1_100);
+    return [1, 3, 40].map((sharing) => {
+      state.sharing = sharing;
+      const { pause } = vigil;
+      state.sharing = 1;
+      return Math.round(pause);
+    });
+  };
+  assert.deepEqual(await pauses(1, 1), [5, 30, 60]);
+  assert.deepEqual(await pauses(3, 1), [15, 45, 60], "those of all take a fifth of the time");
+  assert.deepEqual(await pauses(30, 1), [48, 60, 60], "each finds 48");
+  assert.deepEqual(await pauses(30, 4), [12, 36, 60], "in a quarter of the time");
+  assert.equal(vigil.isKept, true);
+});
+
+test("Vigil has outcomes wait for the next look, unless somebody waits for them", async () => {
+  const { state, vigil } = rig();
+  state.sharing = 3;
+  assert.deepEqual([false, true].map((areAwaited) => vigil.gather({ areAwaited })), [30, 0]);
 });
 
 test("Vigil ends when looks find little, after a look behind the second that it had promised", async () => {
@@ -136,19 +161,21 @@ test("Vigil under which less is published than before ends, and rests, longer ea
   const slower = async () => {
     await publish(100, 100);
     assert.equal(vigil.isKept, true);
+    await publish(200, 600);
+    assert.equal(vigil.isKept, true, "half a second may be chance");
     await publish(500, 1_500);
     assert.equal(vigil.isKept, false);
     return state.words;
   };
-  assert.equal(await slower(), 1);
+  assert.equal(await slower(), 2);
   assert.equal(log.at(-1), "vigil.ended: Is woken again: less is published meanwhile; no vigil for 30 s");
   assert.equal(await publish(10_000, 10_000), 10_000, "it would be kept otherwise");
   await clock.advance(20_000);
-  assert.equal(await slower(), 2);
+  assert.equal(await slower(), 4);
   assert.equal(log.at(-1), "vigil.ended: Is woken again: less is published meanwhile; no vigil for 60 s");
   await clock.advance(31_000);
   assert.equal(await publish(1_000, 1_000), 1_000, "the second rest is twice as long");
   await clock.advance(30_000);
   await publish(2_000, 2_000);
-  assert.ok(vigil.isKept && state.words > 4, "as much as before: it goes on");
+  assert.ok(vigil.isKept && state.words > 6, "as much as before: it goes on");
 });
