@@ -44,8 +44,9 @@ const OFTEN = { wakes: 100, ms: 200 };
  */
 const LOOK_MS = { alone: 5, each: 10, several: 30, most: 60 };
 /**
- * Where processors are short a look takes long, and what it takes is the publishers'. So the looks of all nodes together take
- * a fifth of the time, unless each of them finds so many that there is no more to be saved.
+ * Where processors are short a look takes long, and what it takes is the publishers'. So the looks of several nodes together
+ * take a fifth of the time, unless each of them finds so many that there is no more to be saved. Not so of one that is alone:
+ * 24 callers that wait for their results had 0.77 of their rate.
  */
 const BUSY = { times: 5, finds: 48 };
 /** A word holds for a second (`KEEP_VIGIL`) and is said again every half. */
@@ -101,10 +102,10 @@ export class Vigil {
 
   /** Milliseconds from one look to the next. */
   get pause(): number {
-    const nodes = Math.max(1, this.#calls.sharing());
-    const usual = nodes > 1 ? Math.min(LOOK_MS.several, nodes * LOOK_MS.each) : LOOK_MS.alone;
+    const nodes = this.#calls.sharing();
+    if (nodes < 2) return LOOK_MS.alone;
     const busy = nodes * Math.min(BUSY.times * this.#took, BUSY.finds / this.#rate);
-    return Math.min(LOOK_MS.most, Math.max(usual, busy));
+    return Math.min(LOOK_MS.most, Math.max(busy, Math.min(LOOK_MS.several, nodes * LOOK_MS.each)));
   }
 
   /** Milliseconds that outcomes wait for the next look to go along with; those that somebody waits for do not. */
