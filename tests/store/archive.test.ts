@@ -374,3 +374,19 @@ test("publish() that loses its connection fails with an error of the caller's, a
   await eventually(async () => assert.equal(await store.waiting(["q"]), 1));
   assert.equal((await sql`select from dispatcher.broadcast`).length, 0, "nothing of the batch was written");
 });
+
+test("what a task returned is kept, and nothing for those that returned nothing", async (t) => {
+  const { sql, store } = await migrated(t);
+  const node = await join(store, "n");
+  const results = ["null", "0", '"null"'];
+  const claimed = [];
+  for (const result of results) {
+    const one = await running(store, node);
+    await finish(store, node, one, { result });
+    claimed.push(one);
+  }
+  const kept = await sql`select result::text from dispatcher.archive order by uuid`;
+  assert.deepEqual(kept.map(({ result }) => result), [null, "0", '"null"']);
+  const shown = await Promise.all(claimed.map(({ uuid }) => row(store, uuid)));
+  assert.deepEqual(shown.map(({ result }) => result), [null, 0, "null"]);
+});
