@@ -280,7 +280,7 @@ export class Dispatcher {
     // Nobody is held up by what gathers while another statement is under way.
     if (this.#underway.size > 0) return limit > 0 && this.#pool.idle;
     if (this.#pending.length === 0) return limit > 0;
-    // What ends meanwhile goes along with the next look, unless somebody waits for it.
+    // What ends meanwhile goes along with the next look, unless that is urgent.
     if (this.#vigil.isKept) return limit > 0 || this.#gathering.isOver(this.#vigil.gather(this.#pending));
     return !this.#pool.hasPlenty || this.#gathering.isOver();
   }

@@ -23,17 +23,18 @@ const MOST_BYTES = 4 * BATCH_BYTES;
 export class Pending {
   #list: Settlement[] = [];
   #bytes = 0;
+  #urgent = 0;
 
   /** One more. */
   push(settlement: Settlement): void {
     this.#list.push(settlement);
-    this.#bytes += sizeOf(settlement);
+    this.#count(settlement, 1);
   }
 
   /** They were not settled after all: they are the first again. */
   putBack(settlements: readonly Settlement[]): void {
     this.#list.unshift(...settlements);
-    for (const one of settlements) this.#bytes += sizeOf(one);
+    for (const one of settlements) this.#count(one, 1);
   }
 
   /** Take what one statement settles. */
@@ -41,7 +42,7 @@ export class Pending {
     // Most are small: then nobody counts.
     const bounded = this.#bytes > BATCH_BYTES ? sizeOf : undefined;
     const taken = this.#list.splice(0, batchOf(this.#list, BATCH, bounded));
-    for (const one of taken) this.#bytes -= sizeOf(one);
+    for (const one of taken) this.#count(one, -1);
     return taken;
   }
 
@@ -49,6 +50,12 @@ export class Pending {
   clear(): void {
     this.#list = [];
     this.#bytes = 0;
+    this.#urgent = 0;
+  }
+
+  #count(one: Settlement, sign: 1 | -1): void {
+    this.#bytes += sign * sizeOf(one);
+    if (isUrgent(one)) this.#urgent += sign;
   }
 
   all(): readonly Settlement[] {
@@ -59,9 +66,9 @@ export class Pending {
     return this.#list.length;
   }
 
-  /** Whether somebody waits for one of them. */
-  get areAwaited(): boolean {
-    return this.#list.some(({ watch }) => watch);
+  /** Whether somebody waits for one of them: its publisher asked to be told, or another envelope, or another node, is next. */
+  get areUrgent(): boolean {
+    return this.#urgent > 0;
   }
 
   /** Whether they are worth a statement. */
@@ -78,6 +85,10 @@ export class Pending {
   get areLarge(): boolean {
     return this.#bytes >= MOST_BYTES;
   }
+}
+
+function isUrgent({ watch, keyed, outcome }: Settlement): boolean {
+  return watch || keyed || outcome === "released";
 }
 
 function sizeOf({ result, error, record, progress }: Settlement): number {

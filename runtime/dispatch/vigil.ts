@@ -108,9 +108,9 @@ export class Vigil {
     return Math.min(LOOK_MS.most, Math.max(busy, Math.min(LOOK_MS.several, nodes * LOOK_MS.each)));
   }
 
-  /** Milliseconds that outcomes wait for the next look to go along with; those that somebody waits for do not. */
-  gather({ areAwaited }: { areAwaited: boolean }): number {
-    return areAwaited ? 0 : this.pause;
+  /** Milliseconds that outcomes may wait for the next look to go along with; 0: no longer than without a vigil. */
+  gather({ areUrgent }: { areUrgent: boolean }): number {
+    return areUrgent ? 0 : this.pause;
   }
 
   /** Somebody has published; whether a look will come by itself. */
@@ -132,6 +132,8 @@ export class Vigil {
   /** A look that began then, in monotonic milliseconds, is over; so many had been published ever. */
   looked(begun: number, last: number): void {
     this.#took += (this.#parts.clock.monotonic() - begun - this.#took) / 8;
+    // Until the first is over nobody knows how many there were before.
+    if (this.#published === 0) this.#before = last;
     this.#published = last;
   }
 

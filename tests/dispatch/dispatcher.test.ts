@@ -306,6 +306,29 @@ test("Dispatcher that is woken often looks by itself, and settles with the next 
   assert.equal(pool.held.length, 1);
 });
 
+test("Dispatcher that looks by itself beside others settles with the next look, and what is urgent as ever", async (t) => {
+  const { store, pool, start, dispatcher, finish } = rig(10);
+  store.waiting.push(claimed(), claimed({ options: '{"watch":true}' }));
+  dispatcher.sharing = 3;
+  start();
+  await idle();
+  for (let i = 0; i < 100; i++) dispatcher.woken();
+  await idle();
+  const { setTimeout } = globalThis;
+  const asked: unknown[] = [];
+  t.after(() => void (globalThis.setTimeout = setTimeout));
+  globalThis.setTimeout = ((...args: Parameters<typeof setTimeout>) => {
+    asked.push(args[1]);
+    return setTimeout(...args);
+  }) as typeof setTimeout;
+  const [usual, watched] = pool.held;
+  finish(usual);
+  await idle();
+  finish(watched);
+  await idle();
+  assert.deepEqual(asked.filter((ms) => ms === 10 || ms === 30), [30, 10]);
+});
+
 test("Dispatcher gives back what came without its content, as if it had never been claimed, and claims on", async () => {
   const { store, pool, start, dispatcher, said } = rig(10, 14);
   const all = [...store.waiting];

@@ -65,11 +65,17 @@ test("Pending counts what is put back, and forgets what is taken or no longer ou
   assert.deepEqual([pending.length, pending.areWorthwhile, pending.areLarge], [0, false, false]);
 });
 
-test("Pending knows whether somebody waits for one of them", () => {
-  const { pending } = open(3, small);
-  assert.equal(pending.areAwaited, false);
-  pending.push({ ...small(), watch: true });
-  assert.equal(pending.areAwaited, true);
-  pending.take();
-  assert.equal(pending.areAwaited, false);
+test("Pending knows whether one of them is urgent: its publisher waits, another is next, or it goes to another node", () => {
+  for (const one of [{ watch: true }, { keyed: true }, { outcome: "released" as const }]) {
+    const { pending } = open(3, small);
+    assert.equal(pending.areUrgent, false);
+    pending.push({ ...small(), ...one });
+    assert.equal(pending.areUrgent, true);
+    const taken = pending.take();
+    assert.equal(pending.areUrgent, false);
+    pending.putBack(taken);
+    assert.equal(pending.areUrgent, true);
+    pending.clear();
+    assert.equal(pending.areUrgent, false);
+  }
 });

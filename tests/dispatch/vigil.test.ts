@@ -56,6 +56,16 @@ test("Vigil begins when wakes are many, says so, and looks by itself from then o
   assert.ok(state.looks >= 175 && state.looks <= 181, `${state.looks} looks in 900 ms`);
 });
 
+test("Vigil that begins while millions were published before knows how much is published now", async () => {
+  const { state, vigil, publish, log } = rig();
+  // Woken, before its first look is answered.
+  for (let i = 0; i < 50; i++) vigil.woken();
+  state.published = 5_000_000;
+  await publish(3_000, 3_000);
+  assert.equal(vigil.isKept, true);
+  assert.deepEqual(log, ["vigil.began: Looks by itself every 5 ms, since it is woken often"]);
+});
+
 test("Vigil of several nodes is kept by turns", async () => {
   const { state, vigil, publish } = rig();
   state.sharing = 3;
@@ -87,10 +97,10 @@ test("Vigil of several nodes looks less often where looks take long, until each 
   assert.equal(vigil.isKept, true);
 });
 
-test("Vigil has outcomes wait for the next look, unless somebody waits for them", () => {
+test("Vigil has outcomes wait for the next look, unless one of them is urgent", () => {
   const { state, vigil } = rig();
   state.sharing = 3;
-  assert.deepEqual([false, true].map((areAwaited) => vigil.gather({ areAwaited })), [30, 0]);
+  assert.deepEqual([false, true].map((areUrgent) => vigil.gather({ areUrgent })), [30, 0]);
 });
 
 test("Vigil ends when looks find little, after a look behind the second that it had promised", async () => {

@@ -11,7 +11,7 @@ import { copyUuid } from "../../runtime/uuid.ts";
 import { settlement } from "../conformance/make.ts";
 import { beat, claim, finish, join, lapse, publish, row, settle } from "../conformance/store/moves.ts";
 import { FormerStore } from "../fixtures/former/store_2.mjs";
-import { database, test, type TestContext } from "../harness.ts";
+import { database, eventually, test, type TestContext } from "../harness.ts";
 
 /** The schema that the frozen store was written for. */
 const FORMER = 2;
@@ -340,4 +340,24 @@ test("where roles were applied, nodes can keep the days of content before they a
       name,
     ) => [name, true, true, false]),
   );
+});
+
+test("indexes are filled from migration 25 on although somebody drops a day of the archive meanwhile", async (t) => {
+  const { sql, connectTo } = await open(t, 24);
+  await sql`create table dispatcher.archive_20200101 partition of dispatcher.archive
+    for values from ('2020-01-01') to ('2020-01-02')`;
+  let migrating: Promise<string[]> | undefined;
+  await connectTo().begin(async (tx) => {
+    await tx`select dispatcher.drop_partition('archive_20200101')`;
+    migrating = migrate(sql);
+    // Not at once: it comes to it while that is undecided, and goes on when it is done.
+    await eventually(async () => {
+      const waiting = await sql`select from pg_stat_activity
+        where datname = current_database() and wait_event_type = 'Lock'`;
+      assert.equal(waiting.length, 1);
+    });
+  });
+  assert.ok((await migrating!).includes("0025_full_pages"));
+  const left = await sql`select from pg_class where relname ~ '^archive_.*_idx1?$' and reloptions is null`;
+  assert.equal(left.length, 0);
 });

@@ -9,6 +9,8 @@ do $$
 declare
   one regclass;
 begin
+  -- Nobody makes or drops a day meanwhile; who settles is not held up.
+  lock table only dispatcher.archive in share update exclusive mode;
   for one in
     select i.indexrelid from pg_inherits p join pg_index i on i.indrelid = p.inhrelid
     where p.inhparent = 'dispatcher.archive'::regclass
@@ -55,5 +57,11 @@ begin
 end $$;
 
 -- The list of what was claimed: uuids that were made together differ in their ends only, and a quarter of the bytes is left
--- of them where there is no lz4, too. It takes the server 1 % longer; what does not get shorter is given up after 1 kB.
-alter table dispatcher.held alter column uuids set storage extended;
+-- of them where there is no lz4, too. It takes the server 1 % longer; what does not get shorter is given up after 1 kB. Where
+-- lz4 is, it is so already, and nobody who claims or hands over has to wait for this.
+do $$
+begin
+  if (select attstorage = 'e' from pg_attribute where attrelid = 'dispatcher.held'::regclass and attname = 'uuids') then
+    alter table dispatcher.held alter column uuids set storage extended;
+  end if;
+end $$;
