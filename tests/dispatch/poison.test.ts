@@ -5,7 +5,6 @@ import { seal } from "../../runtime/envelope.ts";
 import { Events } from "../../runtime/events.ts";
 import type { Pool } from "../../runtime/pool/pool.ts";
 import { connect, isForContent } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { finished } from "../conformance/make.ts";
@@ -54,11 +53,10 @@ test("Dispatcher does not spin when an outcome is refused even without its conte
 
 /** A dispatcher on a real store with claimed envelopes, as many as are asked for. */
 async function real(t: TestContext, count: number) {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const sql = connect(db.url);
   t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
   const store = new PostgresStore(sql);
   const sealed = Array.from({ length: count }, () => seal("a", []));
   await store.publish(sealed);

@@ -1,3 +1,4 @@
+// @runtimes bun
 /** A claim hands out so many bytes of long content; of what it claimed besides it tells the names, to be given back. */
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";

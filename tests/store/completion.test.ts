@@ -4,7 +4,6 @@ import { once } from "node:events";
 import { seal } from "../../runtime/envelope.ts";
 import { completeIn, type Completion, type OwnAttempt } from "../../runtime/store/completion.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { uuid7 } from "../../runtime/uuid.ts";
 import { database, eventually, test, type TestContext } from "../harness.ts";
@@ -12,11 +11,10 @@ import { database, eventually, test, type TestContext } from "../harness.ts";
 const RECORD = '{"attempt":1,"node":"one","outcome":"completed"}';
 
 async function open(t: TestContext) {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const sql = connect(db.url);
   t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
   await sql`create table note (line text)`;
   const store = new PostgresStore(sql);
   const instance = uuid7();

@@ -2,7 +2,6 @@
 import assert from "node:assert/strict";
 import { seal, type Sealed } from "../../runtime/envelope.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import type { Adoption, Claimed, Put } from "../../runtime/store/store.ts";
 import type { PublishOptions } from "../../runtime/envelope.ts";
@@ -17,11 +16,10 @@ const TASK = "examples/add";
 
 /** A store with one registered node, and a publisher for each of ten connections. */
 async function site(t: TestContext) {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const sql = connect(db.url, { max: PUBLISHERS });
   t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
   const store = new PostgresStore(sql);
   const node = registration("n1");
   await store.register(node);

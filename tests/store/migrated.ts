@@ -4,7 +4,6 @@
  * @module
  */
 import { connect, type Sql } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { database, type TestContext } from "../harness.ts";
 
@@ -13,10 +12,9 @@ export async function migrated(
   t: TestContext,
   max = 4,
 ): Promise<{ url: string; sql: Sql; store: PostgresStore }> {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const sql = connect(db.url, { max, ours: true });
   t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
   return { url: db.url, sql, store: new PostgresStore(sql) };
 }

@@ -1,3 +1,4 @@
+// @runtimes bun
 /**
  * The store against a model of it: random sequences of all that nodes and publishers do, compared after every step;
  * and several at once, of which only is checked what always holds. A failure prints its seed and path and the shortest
@@ -5,7 +6,6 @@
  */
 import fc from "fast-check";
 import { connect } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import { database, test, type TestContext } from "../harness.ts";
 import { action } from "./model/actions.ts";
@@ -27,11 +27,10 @@ function bounds(runs: number) {
 }
 
 async function open(t: TestContext): Promise<Real> {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const sql = connect(db.url, { max: 6 });
   t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
   // What a crash would lose is no concern here, and waiting for the disk is most of the time.
   await sql.unsafe(`alter database ${new URL(db.url).pathname.slice(1)} set synchronous_commit = off`);
   return { sql, store: new PostgresStore(sql) };

@@ -1,3 +1,4 @@
+// @runtimes bun
 /** The statements that run often must not read the whole table. */
 import assert from "node:assert/strict";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
@@ -241,11 +242,10 @@ test("STAGE reads what is due, and not what is due later", async (t) => {
 });
 
 test("warmUp() has so many connections run an exchange, each by itself", async (t) => {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const [sql, other] = [connect(db.url, { max: 4 }), connect(db.url, { max: 1 })];
   t.after(() => Promise.all([sql, other].map((each) => each.end({ timeout: 1 }))));
-  await migrate(sql);
   await new PostgresStore(sql).warmUp(3);
   const [{ count }] = await other`select count(*)::int from pg_stat_activity
     where datname = current_database() and pid <> pg_backend_pid() and query like '%dispatcher.exchange(%'`;

@@ -1,7 +1,6 @@
 import assert from "node:assert/strict";
 import { seal } from "../../runtime/envelope.ts";
 import { connect, type Sql } from "../../runtime/store/connection.ts";
-import { migrate } from "../../runtime/store/migrate.ts";
 import { PostgresStore } from "../../runtime/store/postgres.ts";
 import {
   chooseStatements,
@@ -12,11 +11,10 @@ import {
 import { database, test, type TestContext } from "../harness.ts";
 
 async function open(t: TestContext, wanted: PreparedStatements, max = 1) {
-  const db = await database();
+  const db = await database({ migrated: true });
   t.after(() => db.drop());
   const sql = connect(db.url, { max, prepare: false });
   t.after(() => sql.end({ timeout: 1 }));
-  await migrate(sql);
   const said: string[] = [];
   chooseStatements(sql, wanted, await sessionOf(sql), (why) => said.push(why));
   return { sql, said, store: new PostgresStore(sql) };
