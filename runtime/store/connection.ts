@@ -7,6 +7,7 @@ import postgres from "postgres";
 import { DispatcherError } from "../errors.ts";
 import { Behind } from "./behind.ts";
 import { Deadline } from "./deadline.ts";
+import { withoutHoles } from "./holes.ts";
 import { firstHostOf, Hosts } from "./hosts.ts";
 import { Sockets } from "./socket.ts";
 
@@ -87,7 +88,8 @@ export function connect(url: string, options: ConnectOptions = {}): Sql {
       },
     },
   }) as unknown as Sql;
-  const unsafe = sql.unsafe;
+  const sent = sql.unsafe;
+  const unsafe = (...call: Parameters<Sql["unsafe"]>) => withoutHoles(sent(...call));
   const named = () => (sql as unknown as { options: { prepare: boolean } }).options.prepare;
   const run = (text: string, params?: Parameters<Sql["unsafe"]>[1], more?: object) => {
     const statement = deadline.over(unsafe(text, params, named() ? more : { ...more, ...ALONE }));

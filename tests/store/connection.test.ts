@@ -319,3 +319,39 @@ test("connect() gives what is ours whole, in answers of all sizes, and others wh
   const isNode = !("Bun" in globalThis || "Deno" in globalThis);
   assert.equal(await keeps(own), !isNode, "on Node ours is read in place");
 });
+
+/** What breaks off behind its first rows, and why. */
+const BROKEN_OFF = {
+  "an error": "select 1 / (3 - i) from generate_series(1, 5) i",
+  // Wide enough to be sent before it ends.
+  "the end of its connection":
+    "select repeat('x', 10000), case when i = 5 then pg_terminate_backend(pg_backend_pid()) end from generate_series(1, 9) i",
+};
+
+for (const [how, broken] of Object.entries(BROKEN_OFF)) {
+  test(`what is answered on a connection whose last answer broke off by ${how} has its rows alone`, async (t) => {
+    const { sql } = await open(t);
+    /** The first on a new connection may fail of what ended the one before. */
+    const ask = async (statement: string): Promise<readonly unknown[]> => {
+      return await sql.unsafe(statement).catch((error) => {
+        if (!isTransient(error)) throw error;
+        return ask(statement);
+      });
+    };
+    await assert.rejects(async () => await sql.unsafe(broken));
+    assert.deepEqual([...await ask("select i from generate_series(1, 2) i")], [{ i: 1 }, { i: 2 }]);
+    await assert.rejects(async () => await sql.unsafe(broken));
+    const both = await ask("select 1 a; select 2 b") as unknown[][];
+    assert.deepEqual(both.map((rows) => [...rows]), [[{ a: 1 }], [{ b: 2 }]]);
+  });
+}
+
+test("what is sent behind a statement that breaks off has its rows alone", async (t) => {
+  const { sql } = await open(t);
+  const [broken, next] = await Promise.allSettled([
+    sql.unsafe(BROKEN_OFF["an error"]),
+    sql.unsafe("select i from generate_series(1, 2) i"),
+  ]);
+  assert.deepEqual([broken.status, next.status], ["rejected", "fulfilled"]);
+  assert.deepEqual([...(next as PromiseFulfilledResult<unknown[]>).value], [{ i: 1 }, { i: 2 }]);
+});
