@@ -24,7 +24,7 @@ export function withoutHoles<T extends PromiseLike<unknown>>(statement: T): T {
 function closed(result: unknown): unknown {
   if (!Array.isArray(result) || result.length === 0) return result;
   let holes = 0;
-  while (!(holes in result)) holes++;
+  while (holes < result.length && !(holes in result)) holes++;
   if (holes > 0) result.splice(0, holes);
   closed(result[0]);
   return result;
